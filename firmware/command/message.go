@@ -1,0 +1,305 @@
+package command
+
+// Requests and responses. Each is one CBOR map with the integer keys given in
+// the tags. A response type exists only where there is something to say: a
+// command without one answers with an empty payload.
+
+// HSMState is the life-cycle state of the whole HSM.
+type HSMState uint8
+
+const (
+	HSMFactory     HSMState = 0 // as delivered, or after a factory reset
+	HSMZeroized    HSMState = 1 // keys and roles destroyed; must be initialised
+	HSMInitialised HSMState = 2 // label and HSM SO are set
+)
+
+// String returns the state as shown to people.
+func (s HSMState) String() string {
+	return [...]string{"factory", "zeroized", "initialised", "unknown"}[min(s, 3)]
+}
+
+// PartitionState is the life-cycle state of the application partition.
+type PartitionState uint8
+
+const (
+	PartitionAbsent      PartitionState = 0
+	PartitionCreated     PartitionState = 1 // created by the HSM SO, no role yet
+	PartitionInitialised PartitionState = 2 // label and Partition SO are set
+)
+
+// String returns the state as shown to people.
+func (s PartitionState) String() string {
+	return [...]string{"absent", "created", "initialised", "unknown"}[min(s, 3)]
+}
+
+// InfoResponse describes the device. It holds no secret and needs no login.
+type InfoResponse struct {
+	Model          string         `cbor:"1,keyasint" json:"model"`
+	Serial         string         `cbor:"2,keyasint" json:"serial"`
+	Firmware       string         `cbor:"3,keyasint" json:"firmware"`
+	Label          string         `cbor:"4,keyasint" json:"label"` // empty until initialised
+	State          HSMState       `cbor:"5,keyasint" json:"state"`
+	Partition      PartitionState `cbor:"6,keyasint" json:"partition"`
+	PartitionLabel string         `cbor:"7,keyasint" json:"partition_label"`
+	Objects        uint           `cbor:"8,keyasint" json:"objects"`       // token objects on the partition
+	StorageTotal   uint64         `cbor:"9,keyasint" json:"storage_total"` // bytes for records
+	StorageFree    uint64         `cbor:"10,keyasint" json:"storage_free"` // bytes
+	Sessions       uint           `cbor:"11,keyasint" json:"sessions"`     // open now
+}
+
+// Echo is both request and response of CodeEcho: up to MaxMessage bytes.
+type Echo struct {
+	Data []byte `cbor:"1,keyasint"`
+}
+
+// MechanismInfo describes one mechanism.
+type MechanismInfo struct {
+	Type    MechanismType `cbor:"1,keyasint" json:"type"`
+	MinBits uint          `cbor:"2,keyasint" json:"min_bits"` // of the key; 0 where none is used
+	MaxBits uint          `cbor:"3,keyasint" json:"max_bits"`
+	Uses    Use           `cbor:"4,keyasint" json:"uses"`
+}
+
+// MechanismsResponse lists what the device can do, ordered by type.
+type MechanismsResponse struct {
+	Mechanisms []MechanismInfo `cbor:"1,keyasint"`
+}
+
+// HSMInitRequest initialises the HSM. From the factory or zeroized state it
+// needs no login (hard initialisation); an initialised HSM wants the HSM SO
+// logged in, keeps the SO's password and takes the new label (soft
+// initialisation). Either way the partition and every object are destroyed.
+type HSMInitRequest struct {
+	Label    string `cbor:"1,keyasint"`           // 1 to 32 bytes of UTF-8
+	Password []byte `cbor:"2,keyasint,omitempty"` // HSM SO; hard initialisation only
+	Domain   []byte `cbor:"3,keyasint,omitempty"` // cloning domain, 1 to 128 bytes
+}
+
+// PartitionInitRequest initialises the partition; its objects are destroyed.
+type PartitionInitRequest struct {
+	Label    string `cbor:"1,keyasint"` // 1 to 32 bytes of UTF-8
+	Password []byte `cbor:"2,keyasint"` // Partition SO
+	Domain   []byte `cbor:"3,keyasint,omitempty"`
+}
+
+// SessionOpenRequest opens a session with a slot.
+type SessionOpenRequest struct {
+	Slot     Slot `cbor:"1,keyasint"`
+	ReadOnly bool `cbor:"2,keyasint,omitempty"`
+}
+
+// SessionOpenResponse carries the handle that goes into the session field of
+// later frames. Handles are never 0 and are not reused while the device is on.
+type SessionOpenResponse struct {
+	Session uint32 `cbor:"1,keyasint"`
+}
+
+// SessionInfoResponse tells the state of the frame's session.
+type SessionInfoResponse struct {
+	Slot     Slot `cbor:"1,keyasint" json:"slot"`
+	ReadOnly bool `cbor:"2,keyasint" json:"read_only"`
+	Role     Role `cbor:"3,keyasint" json:"role"` // logged in to the session's slot
+}
+
+// LoginRequest logs a role in. As in PKCS#11, all sessions that this host has
+// with the slot share the login.
+type LoginRequest struct {
+	Role     Role   `cbor:"1,keyasint"`
+	Password []byte `cbor:"2,keyasint"` // 8 to 255 bytes
+}
+
+// RoleInitRequest sets the first password of a role.
+type RoleInitRequest struct {
+	Role     Role   `cbor:"1,keyasint"`
+	Password []byte `cbor:"2,keyasint"`
+}
+
+// ChangePasswordRequest changes the password of the role that is logged in.
+type ChangePasswordRequest struct {
+	Old []byte `cbor:"1,keyasint"`
+	New []byte `cbor:"2,keyasint"`
+}
+
+// RoleStateRequest asks about a role of the frame's session's slot.
+type RoleStateRequest struct {
+	Role Role `cbor:"1,keyasint"`
+}
+
+// RoleStateResponse is what anyone may know of a role.
+type RoleStateResponse struct {
+	Initialised  bool `cbor:"1,keyasint" json:"initialised"`
+	Locked       bool `cbor:"2,keyasint" json:"locked"`
+	AttemptsLeft uint `cbor:"3,keyasint" json:"attempts_left"`
+	LoggedIn     bool `cbor:"4,keyasint" json:"logged_in"`
+}
+
+// GenerateKeyRequest makes a secret key.
+type GenerateKeyRequest struct {
+	Mechanism Mechanism `cbor:"1,keyasint"`
+	Template  Template  `cbor:"2,keyasint"`
+}
+
+// ObjectResponse carries the handle of a new object.
+type ObjectResponse struct {
+	Object Handle `cbor:"1,keyasint"`
+}
+
+// GenerateKeyPairRequest makes a key pair.
+type GenerateKeyPairRequest struct {
+	Mechanism Mechanism `cbor:"1,keyasint"`
+	Public    Template  `cbor:"2,keyasint"`
+	Private   Template  `cbor:"3,keyasint"`
+}
+
+// KeyPairResponse carries the handles of a new pair.
+type KeyPairResponse struct {
+	Public  Handle `cbor:"1,keyasint" json:"public"`
+	Private Handle `cbor:"2,keyasint" json:"private"`
+}
+
+// FindObjectsRequest searches the objects that the session may see, in the
+// order of their handles.
+type FindObjectsRequest struct {
+	Template Template `cbor:"1,keyasint"`           // every attribute must match; empty matches all
+	After    Handle   `cbor:"2,keyasint,omitempty"` // only handles above this one
+	Max      uint     `cbor:"3,keyasint,omitempty"` // at most this many; 0 and above 1,000 mean 1,000
+}
+
+// FindObjectsResponse lists handles in ascending order.
+type FindObjectsResponse struct {
+	Objects []Handle `cbor:"1,keyasint"`
+	More    bool     `cbor:"2,keyasint"` // ask again with After set to the last handle
+}
+
+// GetAttributesRequest reads attributes of an object.
+type GetAttributesRequest struct {
+	Object Handle          `cbor:"1,keyasint"`
+	Types  []AttributeType `cbor:"2,keyasint"` // empty: all that may be read
+}
+
+// GetAttributesResponse carries the values asked for. A sensitive or unknown
+// attribute asked for by name fails the whole command.
+type GetAttributesResponse struct {
+	Attributes Template `cbor:"1,keyasint"`
+}
+
+// SetAttributesRequest changes attributes of a modifiable object.
+type SetAttributesRequest struct {
+	Object     Handle   `cbor:"1,keyasint"`
+	Attributes Template `cbor:"2,keyasint"`
+}
+
+// DestroyObjectRequest destroys an object.
+type DestroyObjectRequest struct {
+	Object Handle `cbor:"1,keyasint"`
+}
+
+// SignRequest makes a signature or a MAC.
+type SignRequest struct {
+	Mechanism Mechanism `cbor:"1,keyasint"`
+	Key       Handle    `cbor:"2,keyasint"`
+	Data      []byte    `cbor:"3,keyasint"`
+}
+
+// SignResponse carries a signature. ECDSA signatures are r || s, each as long
+// as the group order (PKCS#11 3.1, section 6.3.1).
+type SignResponse struct {
+	Signature []byte `cbor:"1,keyasint"`
+}
+
+// VerifyRequest checks a signature or a MAC; a wrong one answers
+// StatusSignatureInvalid.
+type VerifyRequest struct {
+	Mechanism Mechanism `cbor:"1,keyasint"`
+	Key       Handle    `cbor:"2,keyasint"`
+	Data      []byte    `cbor:"3,keyasint"`
+	Signature []byte    `cbor:"4,keyasint"`
+}
+
+// CipherRequest encrypts or decrypts.
+type CipherRequest struct {
+	Mechanism Mechanism `cbor:"1,keyasint"`
+	Key       Handle    `cbor:"2,keyasint"`
+	Data      []byte    `cbor:"3,keyasint"`
+}
+
+// CipherResponse carries the result. IV is set when the device chose it, which
+// it does for an AES-GCM encryption without one.
+type CipherResponse struct {
+	Data []byte `cbor:"1,keyasint"`
+	IV   []byte `cbor:"2,keyasint,omitempty"`
+}
+
+// DigestRequest hashes data.
+type DigestRequest struct {
+	Mechanism Mechanism `cbor:"1,keyasint"`
+	Data      []byte    `cbor:"2,keyasint"`
+}
+
+// DigestResponse carries a hash.
+type DigestResponse struct {
+	Digest []byte `cbor:"1,keyasint"`
+}
+
+// RandomRequest asks for random bytes.
+type RandomRequest struct {
+	Length uint `cbor:"1,keyasint"` // 1 to 65,536 bytes
+}
+
+// RandomResponse carries random bytes.
+type RandomResponse struct {
+	Data []byte `cbor:"1,keyasint"`
+}
+
+// ErrorResponse is the payload of every response whose status is not StatusOK.
+type ErrorResponse struct {
+	Cause string `cbor:"1,keyasint,omitempty"` // what was wrong
+	Hint  string `cbor:"2,keyasint,omitempty"` // what to do about it
+}
+
+// HelloRequest opens the link: see docs/protocol.md.
+type HelloRequest struct {
+	MinVersion uint8  `cbor:"1,keyasint"`
+	MaxVersion uint8  `cbor:"2,keyasint"`
+	Client     string `cbor:"3,keyasint,omitempty"` // name of the host software, for the log
+}
+
+// HelloResponse tells what the device can do.
+type HelloResponse struct {
+	Version     uint8  `cbor:"1,keyasint" json:"version"`       // chosen protocol version
+	MaxMessage  uint32 `cbor:"2,keyasint" json:"max_message"`   // bytes of payload in a message
+	MaxTransfer uint32 `cbor:"3,keyasint" json:"max_transfer"`  // bytes in a bulk transfer, either way
+	MaxInFlight uint32 `cbor:"4,keyasint" json:"max_in_flight"` // requests without an answer yet
+	Commands    []Code `cbor:"5,keyasint" json:"commands"`      // ascending
+	Model       string `cbor:"6,keyasint" json:"model"`
+	Serial      string `cbor:"7,keyasint" json:"serial"`
+	Firmware    string `cbor:"8,keyasint" json:"firmware"`
+}
+
+// EventCode is the number of an event, sent in the code field of an event frame.
+type EventCode uint32
+
+const (
+	EventStateChanged  EventCode = 1 // the HSM or its partition was initialised, deleted or reset
+	EventZeroized      EventCode = 2 // keys were destroyed
+	EventRoleLocked    EventCode = 3 // a role ran out of attempts
+	EventStorageLow    EventCode = 4 // less than a tenth of the storage is free
+	EventEventsDropped EventCode = 5 // the host read too slowly; older events were dropped
+)
+
+// String returns the event's name.
+func (e EventCode) String() string {
+	if n := int(e) - 1; n >= 0 && n < len(eventNames) {
+		return eventNames[n]
+	}
+	return "unknown event"
+}
+
+var eventNames = [...]string{"state-changed", "zeroized", "role-locked", "storage-low", "events-dropped"}
+
+// Event is an unsolicited message of the device.
+type Event struct {
+	Code EventCode `cbor:"-" json:"code"`
+	Role Role      `cbor:"1,keyasint,omitempty" json:"role,omitempty"` // whom it concerns
+	Text string    `cbor:"2,keyasint,omitempty" json:"text,omitempty"` // for people
+}

@@ -1,0 +1,94 @@
+package command
+
+// RoleSet is a set of roles as bits: bit r is role r.
+type RoleSet uint16
+
+// Anyone is the set of all roles and of nobody.
+const Anyone RoleSet = 0xFFFF
+
+func roles(list ...Role) RoleSet {
+	var set RoleSet
+	for _, r := range list {
+		set |= 1 << r
+	}
+	return set
+}
+
+// Has reports whether r is in the set.
+func (s RoleSet) Has(r Role) bool { return s>>r&1 == 1 }
+
+// Need says what must exist before a command may run.
+type Need uint8
+
+const (
+	NeedNothing     Need = iota // any state, session field 0
+	NeedSession                 // any open session
+	NeedAdmin                   // a session with SlotAdmin
+	NeedPartition               // a session with SlotPartition
+	NeedInitialised             // a session with SlotPartition, and the partition initialised
+)
+
+// Row is one command of the protocol.
+type Row struct {
+	Code     Code
+	Name     string  // as in docs/protocol.md, where it is also the anchor
+	Need     Need    // otherwise StatusSessionHandleInvalid or StatusTokenNotPresent
+	Roles    RoleSet // who may: otherwise StatusUserNotLoggedIn
+	Write    bool    // refused in a read-only session
+	Request  func() any
+	Response func() any // nil: the answer has no payload
+}
+
+func of[T any]() func() any { return func() any { return new(T) } }
+
+// Rows is the command table, ordered by code.
+var Rows = []Row{
+	{CodeInfo, "info", NeedNothing, Anyone, false, nil, of[InfoResponse]()},
+	{CodeEcho, "echo", NeedNothing, Anyone, false, of[Echo](), of[Echo]()},
+	{CodeMechanisms, "mechanisms", NeedNothing, Anyone, false, nil, of[MechanismsResponse]()},
+
+	{CodeHSMInit, "hsm-init", NeedAdmin, Anyone, true, of[HSMInitRequest](), nil},
+	{CodeHSMZeroize, "hsm-zeroize", NeedAdmin, roles(RoleSO), true, nil, nil},
+	{CodeHSMFactoryReset, "hsm-factory-reset", NeedAdmin, Anyone, true, nil, nil},
+
+	{CodePartitionCreate, "partition-create", NeedAdmin, roles(RoleSO), true, nil, nil},
+	{CodePartitionDelete, "partition-delete", NeedAdmin, roles(RoleSO), true, nil, nil},
+	{CodePartitionInit, "partition-init", NeedPartition, Anyone, true, of[PartitionInitRequest](), nil},
+
+	{CodeSessionOpen, "session-open", NeedNothing, Anyone, false, of[SessionOpenRequest](), of[SessionOpenResponse]()},
+	{CodeSessionClose, "session-close", NeedSession, Anyone, false, nil, nil},
+	{CodeSessionInfo, "session-info", NeedSession, Anyone, false, nil, of[SessionInfoResponse]()},
+	{CodeLogin, "login", NeedSession, Anyone, false, of[LoginRequest](), nil},
+	{CodeLogout, "logout", NeedSession, Anyone, false, nil, nil},
+	{CodeRoleInit, "role-init", NeedInitialised, roles(RolePO), true, of[RoleInitRequest](), nil},
+	{CodeChangePassword, "change-password", NeedSession, roles(RoleSO, RolePO, RoleCO), true, of[ChangePasswordRequest](), nil},
+	{CodeRoleState, "role-state", NeedSession, Anyone, false, of[RoleStateRequest](), of[RoleStateResponse]()},
+
+	{CodeGenerateKey, "generate-key", NeedInitialised, roles(RoleCO), false, of[GenerateKeyRequest](), of[ObjectResponse]()},
+	{CodeGenerateKeyPair, "generate-key-pair", NeedInitialised, roles(RoleCO), false, of[GenerateKeyPairRequest](), of[KeyPairResponse]()},
+	{CodeFindObjects, "find-objects", NeedInitialised, Anyone, false, of[FindObjectsRequest](), of[FindObjectsResponse]()},
+	{CodeGetAttributes, "get-attributes", NeedInitialised, Anyone, false, of[GetAttributesRequest](), of[GetAttributesResponse]()},
+	{CodeSetAttributes, "set-attributes", NeedInitialised, roles(RoleCO), false, of[SetAttributesRequest](), nil},
+	{CodeDestroyObject, "destroy-object", NeedInitialised, roles(RoleCO), false, of[DestroyObjectRequest](), nil},
+
+	{CodeSign, "sign", NeedInitialised, roles(RoleCO), false, of[SignRequest](), of[SignResponse]()},
+	{CodeVerify, "verify", NeedInitialised, Anyone, false, of[VerifyRequest](), nil},
+	{CodeEncrypt, "encrypt", NeedInitialised, roles(RoleCO), false, of[CipherRequest](), of[CipherResponse]()},
+	{CodeDecrypt, "decrypt", NeedInitialised, roles(RoleCO), false, of[CipherRequest](), of[CipherResponse]()},
+	{CodeDigest, "digest", NeedSession, Anyone, false, of[DigestRequest](), of[DigestResponse]()},
+	{CodeRandom, "random", NeedSession, Anyone, false, of[RandomRequest](), of[RandomResponse]()},
+}
+
+var rowOf = func() map[Code]Row {
+	m := make(map[Code]Row, len(Rows))
+	for _, row := range Rows {
+		m[row.Code] = row
+	}
+	return m
+}()
+
+// Lookup returns the row of c.
+func Lookup(c Code) (Row, bool) {
+	row, ok := rowOf[c]
+	return row, ok
+}
