@@ -1,0 +1,13 @@
+package hostdrv
+
+import "errors"
+
+var (
+	// ErrSessionLost is returned by the methods of a Session whose link was
+	// replaced by Reconnect: open a new session and log in again.
+	ErrSessionLost = errors.New("session was lost when the device was reconnected")
+
+	// ErrProtocol means that the device broke the protocol, so that responses
+	// may be missing: the link is given up and Reconnect starts afresh.
+	ErrProtocol = errors.New("device broke the protocol")
+)

@@ -1,0 +1,58 @@
+package hostdrv
+
+import (
+	"context"
+
+	"usbhsm7/firmware/command"
+)
+
+// GenerateKey makes a secret key and returns its handle.
+func (s *Session) GenerateKey(ctx context.Context, m command.Mechanism, template command.Template) (command.Handle, error) {
+	req := &command.GenerateKeyRequest{Mechanism: m, Template: template}
+	resp, err := ask[command.ObjectResponse](ctx, s, command.CodeGenerateKey, req)
+	return resp.Object, err
+}
+
+// GenerateKeyPair makes a key pair and returns both handles.
+func (s *Session) GenerateKeyPair(ctx context.Context, m command.Mechanism, public, private command.Template) (command.KeyPairResponse, error) {
+	req := &command.GenerateKeyPairRequest{Mechanism: m, Public: public, Private: private}
+	return ask[command.KeyPairResponse](ctx, s, command.CodeGenerateKeyPair, req)
+}
+
+// Find returns the handles of all objects that match every attribute of
+// template, in ascending order; an empty template matches all objects that the
+// session may see. It asks as often as the device has more to say.
+func (s *Session) Find(ctx context.Context, template command.Template) ([]command.Handle, error) {
+	var found []command.Handle
+	req := &command.FindObjectsRequest{Template: template}
+	for {
+		page, err := ask[command.FindObjectsResponse](ctx, s, command.CodeFindObjects, req)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, page.Objects...)
+		if !page.More || len(page.Objects) == 0 {
+			return found, nil
+		}
+		req.After = page.Objects[len(page.Objects)-1]
+	}
+}
+
+// Attributes reads the attributes of object named by types, or with none named
+// all that may be read.
+func (s *Session) Attributes(ctx context.Context, object command.Handle, types ...command.AttributeType) (command.Template, error) {
+	req := &command.GetAttributesRequest{Object: object, Types: types}
+	resp, err := ask[command.GetAttributesResponse](ctx, s, command.CodeGetAttributes, req)
+	return resp.Attributes, err
+}
+
+// SetAttributes changes attributes of a modifiable object.
+func (s *Session) SetAttributes(ctx context.Context, object command.Handle, attributes command.Template) error {
+	req := &command.SetAttributesRequest{Object: object, Attributes: attributes}
+	return tell(ctx, s, command.CodeSetAttributes, req)
+}
+
+// Destroy destroys object.
+func (s *Session) Destroy(ctx context.Context, object command.Handle) error {
+	return tell(ctx, s, command.CodeDestroyObject, &command.DestroyObjectRequest{Object: object})
+}

@@ -1,0 +1,106 @@
+package hostdrv
+
+import (
+	"context"
+
+	"usbhsm7/firmware/command"
+)
+
+// Session is an open session with a slot. It may be used by several
+// goroutines. It ends with Close, with the Device's Close, and when the device
+// restarts or another host takes it.
+type Session struct {
+	device *Device
+	conn   *conn // the connection it was opened on
+	handle uint32
+	slot   command.Slot
+}
+
+// Slot returns the slot the session was opened with.
+func (s *Session) Slot() command.Slot { return s.slot }
+
+// Handle returns the number that the device gave the session.
+func (s *Session) Handle() uint32 { return s.handle }
+
+// Close closes the session. The login of its slot ends with the last of this
+// host's sessions.
+func (s *Session) Close(ctx context.Context) error {
+	return tell(ctx, s, command.CodeSessionClose, nil)
+}
+
+// Info tells the session's slot, kind and role.
+func (s *Session) Info(ctx context.Context) (command.SessionInfoResponse, error) {
+	return ask[command.SessionInfoResponse](ctx, s, command.CodeSessionInfo, nil)
+}
+
+// InitHSM initialises the HSM: see command.HSMInitRequest.
+func (s *Session) InitHSM(ctx context.Context, req command.HSMInitRequest) error {
+	return tell(ctx, s, command.CodeHSMInit, &req)
+}
+
+// Zeroize destroys all keys and roles. The HSM SO must be logged in.
+func (s *Session) Zeroize(ctx context.Context) error {
+	return tell(ctx, s, command.CodeHSMZeroize, nil)
+}
+
+// FactoryReset returns the device to the state of delivery.
+func (s *Session) FactoryReset(ctx context.Context) error {
+	return tell(ctx, s, command.CodeHSMFactoryReset, nil)
+}
+
+// CreatePartition creates the application partition, as the HSM SO.
+func (s *Session) CreatePartition(ctx context.Context) error {
+	return tell(ctx, s, command.CodePartitionCreate, nil)
+}
+
+// DeletePartition deletes the application partition and all it holds, as the
+// HSM SO.
+func (s *Session) DeletePartition(ctx context.Context) error {
+	return tell(ctx, s, command.CodePartitionDelete, nil)
+}
+
+// InitPartition sets the partition's label and the Partition SO's password:
+// see command.PartitionInitRequest.
+func (s *Session) InitPartition(ctx context.Context, req command.PartitionInitRequest) error {
+	return tell(ctx, s, command.CodePartitionInit, &req)
+}
+
+// Login logs role in, on all sessions of this host with the slot. password has
+// 8 to 255 bytes. A wrong one is command.StatusPINIncorrect; the last attempt
+// adds what it did: StatusPINIncorrectLocked or StatusPINIncorrectZeroized.
+func (s *Session) Login(ctx context.Context, role command.Role, password []byte) error {
+	return tell(ctx, s, command.CodeLogin, &command.LoginRequest{Role: role, Password: password})
+}
+
+// Logout logs out whoever is logged in to the session's slot.
+func (s *Session) Logout(ctx context.Context) error {
+	return tell(ctx, s, command.CodeLogout, nil)
+}
+
+// InitRole sets the first password of role, as the Partition SO.
+func (s *Session) InitRole(ctx context.Context, role command.Role, password []byte) error {
+	return tell(ctx, s, command.CodeRoleInit, &command.RoleInitRequest{Role: role, Password: password})
+}
+
+// ChangePassword changes the password of the role that is logged in.
+func (s *Session) ChangePassword(ctx context.Context, old, new []byte) error {
+	return tell(ctx, s, command.CodeChangePassword, &command.ChangePasswordRequest{Old: old, New: new})
+}
+
+// RoleState tells what anyone may know of role, which must belong to the
+// session's slot.
+func (s *Session) RoleState(ctx context.Context, role command.Role) (command.RoleStateResponse, error) {
+	return ask[command.RoleStateResponse](ctx, s, command.CodeRoleState, &command.RoleStateRequest{Role: role})
+}
+
+// route implements caller: a session lives only on the link it was opened on.
+func (s *Session) route() (*conn, uint32, error) {
+	c, err := s.device.current()
+	if err != nil {
+		return nil, 0, err
+	}
+	if c != s.conn {
+		return nil, 0, ErrSessionLost
+	}
+	return c, s.handle, nil
+}
