@@ -1,6 +1,12 @@
 package command
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
 	"github.com/fxamacker/cbor/v2"
 )
 
@@ -11,7 +17,9 @@ const (
 )
 
 var encoding = func() cbor.EncMode {
-	mode, err := cbor.CoreDetEncOptions().EncMode()
+	options := cbor.CoreDetEncOptions()
+	options.NilContainers = cbor.NilContainerAsEmpty // null is no value of this protocol
+	mode, err := options.EncMode()
 	if err != nil {
 		panic(err) // fixed options: cannot happen
 	}
@@ -45,9 +53,14 @@ func Marshal(v any) ([]byte, error) {
 	return encoding.Marshal(v)
 }
 
-// Unmarshal decodes one payload into v. Unknown or repeated keys, indefinite
-// lengths, tags, trailing bytes and values of another type are an error that
-// carries StatusArgumentsBad. With a nil v the payload must be empty.
+// Unmarshal decodes one payload into v, which points to a zero value; nothing
+// in v aliases the payload. The payload must be, byte for byte, what Marshal
+// makes of v. So null, missing, unknown, repeated or unsorted keys, defaults
+// written out, long forms of numbers, indefinite lengths, tags, trailing bytes
+// and values of another type are an error that carries StatusArgumentsBad.
+// With a nil v the payload must be empty.
+//
+// A Template may come out with values of any CBOR type: see Template.Check.
 func Unmarshal(payload []byte, v any) error {
 	if v == nil {
 		if len(payload) != 0 {
@@ -56,7 +69,29 @@ func Unmarshal(payload []byte, v any) error {
 		return nil
 	}
 	if err := decoding.Unmarshal(payload, v); err != nil {
-		return StatusArgumentsBad.With("malformed payload: "+err.Error(), "")
+		return StatusArgumentsBad.With("malformed payload: "+reason(err), "")
+	}
+	again, err := encoding.Marshal(v)
+	defer clear(again) // it may hold a password
+	if err != nil || !bytes.Equal(again, payload) {
+		return StatusArgumentsBad.With("payload is not the deterministic encoding of its meaning",
+			"write every required key, sorted, in its shortest form, and leave out optional keys that have their default")
 	}
 	return nil
+}
+
+// reason says in terms of CBOR, not of Go, why the decoder refused a payload.
+func reason(err error) string {
+	var wrongType *cbor.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "it is empty or ends early"
+	case errors.As(err, &wrongType):
+		at := wrongType.StructFieldName[strings.LastIndexByte(wrongType.StructFieldName, '.')+1:]
+		if at == "" {
+			return fmt.Sprintf("a value of the wrong type (%s)", wrongType.CBORType)
+		}
+		return fmt.Sprintf("key %s has a value of the wrong type (%s)", at, wrongType.CBORType)
+	}
+	return strings.TrimPrefix(err.Error(), "cbor: ")
 }

@@ -1,5 +1,7 @@
 package command
 
+import "fmt"
+
 // Requests and responses. Each is one CBOR map with the integer keys given in
 // the tags. A response type exists only where there is something to say: a
 // command without one answers with an empty payload.
@@ -287,12 +289,12 @@ const (
 	EventEventsDropped EventCode = 5 // the host read too slowly; older events were dropped
 )
 
-// String returns the event's name.
+// String returns the event's name, or its number if it has none.
 func (e EventCode) String() string {
 	if n := int(e) - 1; n >= 0 && n < len(eventNames) {
 		return eventNames[n]
 	}
-	return "unknown event"
+	return fmt.Sprintf("event %d", uint32(e))
 }
 
 var eventNames = [...]string{"state-changed", "zeroized", "role-locked", "storage-low", "events-dropped"}

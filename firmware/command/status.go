@@ -15,7 +15,7 @@ type Status uint32
 // are the meanings that docs/protocol.md prints.
 const (
 	StatusOK                      Status = 0x00000000 // done
-	StatusOperationRestricted     Status = 0x00010A0B // not in this state, such as hsm-factory-reset before the HSM has one
+	StatusOperationRestricted     Status = 0x00010A0B // not possible in the present state of the HSM
 	StatusGeneralError            Status = 0x00050000 // a defect of the firmware; report it
 	StatusArgumentsBad            Status = 0x00070000 // the payload is malformed, or a value in it is out of range
 	StatusAttributeReadOnly       Status = 0x00100000 // an attribute that the host may not set, or an object that is not modifiable
