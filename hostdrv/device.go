@@ -48,9 +48,10 @@ type Device struct {
 // host left unread, and learns what the device can do. The Device owns link
 // from then on, and also when Open fails.
 //
-// Errors wrap transport.ErrDisconnected if the device does not answer or goes
-// away, command.StatusIncompatible if it speaks no common version of the
-// protocol, ErrProtocol if the answer makes no sense, and the context's error.
+// Errors wrap ErrNoAnswer if the device is silent, transport.ErrDisconnected if
+// it goes away, command.StatusIncompatible if it speaks no common version of
+// the protocol, ErrProtocol if its answer makes no sense, or the context's
+// error.
 func Open(ctx context.Context, link transport.Link, options Options) (*Device, error) {
 	options = options.withDefaults()
 	c, err := connect(ctx, link, options)

@@ -3,6 +3,9 @@ package hostdrv
 import "errors"
 
 var (
+	// ErrNoAnswer means that the device did not answer HELLO.
+	ErrNoAnswer = errors.New("device does not answer")
+
 	// ErrSessionLost is returned by the methods of a Session whose link was
 	// replaced by Reconnect: open a new session and log in again.
 	ErrSessionLost = errors.New("session was lost when the device was reconnected")

@@ -3,7 +3,11 @@ package hostdrv
 import (
 	"context"
 	"crypto"
+	"crypto/rsa"
+	"encoding/asn1"
+	"fmt"
 	"io"
+	"math/big"
 
 	"usbhsm7/firmware/command"
 )
@@ -20,6 +24,18 @@ type Signer struct {
 
 var _ crypto.Signer = (*Signer)(nil)
 
+// Signer returns a signer for the private key with the handle private. Its
+// public key is read from the device, from the private key itself or from the
+// public key with the same id; ctx bounds only that. A key that is neither RSA
+// nor EC is command.StatusKeyTypeInconsistent.
+func (s *Session) Signer(ctx context.Context, private command.Handle) (*Signer, error) {
+	public, err := s.publicKey(ctx, private)
+	if err != nil {
+		return nil, fmt.Errorf("signer for object %d: %w", private, err)
+	}
+	return &Signer{session: s, private: private, public: public}, nil
+}
+
 // Public returns the public key, *rsa.PublicKey or *ecdsa.PublicKey.
 func (k *Signer) Public() crypto.PublicKey { return k.public }
 
@@ -29,13 +45,105 @@ func (k *Signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byt
 	return k.SignContext(context.Background(), digest, opts)
 }
 
-// Signer returns a signer for the private key with the handle private. ctx
-// bounds only the reading of the public key.
-func (s *Session) Signer(ctx context.Context, private command.Handle) (*Signer, error) {
-	return nil, nil
+// SignContext is Sign with a context. digest is the hash of the message made
+// with opts.HashFunc(); PKCS#1 v1.5 alone also takes unhashed data, with a hash
+// function of 0. A hash that the device lacks, or a digest of another length
+// than that of its hash, is command.StatusMechanismParamInvalid or
+// StatusDataLenRange.
+func (k *Signer) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	hash := opts.HashFunc()
+	if hash != 0 && len(digest) != hash.Size() {
+		return nil, command.StatusDataLenRange.With(
+			fmt.Sprintf("a digest of %d bytes, %s has %d", len(digest), hash, hash.Size()), "")
+	}
+	if _, ok := k.public.(*rsa.PublicKey); !ok {
+		return k.signECDSA(ctx, digest)
+	}
+	if pss, ok := opts.(*rsa.PSSOptions); ok {
+		return k.signPSS(ctx, digest, hash, pss.SaltLength)
+	}
+	info, err := digestInfo(hash, digest)
+	if err != nil {
+		return nil, err
+	}
+	return k.session.Sign(ctx, command.Mechanism{Type: command.MechRSAPKCS}, k.private, info)
 }
 
-// SignContext is Sign with a context.
-func (k *Signer) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	return nil, nil
+// signECDSA turns the device's r || s into ASN.1 (RFC 3279, section 2.2.3).
+func (k *Signer) signECDSA(ctx context.Context, digest []byte) ([]byte, error) {
+	raw, err := k.session.Sign(ctx, command.Mechanism{Type: command.MechECDSA}, k.private, digest)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) == 0 || len(raw)%2 != 0 {
+		return nil, fmt.Errorf("%w: an ECDSA signature of %d bytes", ErrProtocol, len(raw))
+	}
+	half := len(raw) / 2
+	return asn1.Marshal(struct{ R, S *big.Int }{
+		new(big.Int).SetBytes(raw[:half]), new(big.Int).SetBytes(raw[half:]),
+	})
+}
+
+// signPSS translates the salt lengths of crypto/rsa into the device's.
+func (k *Signer) signPSS(ctx context.Context, digest []byte, hash crypto.Hash, salt int) ([]byte, error) {
+	h, ok := hashes[hash]
+	if !ok {
+		return nil, unsupportedHash(hash)
+	}
+	var length uint
+	switch {
+	case salt == rsa.PSSSaltLengthEqualsHash:
+		length = uint(hash.Size())
+	case salt == rsa.PSSSaltLengthAuto: // the longest that fits: RFC 8017, section 9.1.1, step 3
+		bits := k.public.(*rsa.PublicKey).N.BitLen()
+		length = uint((bits-1+7)/8 - hash.Size() - 2)
+	case salt > 0:
+		length = uint(salt)
+	default:
+		return nil, command.StatusMechanismParamInvalid.With(fmt.Sprintf("a salt of %d bytes", salt), "")
+	}
+	m := command.Mechanism{Type: command.MechRSAPKCSPSS, Hash: h.mechanism, SaltLength: &length}
+	return k.session.Sign(ctx, m, k.private, digest)
+}
+
+// digestInfo returns the DER DigestInfo that PKCS#1 v1.5 signs (RFC 8017,
+// section 9.2, note 1), or digest itself for hash 0.
+func digestInfo(hash crypto.Hash, digest []byte) ([]byte, error) {
+	if hash == 0 {
+		return digest, nil
+	}
+	h, ok := hashes[hash]
+	if !ok {
+		return nil, unsupportedHash(hash)
+	}
+	return append(h.prefix(), digest...), nil
+}
+
+// hashFunction is what the two RSA schemes need to know of a hash function.
+type hashFunction struct {
+	mechanism command.MechanismType
+	size      byte // of the digest, bytes
+	oid       byte // the last arc of its object identifier 2.16.840.1.101.3.4.2.x
+}
+
+var hashes = map[crypto.Hash]hashFunction{
+	crypto.SHA224: {command.MechSHA224, 28, 4},
+	crypto.SHA256: {command.MechSHA256, 32, 1},
+	crypto.SHA384: {command.MechSHA384, 48, 2},
+	crypto.SHA512: {command.MechSHA512, 64, 3},
+}
+
+// prefix returns the DigestInfo up to the digest: a sequence of the algorithm
+// (its identifier and NULL) and an octet string.
+func (h hashFunction) prefix() []byte {
+	return []byte{
+		0x30, 17 + h.size,
+		0x30, 13, 0x06, 9, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, h.oid, 0x05, 0,
+		0x04, h.size,
+	}
+}
+
+func unsupportedHash(hash crypto.Hash) error {
+	return command.StatusMechanismParamInvalid.With(
+		fmt.Sprintf("the device has no hash function %s", hash), "use SHA-224, SHA-256, SHA-384 or SHA-512")
 }

@@ -69,7 +69,8 @@ type Link interface {
 
 	// Read receives one bulk IN transfer into p and returns its length. If ctx
 	// ends first nothing is lost: the transfer is returned by the next Read.
-	// A transfer longer than p is an error.
+	// A transfer longer than p is dropped: ErrOverrun. The endpoint's packet
+	// size should be a divisor of len(p).
 	Read(ctx context.Context, p []byte) (int, error)
 
 	// ReadEvent is Read for the interrupt endpoint.
@@ -86,4 +87,5 @@ var (
 	ErrPermission   = errors.New("no permission to open the device")
 	ErrDisconnected = errors.New("device disconnected")
 	ErrClosed       = errors.New("link closed")
+	ErrOverrun      = errors.New("transfer longer than the buffer")
 )

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/hostdrv"
+)
+
+// app is one run of the program: its flags and its streams.
+type app struct {
+	in        *os.File
+	out, errs io.Writer
+
+	json    bool
+	timeout time.Duration
+	where   where
+}
+
+const about = `hsm7 finds, sets up and uses a USB hardware security module: one simulated by
+usbhsm7, or a physical one that speaks the same protocol.
+
+The device is looked for on the USB bus first and then at the simulator's
+USB/IP address (--usbip), where it is used without any kernel support.
+
+Passwords come from the environment (HSM7_SO_PASSWORD, HSM7_PO_PASSWORD,
+HSM7_CO_PASSWORD), from a file (--password-file), or are asked for on the
+terminal. They are never arguments.
+`
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:               "hsm7",
+		Short:             "Find, set up and use a USB hardware security module",
+		Long:              about + "\nExit status:\n" + exitTable(),
+		Version:           version,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		DisableAutoGenTag: true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	flags := root.PersistentFlags()
+	flags.BoolVar(&a.json, "json", false, "print one JSON object, or one a line where there are many")
+	flags.DurationVar(&a.timeout, "timeout", time.Minute, "give up after this long")
+	a.where.flags(flags)
+	root.AddGroup(
+		&cobra.Group{ID: "device", Title: "Finding devices:"},
+		&cobra.Group{ID: "admin", Title: "Setting up:"},
+		&cobra.Group{ID: "key", Title: "Keys and what they do:"},
+	)
+	root.AddCommand(a.listCommand(), a.infoCommand(), a.mechanismsCommand(),
+		a.attachCommand(), a.detachCommand(), a.portsCommand())
+	root.AddCommand(a.hsmCommand(), a.partitionCommand(), a.roleCommand())
+	root.AddCommand(a.keyCommand(), a.signCommand(), a.verifyCommand(), a.encryptCommand(), a.decryptCommand(),
+		a.digestCommand(), a.randomCommand(), a.certCommand(), a.rateCommand())
+	return root
+}
+
+// noArgs and exactArgs are cobra's checks with this program's usage error.
+func noArgs(cmd *cobra.Command, args []string) error { return exactArgs(0)(cmd, args) }
+
+func exactArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := cobra.ExactArgs(n)(cmd, args); err != nil {
+			return fmt.Errorf("%w: %w; usage: %s", errUsage, err, cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// group makes a command that only holds others.
+func group(id, use, short string, members ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, GroupID: id,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown command %q for %q", args[0], cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(members...)
+	return cmd
+}
+
+// print writes one result: v as JSON, or what text writes for people.
+func (a *app) print(v any, text func(w io.Writer)) error {
+	if a.json {
+		return encodeJSON(a.out, v)
+	}
+	text(a.out)
+	return nil
+}
+
+// done reports a command that has nothing else to say.
+func (a *app) done(format string, args ...any) error {
+	text := fmt.Sprintf(format, args...)
+	return a.print(map[string]string{"done": text}, func(w io.Writer) { fmt.Fprintln(w, text) })
+}
+
+func encodeJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}
+
+// withDevice runs f with the device open.
+func (a *app) withDevice(ctx context.Context, f func(context.Context, *hostdrv.Device) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	device, release, err := a.where.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return f(ctx, device)
+}
+
+// withSession runs f in a session of slot, without a login.
+func (a *app) withSession(ctx context.Context, slot command.Slot, f func(context.Context, *hostdrv.Session) error) error {
+	return a.withDevice(ctx, func(ctx context.Context, d *hostdrv.Device) error {
+		session, err := d.OpenSession(ctx, slot, hostdrv.SessionOptions{})
+		if err != nil {
+			return err
+		}
+		return f(ctx, session)
+	})
+}
+
+// withLogin runs f in a session of the role's slot with the role logged in.
+func (a *app) withLogin(ctx context.Context, role command.Role, from passwordSource, f func(context.Context, *hostdrv.Session) error) error {
+	password, err := a.password(role, from)
+	if err != nil {
+		return err
+	}
+	defer clear(password)
+	return a.withSession(ctx, role.Slot(), func(ctx context.Context, s *hostdrv.Session) error {
+		if err := s.Login(ctx, role, password); err != nil {
+			return err
+		}
+		return f(ctx, s)
+	})
+}

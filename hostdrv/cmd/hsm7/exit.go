@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/hostdrv/transport"
+)
+
+// errUsage marks wrong flags and arguments.
+var errUsage = errors.New("wrong use")
+
+// usagef returns an error for wrong flags or arguments.
+func usagef(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", errUsage, fmt.Errorf(format, args...))
+}
+
+// exits maps errors to exit statuses, first match first. It is also the text
+// of hsm7 --help.
+var exits = []struct {
+	status int
+	when   string
+	is     func(error) bool
+}{
+	{2, "wrong flags or arguments", func(err error) bool { return errors.Is(err, errUsage) }},
+	{3, "no device, or no permission to use it", func(err error) bool {
+		return errors.Is(err, transport.ErrNotFound) || errors.Is(err, transport.ErrPermission) || errors.Is(err, transport.ErrBusy)
+	}},
+	{4, "the signature or the ciphertext is not genuine", func(err error) bool {
+		return errors.Is(err, command.StatusSignatureInvalid) || errors.Is(err, command.StatusSignatureLenRange) ||
+			errors.Is(err, command.StatusEncryptedDataInvalid)
+	}},
+	{5, "the device refused the command", func(err error) bool {
+		var refusal *command.Error
+		return errors.As(err, &refusal)
+	}},
+	{6, "the device went away or did not answer in time", func(err error) bool {
+		return errors.Is(err, transport.ErrDisconnected) || errors.Is(err, context.DeadlineExceeded)
+	}},
+	{130, "interrupted", func(err error) bool { return errors.Is(err, context.Canceled) }},
+	{1, "any other failure", func(err error) bool { return err != nil }},
+}
+
+// exitStatus returns the exit status for err, 0 for nil.
+func exitStatus(err error) int {
+	for _, exit := range exits {
+		if exit.is(err) {
+			return exit.status
+		}
+	}
+	return 0
+}
+
+func exitTable() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "  %3d  done\n", 0)
+	for _, exit := range exits {
+		fmt.Fprintf(&b, "  %3d  %s\n", exit.status, exit.when)
+	}
+	return b.String()
+}
+
+// hints say what to do about errors that do not say it themselves.
+var hints = []struct {
+	err  error
+	hint string
+}{
+	{transport.ErrNotFound, "start a simulator (usbhsm7 --ephemeral), or attach one (hsm7 attach), or plug the device in; hsm7 list shows what is there"},
+	{transport.ErrBusy, "another program uses it: stop that program, or detach the device (hsm7 detach)"},
+	{transport.ErrPermission, "install scripts/udev/70-usbhsm7.rules, or run as root"},
+	{transport.ErrDisconnected, "check the cable, or whether the simulator still runs"},
+	{context.DeadlineExceeded, "the device did not answer in time; --timeout gives it longer"},
+}
+
+// hint returns advice for err, empty if there is none.
+func hint(err error) string {
+	if refusal := (*command.Error)(nil); errors.As(err, &refusal) {
+		return refusal.Hint
+	}
+	for _, h := range hints {
+		if errors.Is(err, h.err) {
+			return h.hint
+		}
+	}
+	return ""
+}
+
+// explain returns err and what to do about it, for people.
+func explain(err error) string {
+	text := err.Error()
+	if h := hint(err); h != "" && !strings.Contains(text, h) {
+		text += "\n  hint: " + h
+	}
+	return text
+}
+
+// failure is an error as --json prints it.
+type failure struct {
+	Error  string `json:"error"`
+	Hint   string `json:"hint,omitempty"`
+	Status string `json:"status,omitempty"` // of the device, such as 00A00000
+	Name   string `json:"name,omitempty"`   // such as LUNA_RET_UM_PIN_INCORRECT
+}
+
+func describe(err error) failure {
+	f := failure{Error: err.Error(), Hint: hint(err)}
+	if refusal := (*command.Error)(nil); errors.As(err, &refusal) {
+		f.Status = fmt.Sprintf("%08X", uint32(refusal.Status))
+		f.Name, _ = refusal.Status.Name()
+	}
+	return f
+}

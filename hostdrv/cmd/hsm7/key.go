@@ -1,0 +1,353 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/hostdrv"
+)
+
+// keyKind is a type and size of key that can be made.
+type keyKind struct {
+	name       string
+	mechanism  command.MechanismType
+	attributes command.Template // of the key, or of the public key of a pair
+	pair       bool
+}
+
+// Object identifiers of the curves in DER (RFC 5480, section 2.1.1.1).
+var (
+	curveP256 = []byte{0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07}
+	curveP384 = []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x22}
+)
+
+var keyKinds = []keyKind{
+	{"rsa-2048", command.MechRSAKeyPairGen, command.Template{command.AttrModulusBits: uint64(2048)}, true},
+	{"rsa-3072", command.MechRSAKeyPairGen, command.Template{command.AttrModulusBits: uint64(3072)}, true},
+	{"rsa-4096", command.MechRSAKeyPairGen, command.Template{command.AttrModulusBits: uint64(4096)}, true},
+	{"ec-p256", command.MechECKeyPairGen, command.Template{command.AttrECParams: curveP256}, true},
+	{"ec-p384", command.MechECKeyPairGen, command.Template{command.AttrECParams: curveP384}, true},
+	{"aes-128", command.MechAESKeyGen, command.Template{command.AttrValueLen: uint64(16)}, false},
+	{"aes-256", command.MechAESKeyGen, command.Template{command.AttrValueLen: uint64(32)}, false},
+	{"hmac-256", command.MechGenericSecretGen, command.Template{command.AttrValueLen: uint64(32)}, false},
+}
+
+func keyKindNames() []string {
+	names := make([]string, len(keyKinds))
+	for i, k := range keyKinds {
+		names[i] = k.name
+	}
+	return names
+}
+
+func (a *app) keyCommand() *cobra.Command {
+	return group("key", "key", "Make, list, show and destroy keys",
+		a.keyGenerateCommand(), a.keyListCommand(), a.keyShowCommand(), a.keyPublicCommand(), a.keyDestroyCommand())
+}
+
+// made is what generate prints.
+type made struct {
+	Label   string         `json:"label"`
+	Type    string         `json:"type"`
+	Key     command.Handle `json:"key"` // the private or secret key
+	Public  command.Handle `json:"public,omitempty"`
+}
+
+func (a *app) keyGenerateCommand() *cobra.Command {
+	var (
+		kindName, label, id string
+		from                passwordSource
+	)
+	cmd := &cobra.Command{
+		Use:     "generate --type TYPE --label LABEL",
+		Aliases: []string{"gen"},
+		Short:   "Make a key that stays in the device",
+		Long:    "Make a key that stays in the device. Types: " + strings.Join(keyKindNames(), ", ") + ".",
+		Example: "  hsm7 key generate --type ec-p256 --label root",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			i := slices.IndexFunc(keyKinds, func(k keyKind) bool { return k.name == kindName })
+			if i < 0 {
+				return usagef("--type %q is not one of %s", kindName, strings.Join(keyKindNames(), ", "))
+			}
+			idBytes, err := hex.DecodeString(id)
+			if err != nil || label == "" {
+				return usagef("--label must be given, and --id must be hexadecimal")
+			}
+			return a.withLogin(cmd.Context(), command.RoleCO, from, func(ctx context.Context, s *hostdrv.Session) error {
+				if err := requireFreeLabel(ctx, s, label); err != nil {
+					return err
+				}
+				result, err := generate(ctx, s, keyKinds[i], label, idBytes)
+				if err != nil {
+					return err
+				}
+				return a.print(result, func(w io.Writer) {
+					fmt.Fprintf(w, "%s key %q made, handle %d\n", result.Type, result.Label, result.Key)
+				})
+			})
+		},
+	}
+	cmd.Flags().StringVar(&kindName, "type", "", "type and size of the key")
+	cmd.Flags().StringVar(&label, "label", "", "label, by which other commands name the key")
+	cmd.Flags().StringVar(&id, "id", "", "CKA_ID, hexadecimal")
+	_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(keyKindNames(), cobra.ShellCompDirectiveNoFileComp))
+	passwordFlag(cmd, &from)
+	return cmd
+}
+
+// requireFreeLabel refuses a label that would make a key impossible to name.
+func requireFreeLabel(ctx context.Context, s *hostdrv.Session, label string) error {
+	found, err := s.Find(ctx, command.Template{command.AttrLabel: label})
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		return usagef("there is a key with the label %q already", label)
+	}
+	return nil
+}
+
+// generate makes a token key of the given kind with its uses allowed.
+func generate(ctx context.Context, s *hostdrv.Session, kind keyKind, label string, id []byte) (made, error) {
+	result := made{Label: label, Type: kind.name}
+	base := command.Template{command.AttrToken: true, command.AttrLabel: label}
+	if len(id) > 0 {
+		base[command.AttrID] = id
+	}
+	first := maps.Clone(base)
+	maps.Copy(first, kind.attributes)
+	if !kind.pair {
+		handle, err := s.GenerateKey(ctx, command.Mechanism{Type: kind.mechanism}, first)
+		result.Key = handle
+		return result, err
+	}
+	pair, err := s.GenerateKeyPair(ctx, command.Mechanism{Type: kind.mechanism}, first, base)
+	result.Key, result.Public = pair.Private, pair.Public
+	return result, err
+}
+
+// keyInfo is one key as list and show print it.
+type keyInfo struct {
+	Handle     command.Handle `json:"handle"`
+	Class      string         `json:"class"`
+	Type       string         `json:"type"`
+	Label      string         `json:"label"`
+	Attributes map[string]any `json:"attributes"`
+}
+
+func (a *app) keyListCommand() *cobra.Command {
+	var from passwordSource
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the keys on the partition", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLogin(cmd.Context(), command.RoleCO, from, func(ctx context.Context, s *hostdrv.Session) error {
+				return a.listKeys(ctx, s, nil)
+			})
+		},
+	}
+	passwordFlag(cmd, &from)
+	return cmd
+}
+
+// listKeys prints the objects that match template, one a line.
+func (a *app) listKeys(ctx context.Context, s *hostdrv.Session, template command.Template) error {
+	handles, err := s.Find(ctx, template)
+	if err != nil {
+		return err
+	}
+	for _, handle := range handles {
+		key, err := readKey(ctx, s, handle)
+		if err != nil {
+			return err
+		}
+		if err := a.print(key, func(w io.Writer) {
+			fmt.Fprintf(w, "%6d  %-11s %-9s %s\n", key.Handle, key.Class, key.Type, key.Label)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) keyShowCommand() *cobra.Command {
+	var from passwordSource
+	cmd := &cobra.Command{
+		Use: "show LABEL", Short: "Show every attribute that may be read", Args: exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withLogin(cmd.Context(), command.RoleCO, from, func(ctx context.Context, s *hostdrv.Session) error {
+				handles, err := findLabel(ctx, s, args[0])
+				if err != nil {
+					return err
+				}
+				for _, handle := range handles {
+					key, err := readKey(ctx, s, handle)
+					if err != nil {
+						return err
+					}
+					if err := a.print(key, key.text); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+	passwordFlag(cmd, &from)
+	return cmd
+}
+
+func (k keyInfo) text(w io.Writer) {
+	fmt.Fprintf(w, "%s %s %q, handle %d\n", k.Type, k.Class, k.Label, k.Handle)
+	names := slices.Collect(maps.Keys(k.Attributes))
+	sort.Strings(names)
+	for _, name := range names {
+		fmt.Fprintf(w, "  %-18s %v\n", name, k.Attributes[name])
+	}
+}
+
+// readKey reads the attributes of an object.
+func readKey(ctx context.Context, s *hostdrv.Session, handle command.Handle) (keyInfo, error) {
+	attributes, err := s.Attributes(ctx, handle)
+	if err != nil {
+		return keyInfo{}, err
+	}
+	key := keyInfo{
+		Handle: handle, Class: className(attributes), Type: typeName(attributes),
+		Label: attributes.Text(command.AttrLabel), Attributes: map[string]any{},
+	}
+	for typ, value := range attributes {
+		if b, ok := value.([]byte); ok {
+			value = hex.EncodeToString(b)
+		}
+		key.Attributes[typ.String()] = value
+	}
+	return key, nil
+}
+
+func className(t command.Template) string {
+	class, _ := t.Uint(command.AttrClass)
+	switch class {
+	case command.ClassPublicKey:
+		return "public key"
+	case command.ClassPrivateKey:
+		return "private key"
+	case command.ClassSecretKey:
+		return "secret key"
+	}
+	return fmt.Sprintf("class %d", class)
+}
+
+func typeName(t command.Template) string {
+	keyType, _ := t.Uint(command.AttrKeyType)
+	switch keyType {
+	case command.KeyRSA:
+		return fmt.Sprintf("rsa-%d", 8*len(t.Bytes(command.AttrModulus)))
+	case command.KeyEC:
+		return map[string]string{string(curveP256): "ec-p256", string(curveP384): "ec-p384"}[string(t.Bytes(command.AttrECParams))]
+	case command.KeyAES:
+		length, _ := t.Uint(command.AttrValueLen)
+		return fmt.Sprintf("aes-%d", 8*length)
+	case command.KeyGenericSecret:
+		length, _ := t.Uint(command.AttrValueLen)
+		return fmt.Sprintf("hmac-%d", 8*length)
+	}
+	return fmt.Sprintf("type %#x", keyType)
+}
+
+// findLabel returns the objects with a label; there is at least one.
+func findLabel(ctx context.Context, s *hostdrv.Session, label string) ([]command.Handle, error) {
+	handles, err := s.Find(ctx, command.Template{command.AttrLabel: label})
+	if err != nil {
+		return nil, err
+	}
+	if len(handles) == 0 {
+		return nil, usagef("no key has the label %q; hsm7 key list shows the labels", label)
+	}
+	return handles, nil
+}
+
+// findKey returns the one object of a class with a label.
+func findKey(ctx context.Context, s *hostdrv.Session, label string, class uint64) (command.Handle, error) {
+	handles, err := s.Find(ctx, command.Template{command.AttrLabel: label, command.AttrClass: class})
+	if err != nil {
+		return 0, err
+	}
+	switch len(handles) {
+	case 0:
+		return 0, usagef("no %s has the label %q; hsm7 key list shows the labels", className(command.Template{command.AttrClass: class}), label)
+	case 1:
+		return handles[0], nil
+	}
+	return 0, usagef("%d keys have the label %q", len(handles), label)
+}
+
+func (a *app) keyPublicCommand() *cobra.Command {
+	var (
+		out  string
+		from passwordSource
+	)
+	cmd := &cobra.Command{
+		Use: "public LABEL", Short: "Write the public key of a pair as PEM", Args: exactArgs(1),
+		Example: "  hsm7 key public root --out root.pub",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withLogin(cmd.Context(), command.RoleCO, from, func(ctx context.Context, s *hostdrv.Session) error {
+				signer, err := a.signer(ctx, s, args[0])
+				if err != nil {
+					return err
+				}
+				der, err := x509.MarshalPKIXPublicKey(signer.Public())
+				if err != nil {
+					return fmt.Errorf("encode the public key: %w", err)
+				}
+				return a.writeFile(out, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+			})
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "-", "file to write; - is the standard output")
+	passwordFlag(cmd, &from)
+	return cmd
+}
+
+// signer returns the crypto.Signer for the private key with a label.
+func (a *app) signer(ctx context.Context, s *hostdrv.Session, label string) (*hostdrv.Signer, error) {
+	handle, err := findKey(ctx, s, label, command.ClassPrivateKey)
+	if err != nil {
+		return nil, err
+	}
+	return s.Signer(ctx, handle)
+}
+
+func (a *app) keyDestroyCommand() *cobra.Command {
+	var from passwordSource
+	cmd := &cobra.Command{
+		Use: "destroy LABEL", Short: "Destroy every key with a label, both halves of a pair", Args: exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withLogin(cmd.Context(), command.RoleCO, from, func(ctx context.Context, s *hostdrv.Session) error {
+				handles, err := findLabel(ctx, s, args[0])
+				if err != nil {
+					return err
+				}
+				for _, handle := range handles {
+					if err := s.Destroy(ctx, handle); err != nil {
+						return err
+					}
+				}
+				return a.done("%d objects destroyed", len(handles))
+			})
+		},
+	}
+	passwordFlag(cmd, &from)
+	return cmd
+}

@@ -1,0 +1,51 @@
+// Hsm7 does on the host everything there is to do with a USB HSM, simulated or
+// real: find and attach it, set it up, use its keys.
+//
+//	hsm7 list
+//	hsm7 hsm init --label demo
+//	hsm7 key generate --type ec-p256 --label root
+//	hsm7 sign --key root --in file --out file.sig
+//
+// hsm7 help COMMAND tells more. Exit statuses are in exit.go.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker.
+var version = "unknown"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run runs one command line and returns its exit status.
+func run(ctx context.Context, args []string, in *os.File, out, errs *os.File) int {
+	a := &app{in: in, out: out, errs: errs}
+	root := a.command()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		a.complain(err)
+	}
+	return exitStatus(err)
+}
+
+// complain tells the user what went wrong, as JSON if that is the language.
+func (a *app) complain(err error) {
+	if a.json {
+		_ = encodeJSON(a.errs, describe(err))
+		return
+	}
+	fmt.Fprintln(a.errs, "hsm7:", explain(err))
+}

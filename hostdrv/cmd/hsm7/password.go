@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"usbhsm7/firmware/command"
+)
+
+// passwordSource says where a password comes from; the zero value means the
+// environment or the terminal.
+type passwordSource struct{ file string }
+
+// passwordFlag adds --password-file to cmd.
+func passwordFlag(cmd *cobra.Command, from *passwordSource) {
+	cmd.Flags().StringVar(&from.file, "password-file", "", "file that holds the password; a newline at its end is dropped")
+}
+
+// password returns the password of role. The caller wipes it.
+func (a *app) password(role command.Role, from passwordSource) ([]byte, error) {
+	variable := "HSM7_" + strings.ToUpper(role.String()) + "_PASSWORD"
+	if from.file != "" {
+		data, err := os.ReadFile(from.file)
+		if err != nil {
+			return nil, fmt.Errorf("read the password: %w", err)
+		}
+		return bytes.TrimSuffix(data, []byte("\n")), nil
+	}
+	if value, ok := os.LookupEnv(variable); ok {
+		return []byte(value), nil
+	}
+	if !term.IsTerminal(int(a.in.Fd())) {
+		return nil, usagef("no password for %s: set %s, or use --password-file, or run in a terminal", role, variable)
+	}
+	fmt.Fprintf(a.errs, "Enter password for %s: ", role)
+	password, err := term.ReadPassword(int(a.in.Fd()))
+	fmt.Fprintln(a.errs)
+	if err != nil {
+		return nil, fmt.Errorf("read the password: %w", err)
+	}
+	return password, nil
+}
+
+// newPassword returns a password to be set. On a terminal it is asked for twice.
+func (a *app) newPassword(role command.Role, from passwordSource) ([]byte, error) {
+	first, err := a.password(role, from)
+	if err != nil || from.file != "" || !term.IsTerminal(int(a.in.Fd())) {
+		return first, err
+	}
+	if _, set := os.LookupEnv("HSM7_" + strings.ToUpper(role.String()) + "_PASSWORD"); set {
+		return first, nil
+	}
+	fmt.Fprintf(a.errs, "Re-enter password for %s: ", role)
+	again, err := term.ReadPassword(int(a.in.Fd()))
+	fmt.Fprintln(a.errs)
+	defer clear(again)
+	if err != nil {
+		return nil, fmt.Errorf("read the password: %w", err)
+	}
+	if !bytes.Equal(first, again) {
+		clear(first)
+		return nil, usagef("the two passwords differ")
+	}
+	return first, nil
+}

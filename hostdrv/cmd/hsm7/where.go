@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"usbhsm7/hostdrv"
+	"usbhsm7/hostdrv/transport"
+	"usbhsm7/hostdrv/transport/gousb"
+	"usbhsm7/hostdrv/transport/usbip"
+)
+
+// where says which device is meant and how to reach it.
+type where struct {
+	via    string // auto, usb or usbip
+	usbip  string // host:port of a USB/IP server
+	serial string
+	path   string
+	usbID  string
+}
+
+func (w *where) flags(flags *pflag.FlagSet) {
+	flags.StringVar(&w.via, "via", "auto", "how to reach the device: usb (the kernel), usbip (no kernel support), or auto")
+	flags.StringVar(&w.usbip, "usbip", "127.0.0.1:3240", "address of the USB/IP server")
+	flags.StringVar(&w.serial, "serial", "", "use the device with this serial number")
+	flags.StringVar(&w.path, "path", "", "use the device at this bus path (usb: 1-2.3; usbip: bus ID)")
+	flags.StringVar(&w.usbID, "usb-id", "", "use a device with this idVendor:idProduct, hexadecimal (default any from 1209:0001 to 1209:0010)")
+}
+
+// busName names a way to reach devices.
+type busName string
+
+const (
+	overUSB   busName = "usb"
+	overUSBIP busName = "usbip"
+)
+
+// buses returns the ways to try, in order.
+func (w where) buses() ([]busName, error) {
+	switch w.via {
+	case "auto":
+		return []busName{overUSB, overUSBIP}, nil
+	case string(overUSB), string(overUSBIP):
+		return []busName{busName(w.via)}, nil
+	}
+	return nil, usagef("--via %q is not usb, usbip or auto", w.via)
+}
+
+// connect returns the bus and what ends its use.
+func (w where) connect(name busName) (transport.Bus, func(), error) {
+	if name == overUSBIP {
+		return usbip.New(w.usbip), func() {}, nil
+	}
+	bus, err := gousb.New()
+	if err != nil {
+		return nil, nil, err
+	}
+	return bus, func() { _ = bus.Close() }, nil
+}
+
+// selector returns what the flags choose.
+func (w where) selector() (transport.Selector, error) {
+	s := transport.Selector{Serial: w.serial, Path: w.path}
+	if w.usbID == "" {
+		return s, nil
+	}
+	v, p, ok := strings.Cut(w.usbID, ":")
+	vendor, errV := strconv.ParseUint(v, 16, 16)
+	product, errP := strconv.ParseUint(p, 16, 16)
+	if !ok || errV != nil || errP != nil {
+		return s, usagef("--usb-id %q is not like 1209:0001", w.usbID)
+	}
+	s.Vendor, s.Product = uint16(vendor), uint16(product)
+	return s, nil
+}
+
+// found is a device that list shows.
+type found struct {
+	Via busName `json:"via"`
+	transport.Info
+}
+
+// list returns the devices on every bus. An error of one bus does not hide the
+// devices of another; it is returned if there are none.
+func (w where) list(ctx context.Context) ([]found, error) {
+	selector, err := w.selector()
+	if err != nil {
+		return nil, err
+	}
+	names, err := w.buses()
+	if err != nil {
+		return nil, err
+	}
+	var devices []found
+	var failures []error
+	for _, name := range names {
+		infos, err := w.listBus(ctx, name)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("%s: %w", name, err))
+		}
+		for _, info := range infos {
+			if selector.Matches(info) {
+				devices = append(devices, found{name, info})
+			}
+		}
+	}
+	if len(devices) > 0 {
+		return devices, nil
+	}
+	return nil, errors.Join(failures...)
+}
+
+func (w where) listBus(ctx context.Context, name busName) ([]transport.Info, error) {
+	bus, release, err := w.connect(name)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return bus.List(ctx)
+}
+
+// open opens the device. release closes it.
+func (w where) open(ctx context.Context) (device *hostdrv.Device, release func(), err error) {
+	selector, err := w.selector()
+	if err != nil {
+		return nil, nil, err
+	}
+	names, err := w.buses()
+	if err != nil {
+		return nil, nil, err
+	}
+	var failures []error
+	for _, name := range names {
+		device, release, err = w.openBus(ctx, name, selector)
+		if err == nil {
+			return device, release, nil
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", name, err))
+		if !errors.Is(err, transport.ErrNotFound) {
+			break // a device is there, but cannot be used: say so
+		}
+	}
+	return nil, nil, errors.Join(failures...)
+}
+
+func (w where) openBus(ctx context.Context, name busName, selector transport.Selector) (*hostdrv.Device, func(), error) {
+	bus, release, err := w.connect(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	device, err := hostdrv.Dial(ctx, bus, selector, hostdrv.Options{Client: "hsm7 " + version})
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return device, func() {
+		_ = device.Close()
+		release()
+	}, nil
+}

@@ -1,0 +1,124 @@
+package hostdrv
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"usbhsm7/firmware/command"
+)
+
+// publicParts lists the attributes that hold a public key of each type.
+var publicParts = map[uint64][]command.AttributeType{
+	command.KeyRSA: {command.AttrModulus, command.AttrPublicExponent},
+	command.KeyEC:  {command.AttrECParams, command.AttrECPoint},
+}
+
+// publicKey returns the public key that belongs to the key with the handle
+// private.
+func (s *Session) publicKey(ctx context.Context, private command.Handle) (crypto.PublicKey, error) {
+	own, err := s.Attributes(ctx, private)
+	if err != nil {
+		return nil, err
+	}
+	keyType, _ := own.Uint(command.AttrKeyType)
+	parts, ok := publicParts[keyType]
+	if !ok {
+		return nil, command.StatusKeyTypeInconsistent.With("the key is neither RSA nor EC", "choose the private key of a pair")
+	}
+	for _, part := range parts {
+		if own.Bytes(part) == nil {
+			own, err = s.partner(ctx, own, parts)
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if keyType == command.KeyRSA {
+		return rsaKey(own)
+	}
+	return ecKey(own)
+}
+
+// partner reads the parts of the public key with the same id as private.
+func (s *Session) partner(ctx context.Context, private command.Template, parts []command.AttributeType) (command.Template, error) {
+	const hint = "give both keys of a pair the same id"
+	id := private.Bytes(command.AttrID)
+	if len(id) == 0 {
+		return nil, command.StatusAttributeNotFound.With("the private key has no id by which to find its public key", hint)
+	}
+	keyType, _ := private.Uint(command.AttrKeyType)
+	found, err := s.Find(ctx, command.Template{
+		command.AttrClass: command.ClassPublicKey, command.AttrKeyType: keyType, command.AttrID: id,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(found) != 1 {
+		return nil, command.StatusAttributeNotFound.With(
+			fmt.Sprintf("%d public keys have the id of the private key", len(found)), hint)
+	}
+	return s.Attributes(ctx, found[0], parts...)
+}
+
+// rsaKey builds a key from modulus and exponent, big-endian.
+func rsaKey(t command.Template) (*rsa.PublicKey, error) {
+	n := new(big.Int).SetBytes(t.Bytes(command.AttrModulus))
+	e := new(big.Int).SetBytes(t.Bytes(command.AttrPublicExponent))
+	if n.BitLen() < 1024 || e.BitLen() > 31 || e.Int64() < 3 {
+		return nil, fmt.Errorf("%w: an RSA modulus of %d bits with an exponent of %d bits", ErrProtocol, n.BitLen(), e.BitLen())
+	}
+	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
+}
+
+// curves are the curves of the device by the object identifier in
+// AttrECParams (RFC 5480, section 2.1.1.1).
+var curves = []struct {
+	oid   asn1.ObjectIdentifier
+	curve elliptic.Curve
+}{
+	{asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}, elliptic.P256()},
+	{asn1.ObjectIdentifier{1, 3, 132, 0, 34}, elliptic.P384()},
+}
+
+// ecKey builds a key from the DER parameters and the point, which is a DER
+// OCTET STRING around the uncompressed form (PKCS#11 3.1, section 6.3.3).
+func ecKey(t command.Template) (*ecdsa.PublicKey, error) {
+	var oid asn1.ObjectIdentifier
+	if err := unmarshalDER(t.Bytes(command.AttrECParams), &oid); err != nil {
+		return nil, fmt.Errorf("%w: EC parameters: %v", ErrProtocol, err)
+	}
+	var point []byte
+	if err := unmarshalDER(t.Bytes(command.AttrECPoint), &point); err != nil {
+		return nil, fmt.Errorf("%w: EC point: %v", ErrProtocol, err)
+	}
+	for _, known := range curves {
+		if !known.oid.Equal(oid) {
+			continue
+		}
+		key, err := ecdsa.ParseUncompressedPublicKey(known.curve, point)
+		if err != nil {
+			return nil, fmt.Errorf("%w: EC point: %v", ErrProtocol, err)
+		}
+		return key, nil
+	}
+	return nil, command.StatusKeyTypeInconsistent.With(fmt.Sprintf("curve %s is not known to the driver", oid), "")
+}
+
+var errTrailing = errors.New("bytes after the end of the value")
+
+// unmarshalDER is asn1.Unmarshal for a value that fills der.
+func unmarshalDER(der []byte, v any) error {
+	rest, err := asn1.Unmarshal(der, v)
+	if err == nil && len(rest) != 0 {
+		err = errTrailing
+	}
+	return err
+}
