@@ -23,6 +23,8 @@ const (
 	StatusAttributeTypeInvalid    Status = 0x00120000 // unknown attribute
 	StatusAttributeNotFound       Status = 0x00120010 // the object has no such attribute
 	StatusAttributeValueInvalid   Status = 0x00130000 // a value of the wrong kind, or one that the attribute does not take
+	StatusSecretMustBeSensitive   Status = 0x00130013 // a secret key cannot be made with sensitive=false
+	StatusPrivateMustBeSensitive  Status = 0x00130015 // nor can a private key
 	StatusDataInvalid             Status = 0x00200000 // the data cannot be processed, such as a DigestInfo of no known hash
 	StatusDataLenRange            Status = 0x00210000 // data, or a whole message, is too long, or not of the length that the mechanism takes
 	StatusDeviceError             Status = 0x00300000 // the storage failed
@@ -33,6 +35,7 @@ const (
 	StatusTransmissionError       Status = 0x00300203 // a frame or message arrived in part
 	StatusCommandMalformed        Status = 0x00300205 // bytes that are no frame, or a frame that makes no sense
 	StatusMailboxesNotAvailable   Status = 0x00300206 // too many requests or too many bytes under way
+	StatusSessionReallocError     Status = 0x00310102 // the session table is full
 	StatusEncryptedDataInvalid    Status = 0x00400000 // wrong padding or tag: the ciphertext or the key is not the right one
 	StatusEncryptedDataLenRange   Status = 0x00410000 // the ciphertext is shorter than a tag or no whole number of blocks
 	StatusFunctionCanceled        Status = 0x00500000 // the host cancelled the request and it had no effect
