@@ -35,7 +35,6 @@ const (
 	StatusTransmissionError       Status = 0x00300203 // a frame or message arrived in part
 	StatusCommandMalformed        Status = 0x00300205 // bytes that are no frame, or a frame that makes no sense
 	StatusMailboxesNotAvailable   Status = 0x00300206 // too many requests or too many bytes under way
-	StatusSessionReallocError     Status = 0x00310102 // the session table is full
 	StatusEncryptedDataInvalid    Status = 0x00400000 // wrong padding or tag: the ciphertext or the key is not the right one
 	StatusEncryptedDataLenRange   Status = 0x00410000 // the ciphertext is shorter than a tag or no whole number of blocks
 	StatusFunctionCanceled        Status = 0x00500000 // the host cancelled the request and it had no effect
