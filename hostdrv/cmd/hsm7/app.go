@@ -59,7 +59,7 @@ func (a *app) command() *cobra.Command {
 		a.attachCommand(), a.detachCommand(), a.portsCommand())
 	root.AddCommand(a.hsmCommand(), a.partitionCommand(), a.roleCommand())
 	root.AddCommand(a.keyCommand(), a.signCommand(), a.verifyCommand(), a.encryptCommand(), a.decryptCommand(),
-		a.digestCommand(), a.randomCommand(), a.certCommand(), a.rateCommand())
+		a.digestCommand(), a.randomCommand(), a.certCommand(), a.benchCommand())
 	return root
 }
 

@@ -58,10 +58,10 @@ func (a *app) keyCommand() *cobra.Command {
 
 // made is what generate prints.
 type made struct {
-	Label   string         `json:"label"`
-	Type    string         `json:"type"`
-	Key     command.Handle `json:"key"` // the private or secret key
-	Public  command.Handle `json:"public,omitempty"`
+	Label  string         `json:"label"`
+	Type   string         `json:"type"`
+	Key    command.Handle `json:"key"` // the private or secret key
+	Public command.Handle `json:"public,omitempty"`
 }
 
 func (a *app) keyGenerateCommand() *cobra.Command {

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+const about = `usbhsm7 is a simulated hand-held USB hardware security module.
+
+It exports itself over USB/IP as a vendor-class USB device. Attach it to a Linux
+machine with "usbip attach -r 127.0.0.1 -b 1-1" or "hsm7 attach", or let hsm7
+reach it without any kernel support.
+
+It stops cleanly on SIGTERM and SIGINT. State that was acknowledged to a host is
+durable at any moment, also if the process is killed.
+`
+
+const examples = `  # a device that keeps its keys in ./hsm
+  usbhsm7 --state-dir ./hsm
+
+  # a throw-away device on a free port, for a test
+  usbhsm7 --ephemeral --listen 127.0.0.1:0 --ready-fd 3 3>ready.json`
+
+func newCommand() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:               "usbhsm7 (--state-dir DIR | --ephemeral) [flags]",
+		Short:             "A simulated USB hardware security module",
+		Long:              about + "\nExit status:\n" + exitTable(),
+		Example:           examples,
+		Version:           version,
+		Args:              cobra.NoArgs,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		DisableAutoGenTag: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return fmt.Errorf("%w: %w", errUsage, err)
+			}
+			return run(cmd.Context(), o, cmd.ErrOrStderr())
+		},
+	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	flags := cmd.Flags()
+	flags.StringVar(&o.stateDir, "state-dir", "", "directory that holds the device's flash; made if absent")
+	flags.BoolVar(&o.ephemeral, "ephemeral", false, "keep the flash in memory only")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:3240", "address to serve USB/IP on; port 0 picks a free one")
+	flags.BoolVar(&o.insecure, "insecure", false, "allow --listen on an address that other machines reach: USB/IP has no authentication")
+	flags.StringVar(&o.busID, "bus-id", "1-1", "bus ID to export the device as")
+	flags.StringVar(&o.ids, "usb-id", "1209:0001", "idVendor:idProduct, hexadecimal")
+	flags.StringVar(&o.serial, "serial", "", "serial number of a new device (default random)")
+	flags.IntVar(&o.readyFD, "ready-fd", -1, "file descriptor that gets one line of JSON when the device is ready")
+	flags.StringVar(&o.logFormat, "log-format", "console", "console, json or none")
+	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
+
+func exitTable() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "  0  stopped by SIGTERM or SIGINT\n")
+	for _, exit := range exits {
+		if exit.when != "" {
+			fmt.Fprintf(&b, "  %d  %s\n", exit.status, exit.when)
+		}
+	}
+	return b.String()
+}
+
+// check finds what is wrong with the flags taken together.
+func (o options) check() error {
+	if o.ephemeral == (o.stateDir != "") {
+		return errors.New("give either --state-dir DIR or --ephemeral")
+	}
+	if _, _, err := o.usbID(); err != nil {
+		return err
+	}
+	if _, err := o.logger(nil); err != nil {
+		return err
+	}
+	return o.checkListen()
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+
+	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/store"
+)
+
+// Errors that decide the exit status.
+var (
+	errUsage  = errors.New("wrong use")
+	errLocked = errors.New("the state directory is in use by another usbhsm7")
+	errListen = errors.New("cannot listen")
+)
+
+// exits maps errors to exit statuses. It is also the text of --help.
+var exits = []struct {
+	status int
+	when   string
+	err    error // nil: any other error
+}{
+	{2, "wrong flags or arguments", errUsage},
+	{3, "the state directory is in use by another process", errLocked},
+	{4, "the state is corrupt or not a device's; it was left as it is", flash.ErrCorrupt},
+	{4, "", store.ErrCorrupt},
+	{5, "cannot listen on the address", errListen},
+	{1, "any other failure", nil},
+}
+
+// exitStatus returns the exit status for err, 0 for nil.
+func exitStatus(err error) int {
+	if err == nil {
+		return 0
+	}
+	for _, exit := range exits {
+		if exit.err != nil && errors.Is(err, exit.err) {
+			return exit.status
+		}
+	}
+	return 1
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// options are the flags of the command.
+type options struct {
+	stateDir  string
+	ephemeral bool
+	listen    string
+	insecure  bool
+	busID     string
+	ids       string
+	serial    string
+	readyFD   int
+	logFormat string
+	logLevel  string
+}
+
+// usbID splits --usb-id.
+func (o options) usbID() (vendor, product uint16, err error) {
+	v, p, ok := strings.Cut(o.ids, ":")
+	vendor64, errV := strconv.ParseUint(v, 16, 16)
+	product64, errP := strconv.ParseUint(p, 16, 16)
+	if !ok || errV != nil || errP != nil {
+		return 0, 0, fmt.Errorf("--usb-id %q is not like 1209:0001", o.ids)
+	}
+	return uint16(vendor64), uint16(product64), nil
+}
+
+// checkListen refuses addresses that other machines reach, because whoever
+// reaches a USB/IP port can use the device.
+func (o options) checkListen() error {
+	host, _, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	if ip := net.ParseIP(host); o.insecure || host == "localhost" || (ip != nil && ip.IsLoopback()) {
+		return nil
+	}
+	return errors.New("--listen " + o.listen + " is reachable from other machines and USB/IP has no authentication; add --insecure if you mean it")
+}
+
+// logger returns the logger that writes to w.
+func (o options) logger(w io.Writer) (zerolog.Logger, error) {
+	level, err := zerolog.ParseLevel(o.logLevel)
+	if err != nil || o.logLevel == "" {
+		return zerolog.Nop(), fmt.Errorf("--log-level %q is not debug, info, warn or error", o.logLevel)
+	}
+	switch o.logFormat {
+	case "none":
+		return zerolog.Nop(), nil
+	case "json":
+	case "console":
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
+	default:
+		return zerolog.Nop(), fmt.Errorf("--log-format %q is not console, json or none", o.logFormat)
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
+}

@@ -1,0 +1,49 @@
+package device
+
+import "usbhsm7/usbip/usb"
+
+// Default identity on the bus: the test range of pid.codes, because the real
+// product's identifiers are not public and are not ours to use.
+const (
+	DefaultVendor  = 0x1209
+	DefaultProduct = 0x0001
+)
+
+// Endpoint addresses. A driver must not rely on them: it finds the endpoints
+// from the descriptors.
+const (
+	endpointOut   = 0x01 // bulk: requests
+	endpointIn    = 0x81 // bulk: responses
+	endpointEvent = 0x82 // interrupt: events
+)
+
+// eventInterval is bInterval of the interrupt endpoint at high speed: a period
+// of 2^(4-1) microframes, 1 ms (USB 2.0, section 9.6.6).
+const eventInterval = 4
+
+// deviceRelease is bcdDevice: the version of the USB function.
+const deviceRelease = 0x0100
+
+// descriptors describes the device to a host: one vendor-class interface, and
+// the Microsoft OS 2.0 set that binds WinUSB without a driver package.
+func descriptors(vendor, product uint16, serial string) usb.Descriptors {
+	return usb.Descriptors{
+		Speed:  usb.SpeedHigh,
+		Vendor: vendor, Product: product, Release: deviceRelease,
+		Manufacturer: "usbhsm7 project", ProductName: "USB HSM 7 simulator", Serial: serial,
+		Configurations: []usb.Configuration{{
+			Value: 1, SelfPowered: true, MaxPower: 500,
+			Interfaces: []usb.Interface{{
+				Class: 0xFF, Name: "HSM commands",
+				Endpoints: []usb.Endpoint{
+					{Address: endpointOut, Type: usb.Bulk, MaxPacketSize: 512},
+					{Address: endpointIn, Type: usb.Bulk, MaxPacketSize: 512},
+					{Address: endpointEvent, Type: usb.Interrupt, MaxPacketSize: maxEventFrame, Interval: eventInterval},
+				},
+			}},
+		}},
+		Microsoft: &usb.MicrosoftOS{
+			VendorCode: 0x20, CompatibleID: "WINUSB", InterfaceGUID: "{8E5B2B2A-6A0B-4C6C-9E55-4B6F1D0C7A37}",
+		},
+	}
+}

@@ -1,0 +1,188 @@
+// Package device is the assembled product: the HSM core on its flash, behind a
+// vendor-class USB function that speaks the framed protocol of
+// docs/protocol.md.
+//
+//	d, err := device.New(device.Config{Flash: flash.NewMemory(flash.DefaultGeometry)})
+//	...
+//	defer d.Close()
+//	server.Export("1-1", d.USB())
+//
+// Data flows one way through it: OUT endpoint, frames, messages, requests in
+// flight, workers that run the core, answers, frames, IN endpoint. One
+// goroutine serves each endpoint and a fixed number run requests; New starts
+// them and Close waits for their end. The core below has none.
+package device
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/frame"
+	"usbhsm7/firmware/hsm"
+	"usbhsm7/firmware/store"
+	"usbhsm7/usbip/usb"
+)
+
+// Config says what the device is made of. Only Flash is required.
+type Config struct {
+	Flash   flash.Device     // Close closes it
+	Vendor  uint16           // idVendor; 0 means DefaultVendor
+	Product uint16           // idProduct; 0 means DefaultProduct
+	Serial  string           // of a device that is new; 1 to 16 letters or digits; empty means a random number
+	Logger  zerolog.Logger   // the zero Logger is silent
+	Clock   func() time.Time // nil means time.Now
+	Entropy io.Reader        // nil means crypto/rand
+}
+
+// Device is a powered device.
+type Device struct {
+	usb   *usb.Device
+	core  *hsm.HSM
+	store *store.Store
+	flash flash.Device
+	link  *link
+	log   zerolog.Logger
+
+	stop    context.CancelFunc
+	running sync.WaitGroup // endpoint goroutines
+	workers sync.WaitGroup
+	closed  sync.Once
+	err     error // of Close
+}
+
+// New powers a device on. It fails with store.ErrCorrupt, and changes nothing,
+// if the flash holds something other than the state of a device.
+func New(c Config) (*Device, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	records, err := store.Open(c.Flash)
+	if err != nil {
+		return nil, fmt.Errorf("read the state from flash: %w", err)
+	}
+	notes := newEvents()
+	d := &Device{store: records, flash: c.Flash, log: c.Logger}
+	d.core, err = hsm.Open(hsm.Config{
+		Store: records, Clock: c.Clock, Entropy: c.Entropy, Serial: c.Serial,
+		Notify: func(e command.Event) { d.notify(notes, e) },
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the HSM: %w", err), records.Close())
+	}
+	_, serial, _ := d.core.Identity()
+	d.usb, err = usb.NewDevice(descriptors(c.Vendor, c.Product, serial), nil)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("describe the USB device: %w", err), records.Close())
+	}
+	d.start(notes)
+	return d, nil
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Vendor == 0 {
+		c.Vendor = DefaultVendor
+	}
+	if c.Product == 0 {
+		c.Product = DefaultProduct
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Entropy == nil {
+		c.Entropy = rand.Reader
+	}
+	if c.Serial == "" {
+		number := make([]byte, 4)
+		if _, err := io.ReadFull(c.Entropy, number); err != nil {
+			return c, fmt.Errorf("choose a serial number: %w", err)
+		}
+		c.Serial = fmt.Sprintf("7%07d", (uint32(number[0])<<24|uint32(number[1])<<16|uint32(number[2])<<8|uint32(number[3]))%10_000_000)
+	}
+	return c, nil
+}
+
+// start begins the goroutines. The workers end when the link's requests are
+// closed, which the reader's end makes safe.
+func (d *Device) start(notes *events) {
+	ctx, stop := context.WithCancel(context.Background())
+	d.stop = stop
+	d.link = newLink(d.core, d.log, ctx.Done())
+	for range frame.MaxInFlight {
+		d.workers.Go(d.link.work)
+	}
+	d.running.Go(func() {
+		defer close(d.link.requests)
+		d.read(ctx, d.usb.Out(endpointOut))
+	})
+	d.running.Go(func() { (&writer{link: d.link}).run(ctx, d.usb.In(endpointIn)) })
+	d.running.Go(func() { notes.run(ctx, d.usb.In(endpointEvent)) })
+}
+
+// USB returns the device as a host sees it.
+func (d *Device) USB() *usb.Device { return d.usb }
+
+// Identity returns model, serial number and firmware version.
+func (d *Device) Identity() (model, serial, firmware string) { return d.core.Identity() }
+
+// Close powers the device off: it leaves the bus, requests in flight are
+// cancelled or finish, and the flash is closed. Acknowledged changes are
+// durable whether Close is called or not.
+func (d *Device) Close() error {
+	d.closed.Do(func() {
+		d.usb.Unplug()
+		d.stop()
+		d.link.reset()
+		d.running.Wait()
+		d.workers.Wait()
+		d.core.Close()
+		d.err = errors.Join(d.store.Close(), d.flash.Close())
+	})
+	return d.err
+}
+
+// transferReader is the part of usb.OutEndpoint that the reader needs.
+type transferReader interface {
+	Read(ctx context.Context, p []byte) (int, error)
+}
+
+// read feeds transfers to the link until ctx ends.
+func (d *Device) read(ctx context.Context, out transferReader) {
+	var (
+		buffer    = make([]byte, frame.MaxTransfer)
+		assembler frame.Assembler
+	)
+	for ctx.Err() == nil {
+		n, err := out.Read(ctx, buffer)
+		switch {
+		case err == nil:
+			assembler.Feed(buffer[:n], d.link)
+		case errors.Is(err, usb.ErrReset):
+			assembler.Reset()
+			d.link.reset()
+		case errors.Is(err, usb.ErrOverrun):
+			d.link.Fault(frame.Fault{
+				Type: frame.TypeResponse, Status: uint32(command.StatusTransmissionError),
+				Cause: fmt.Sprintf("a transfer has at most %d bytes", frame.MaxTransfer),
+			})
+		}
+		clear(buffer[:n]) // it may have held a password
+	}
+}
+
+// notify passes an event of the core on to the host, if there is one.
+func (d *Device) notify(notes *events, e command.Event) {
+	d.log.Info().Stringer("event", e.Code).Stringer("role", e.Role).Str("text", e.Text).Msg("event")
+	if d.link != nil && d.link.open.Load() {
+		notes.add(e)
+	}
+}

@@ -1,0 +1,248 @@
+package device
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/rs/zerolog"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/frame"
+	"usbhsm7/firmware/hsm"
+)
+
+// protocolVersion is the one version of the protocol that this firmware speaks.
+const protocolVersion = 1
+
+// link is the device's side of the conversation with one host at a time: it
+// takes the messages of the OUT endpoint, keeps the requests in flight, and
+// hands answers to the writer of the IN endpoint. It implements frame.Sink.
+//
+// Each HELLO, and each reset of the USB link, begins a new epoch. What belongs
+// to an earlier epoch is cancelled and its answers are dropped, so a host never
+// meets the remains of the one before.
+type link struct {
+	core     *hsm.HSM
+	log      zerolog.Logger
+	requests chan *request // to the workers
+	answers  chan answer   // to the writer
+	closing  <-chan struct{}
+
+	mu       sync.Mutex // guards what follows; epoch and open may be read without it
+	epoch    atomic.Uint64
+	open     atomic.Bool // a host has said HELLO
+	host     *hsm.Host   // nil before HELLO
+	inFlight map[uint32]*request
+}
+
+// request is one request in flight.
+type request struct {
+	epoch   uint64
+	host    *hsm.Host
+	message frame.Message // the payload is the request's own
+	ctx     context.Context
+	cancel  context.CancelFunc
+}
+
+// answer is a message on its way to the host.
+type answer struct {
+	epoch   uint64
+	message frame.Message
+}
+
+func newLink(core *hsm.HSM, log zerolog.Logger, closing <-chan struct{}) *link {
+	return &link{
+		core: core, log: log, closing: closing,
+		requests: make(chan *request, frame.MaxInFlight),
+		answers:  make(chan answer, 2*frame.MaxInFlight),
+		inFlight: make(map[uint32]*request, frame.MaxInFlight),
+	}
+}
+
+// Message takes one whole message from the host. The payload may alias the
+// transfer it came in.
+func (l *link) Message(m frame.Message) {
+	switch m.Type {
+	case frame.TypeHello:
+		l.hello(m)
+	case frame.TypeRequest:
+		if err := l.accept(m); err != nil {
+			l.refuse(frame.TypeResponse, m.Tag, err)
+		}
+	case frame.TypeCancel:
+		l.cancel(m.Tag)
+	default:
+		l.refuse(frame.TypeResponse, m.Tag, command.StatusCommandMalformed.With("a host sends REQUEST, CANCEL and HELLO only", ""))
+	}
+}
+
+// Fault answers bytes that were no message.
+func (l *link) Fault(f frame.Fault) {
+	l.log.Warn().Uint32("tag", f.Tag).Str("cause", f.Cause).Msg("bad frame from the host")
+	answerType := frame.TypeResponse
+	if f.Type == frame.TypeHello {
+		answerType = frame.TypeHello
+	}
+	l.refuse(answerType, f.Tag, command.Status(f.Status).With(f.Cause, ""))
+}
+
+// reset ends the epoch: the host has gone or has reset the link.
+func (l *link) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.endEpoch()
+}
+
+// endEpoch cancels everything that belongs to the present host.
+func (l *link) endEpoch() {
+	l.epoch.Add(1)
+	for _, r := range l.inFlight {
+		r.cancel()
+	}
+	clear(l.inFlight)
+	if l.host != nil {
+		l.host.Close()
+		l.host = nil
+		l.open.Store(false)
+	}
+}
+
+func (l *link) hello(m frame.Message) {
+	response, err := l.connect(m)
+	if err != nil {
+		l.refuse(frame.TypeHello, m.Tag, err)
+		return
+	}
+	payload, _ := command.Marshal(response) // a fixed struct: cannot fail
+	l.send(frame.Message{Type: frame.TypeHello, Tag: m.Tag, Payload: payload})
+}
+
+// connect ends the present epoch in any case and begins the next one if a version
+// of the protocol suits both sides.
+func (l *link) connect(m frame.Message) (*command.HelloResponse, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.endEpoch()
+	var req command.HelloRequest
+	if err := command.Unmarshal(m.Payload, &req); err != nil {
+		return nil, err
+	}
+	if req.MinVersion > protocolVersion || req.MaxVersion < protocolVersion {
+		return nil, command.StatusIncompatible.With("this device speaks version 1 of the protocol", "use a driver that speaks version 1")
+	}
+	l.host = l.core.Connect()
+	l.open.Store(true)
+	l.log.Info().Str("client", printable(req.Client)).Msg("host opened the link")
+	return capabilities(l.core), nil
+}
+
+// accept puts a request in flight.
+func (l *link) accept(m frame.Message) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.host == nil:
+		return command.StatusOperationNotInitialized.With("no HELLO yet", "send HELLO first")
+	case m.Tag == 0:
+		return command.StatusCommandMalformed.With("a request has a tag other than 0", "")
+	case l.inFlight[m.Tag] != nil:
+		return command.StatusOperationActive.With("a request with this tag is still in flight", "")
+	case len(l.inFlight) >= frame.MaxInFlight:
+		return command.StatusMailboxesNotAvailable.With("too many requests in flight", "wait for an answer before sending more")
+	}
+	r := &request{epoch: l.epoch.Load(), host: l.host, message: m}
+	r.message.Payload = append([]byte(nil), m.Payload...)
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	select {
+	case l.requests <- r:
+		l.inFlight[m.Tag] = r
+		return nil
+	default: // the workers still finish cancelled requests of earlier hosts
+		r.cancel()
+		return command.StatusMailboxesNotAvailable.With("the device is finishing earlier requests", "try again")
+	}
+}
+
+// cancel asks a request to stop. Its answer says whether it did.
+func (l *link) cancel(tag uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.inFlight[tag]; r != nil {
+		r.cancel()
+	}
+}
+
+// work runs requests until the channel is closed.
+func (l *link) work() {
+	for r := range l.requests {
+		status, payload := r.host.Execute(r.ctx, command.Code(r.message.Code), r.message.Session, r.message.Payload)
+		clear(r.message.Payload) // it may have held a password
+		l.finish(r, status, payload)
+	}
+}
+
+// finish takes r out of flight and sends its answer, unless its host has gone.
+func (l *link) finish(r *request, status command.Status, payload []byte) {
+	r.cancel()
+	l.mu.Lock()
+	current := r.epoch == l.epoch.Load()
+	if current {
+		delete(l.inFlight, r.message.Tag)
+	}
+	l.mu.Unlock()
+	if current {
+		l.queue(answer{r.epoch, frame.Message{
+			Type: frame.TypeResponse, Tag: r.message.Tag, Session: r.message.Session,
+			Code: uint32(status), Payload: payload,
+		}})
+	}
+}
+
+// refuse answers without a request being in flight.
+func (l *link) refuse(t frame.Type, tag uint32, err error) {
+	status, payload := hsm.Refusal(err)
+	l.send(frame.Message{Type: t, Tag: tag, Code: uint32(status), Payload: payload})
+}
+
+func (l *link) send(m frame.Message) {
+	l.queue(answer{l.epoch.Load(), m})
+}
+
+// queue waits while the host reads too slowly. That is the backpressure: while
+// the queue is full the OUT endpoint is not read, so it answers NAK.
+func (l *link) queue(a answer) {
+	select {
+	case l.answers <- a:
+	case <-l.closing:
+	}
+}
+
+// capabilities is the answer to HELLO.
+func capabilities(core *hsm.HSM) *command.HelloResponse {
+	model, serial, firmware := core.Identity()
+	codes := make([]command.Code, 0, len(command.Rows))
+	for _, row := range command.Rows {
+		codes = append(codes, row.Code)
+	}
+	return &command.HelloResponse{
+		Version: protocolVersion, MaxMessage: frame.MaxMessage, MaxTransfer: frame.MaxTransfer,
+		MaxInFlight: frame.MaxInFlight, Commands: codes, Model: model, Serial: serial, Firmware: firmware,
+	}
+}
+
+// printable makes a name that a host chose fit for the log.
+func printable(s string) string {
+	const most = 64
+	out := make([]rune, 0, most)
+	for _, r := range s {
+		if len(out) == most {
+			break
+		}
+		if r < ' ' || r > '~' {
+			r = '.'
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"usbhsm7/hostdrv/transport"
+	"usbhsm7/usbip/vhci"
+)
+
+// enumerationPoll is how often attach looks whether the kernel has the device.
+const enumerationPoll = 20 * time.Millisecond
+
+func (a *app) attachCommand() *cobra.Command {
+	var busID string
+	cmd := &cobra.Command{
+		Use: "attach", Short: "Attach the device of a USB/IP server to this machine's kernel", GroupID: "device", Args: noArgs,
+		Long: `Attach the device of a USB/IP server (--usbip) to this machine's kernel, as
+"usbip attach" does but without that tool. Needs root and the module vhci_hcd.
+Returns when the kernel has enumerated the device.`,
+		Example: "  sudo modprobe vhci-hcd && sudo hsm7 attach\n  hsm7 list --via usb\n  sudo hsm7 detach 0",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
+			defer cancel()
+			before, _ := a.where.listBus(ctx, overUSB)
+			port, err := vhci.Attach(ctx, a.where.usbip, busID)
+			if err != nil {
+				return err
+			}
+			info, err := a.awaitDevice(ctx, before)
+			if err != nil {
+				return fmt.Errorf("attached to port %d, but the kernel has not enumerated it: %w", port.Number, err)
+			}
+			return a.print(map[string]any{"port": port.Number, "usb": info}, func(w io.Writer) {
+				fmt.Fprintf(w, "attached to port %d: %s\n", port.Number, info)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&busID, "bus-id", "1-1", "bus ID of the device at the server")
+	return cmd
+}
+
+// awaitDevice waits until the kernel shows a device that was not there before.
+func (a *app) awaitDevice(ctx context.Context, before []transport.Info) (transport.Info, error) {
+	ticker := time.NewTicker(enumerationPoll)
+	defer ticker.Stop()
+	for {
+		now, _ := a.where.listBus(ctx, overUSB)
+		for _, info := range now {
+			if !slices.ContainsFunc(before, func(b transport.Info) bool { return b.Path == info.Path }) {
+				return info, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return transport.Info{}, ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+func (a *app) detachCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "detach PORT", Short: "Detach a port from this machine's kernel", GroupID: "device", Args: exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			port, err := strconv.Atoi(args[0])
+			if err != nil {
+				return usagef("%q is not a port number; hsm7 ports lists them", args[0])
+			}
+			if err := vhci.Detach(port); err != nil {
+				return err
+			}
+			return a.done("port %d detached", port)
+		},
+	}
+}
+
+func (a *app) portsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "ports", Short: "List the USB/IP ports in use on this machine", GroupID: "device", Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			ports, err := vhci.Ports()
+			if err != nil {
+				return err
+			}
+			for _, p := range ports {
+				if err := a.print(p, func(w io.Writer) { fmt.Fprintln(w, p) }); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}

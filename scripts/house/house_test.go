@@ -1,0 +1,122 @@
+// Package house checks the rules of the house in docs/architecture.md: which
+// room may import which, and what stands at the top level. It holds only tests.
+package house
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "usbhsm7/"
+
+// A rule forbids every package under Room to import a package of this module
+// or, with a listed name, of the standard library.
+type rule struct {
+	room   string
+	except []string // packages under room that the rule does not bind
+	allow  []string // rooms of this module it may import; nil means any
+	deny   []string // packages that it must not import, of any module
+	why    string
+}
+
+var rules = []rule{
+	{room: "usbip", allow: []string{"usbip"}, why: "usbip knows nothing of HSMs"},
+	{room: "usbip/usb", allow: []string{}, why: "the device model stands on the standard library"},
+	{room: "usbip/proto", allow: []string{"usbip/usb"}, why: "PDUs need only USB vocabulary"},
+	{room: "firmware", deny: []string{module + "hostdrv"}, why: "the device never knows the driver"},
+	{room: "firmware/frame", allow: []string{}, why: "framing is shared by host and device"},
+	{room: "firmware/command", allow: []string{}, why: "the vocabulary is shared by host and device"},
+	{room: "firmware/flash", allow: []string{}, why: "flash holds bytes, not facts"},
+	{room: "firmware/store", allow: []string{"firmware/flash"}, why: "records stand on flash alone"},
+	{
+		room: "firmware/hsm", allow: []string{"firmware/hsm", "firmware/store", "firmware/command"},
+		deny: []string{"net", "os", "crypto/rand", "github.com/rs/zerolog"},
+		why:  "the core is a deterministic state machine",
+	},
+	{
+		room: "hostdrv", except: []string{"hostdrv/cmd/hsm7", "hostdrv/hsmtest"},
+		allow: []string{"hostdrv", "usbip", "firmware/frame", "firmware/command"},
+		why:   "the driver shares only the wire with the firmware",
+	},
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestNoImportRunsAgainstTheRules(t *testing.T) {
+	packages := list(t)
+	if len(packages) < 10 {
+		t.Fatalf("go list found %d packages; the module has more", len(packages))
+	}
+	for _, r := range rules {
+		t.Run(r.room, func(t *testing.T) {
+			for _, p := range packages {
+				if under(p.ImportPath, r.room) && !slices.Contains(r.except, strings.TrimPrefix(p.ImportPath, module)) {
+					r.check(t, p)
+				}
+			}
+		})
+	}
+}
+
+func (r rule) check(t *testing.T, p pkg) {
+	t.Helper()
+	for _, imported := range p.Imports {
+		ours := strings.HasPrefix(imported, module)
+		if ours && r.allow != nil && !slices.ContainsFunc(r.allow, func(room string) bool { return under(imported, room) }) {
+			t.Errorf("%s imports %s: %s", p.ImportPath, imported, r.why)
+		}
+		for _, deny := range r.deny {
+			if imported == deny || strings.HasPrefix(imported, deny+"/") {
+				t.Errorf("%s imports %s: %s", p.ImportPath, imported, r.why)
+			}
+		}
+	}
+}
+
+func under(path, room string) bool {
+	path = strings.TrimPrefix(path, module)
+	return path == room || strings.HasPrefix(path, room+"/")
+}
+
+func list(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packages []pkg
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func TestTheTopLevelHoldsOnlyWhatIsAgreed(t *testing.T) {
+	agreed := strings.Fields("go.mod go.sum firmware hostdrv usbip touchscreen ikey fuf scripts docs Makefile README.md LICENSE .gitignore .ci .git build")
+	entries, err := os.ReadDir("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !slices.Contains(agreed, e.Name()) {
+			t.Errorf("%s stands at the top level", e.Name())
+		}
+	}
+}
