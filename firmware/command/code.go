@@ -50,7 +50,7 @@ func (c Code) String() string {
 	if row, ok := Lookup(c); ok {
 		return row.Name
 	}
-	return fmt.Sprintf("command %#06x", uint32(c))
+	return fmt.Sprintf("command 0x%04x", uint32(c))
 }
 
 // Slot numbers a logical token of the device.

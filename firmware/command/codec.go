@@ -58,9 +58,8 @@ func Marshal(v any) ([]byte, error) {
 // makes of v. So null, missing, unknown, repeated or unsorted keys, defaults
 // written out, long forms of numbers, indefinite lengths, tags, trailing bytes
 // and values of another type are an error that carries StatusArgumentsBad.
-// With a nil v the payload must be empty.
-//
-// A Template may come out with values of any CBOR type: see Template.Check.
+// Templates are checked: see Template.Check for the statuses. With a nil v the
+// payload must be empty.
 func Unmarshal(payload []byte, v any) error {
 	if v == nil {
 		if len(payload) != 0 {
@@ -76,6 +75,29 @@ func Unmarshal(payload []byte, v any) error {
 	if err != nil || !bytes.Equal(again, payload) {
 		return StatusArgumentsBad.With("payload is not the deterministic encoding of its meaning",
 			"write every required key, sorted, in its shortest form, and leave out optional keys that have their default")
+	}
+	for _, template := range templates(v) {
+		if err := template.Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// templates returns the templates of a decoded payload. To the decoder their
+// values may be anything, so Unmarshal checks them.
+func templates(v any) []Template {
+	switch v := v.(type) {
+	case *GenerateKeyRequest:
+		return []Template{v.Template}
+	case *GenerateKeyPairRequest:
+		return []Template{v.Public, v.Private}
+	case *FindObjectsRequest:
+		return []Template{v.Template}
+	case *GetAttributesResponse:
+		return []Template{v.Attributes}
+	case *SetAttributesRequest:
+		return []Template{v.Attributes}
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package command
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // Handle names an object. Token objects keep theirs until they are destroyed;
 // 0 is never a handle.
@@ -37,7 +41,7 @@ const (
 	AttrECPoint          AttributeType = 0x0181
 )
 
-// Kind is the CBOR type of an attribute's value.
+// Kind is the type of an attribute's value, in CBOR and in Go.
 type Kind uint8
 
 const (
@@ -109,18 +113,34 @@ type Template map[AttributeType]any
 
 // Check returns an error with StatusAttributeTypeInvalid for an attribute that
 // the table lacks, and with StatusAttributeValueInvalid for a value of another
-// kind than the table says.
+// kind than the table says. Of several defects it names the one of the lowest
+// attribute.
 func (t Template) Check() error {
-	for typ, value := range t {
+	for _, typ := range slices.Sorted(maps.Keys(t)) {
 		row, ok := LookupAttribute(typ)
 		if !ok {
 			return StatusAttributeTypeInvalid.With(fmt.Sprintf("attribute %#x is unknown", uint32(typ)), "")
 		}
-		if !row.Kind.holds(value) {
-			return StatusAttributeValueInvalid.With(fmt.Sprintf("attribute %s has a value of the wrong kind", row.Name), "")
+		if !row.Kind.holds(t[typ]) {
+			return StatusAttributeValueInvalid.With(fmt.Sprintf("attribute %s takes a %s", row.Name, row.Kind), "")
 		}
 	}
 	return nil
+}
+
+// String returns the CBOR name of the kind.
+func (k Kind) String() string {
+	switch k {
+	case KindBool:
+		return "truth value"
+	case KindUint:
+		return "non-negative number"
+	case KindBytes:
+		return "byte string"
+	case KindText:
+		return "text"
+	}
+	return fmt.Sprintf("kind %d", uint8(k))
 }
 
 func (k Kind) holds(value any) bool {

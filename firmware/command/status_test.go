@@ -1,0 +1,174 @@
+package command_test
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
+	"strings"
+	"testing"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/frame"
+)
+
+// published gives each constant the name that Thales publishes for its number.
+var published = map[string]string{
+	"StatusOK":                      "LUNA_RET_OK",
+	"StatusOperationRestricted":     "LUNA_RET_OPERATION_RESTRICTED",
+	"StatusGeneralError":            "LUNA_RET_GENERAL_ERROR",
+	"StatusArgumentsBad":            "LUNA_RET_ARGUMENTS_BAD",
+	"StatusAttributeReadOnly":       "LUNA_RET_ATTRIBUTE_READ_ONLY",
+	"StatusAttributeSensitive":      "LUNA_RET_ATTRIBUTE_SENSITIVE",
+	"StatusAttributeTypeInvalid":    "LUNA_RET_ATTRIBUTE_TYPE_INVALID",
+	"StatusAttributeNotFound":       "LUNA_RET_ATTRIBUTE_NOT_FOUND",
+	"StatusAttributeValueInvalid":   "LUNA_RET_ATTRIBUTE_VALUE_INVALID",
+	"StatusSecretMustBeSensitive":   "LUNA_RET_SECRET_KEY_MUST_BE_SENSITIVE",
+	"StatusPrivateMustBeSensitive":  "LUNA_RET_PRIVATE_KEY_MUST_BE_SENSITIVE",
+	"StatusDataInvalid":             "LUNA_RET_DATA_INVALID",
+	"StatusDataLenRange":            "LUNA_RET_DATA_LEN_RANGE",
+	"StatusDeviceError":             "LUNA_RET_DEVICE_ERROR",
+	"StatusUnknownCommand":          "LUNA_RET_UNKNOWN_COMMAND",
+	"StatusRNGError":                "LUNA_RET_RNG_ERROR",
+	"StatusSOLoginFailureThreshold": "LUNA_RET_SO_LOGIN_FAILURE_THRESHOLD",
+	"StatusIncompatible":            "LUNA_RET_INCOMPATIBLE",
+	"StatusTransmissionError":       "LUNA_RET_CL_TRANSMISSION_ERROR",
+	"StatusCommandMalformed":        "LUNA_RET_CL_COMMAND_MALFORMED",
+	"StatusMailboxesNotAvailable":   "LUNA_RET_CL_MAILBOXES_NOT_AVAILABLE",
+	"StatusEncryptedDataInvalid":    "LUNA_RET_ENCRYPTED_DATA_INVALID",
+	"StatusEncryptedDataLenRange":   "LUNA_RET_ENCRYPTED_DATA_LEN_RANGE",
+	"StatusFunctionCanceled":        "LUNA_RET_FUNCTION_CANCELED",
+	"StatusKeySizeRange":            "LUNA_RET_KEY_SIZE_RANGE",
+	"StatusKeyTypeInconsistent":     "LUNA_RET_KEY_TYPE_INCONSISTENT",
+	"StatusKeyInvalidForOperation":  "LUNA_RET_KEY_INVALID_FOR_OPERATION",
+	"StatusMechanismInvalid":        "LUNA_RET_MECHANISM_INVALID",
+	"StatusMechanismParamInvalid":   "LUNA_RET_MECHANISM_PARAM_INVALID",
+	"StatusObjectHandleInvalid":     "LUNA_RET_OBJECT_HANDLE_INVALID",
+	"StatusMaxObjectCount":          "LUNA_RET_MAX_OBJECT_COUNT",
+	"StatusOperationActive":         "LUNA_RET_OPERATION_ACTIVE",
+	"StatusOperationNotInitialized": "LUNA_RET_OPERATION_NOT_INITIALIZED",
+	"StatusPINIncorrect":            "LUNA_RET_UM_PIN_INCORRECT",
+	"StatusPINIncorrectZeroized":    "LUNA_RET_UM_PIN_INCORRECT_CONTAINER_ZEROIZED",
+	"StatusPINIncorrectLocked":      "LUNA_RET_UM_PIN_INCORRECT_CONTAINER_LOCKED",
+	"StatusPINInvalid":              "LUNA_RET_UM_PIN_INVALID",
+	"StatusPINLenRange":             "LUNA_RET_UM_PIN_LEN_RANGE",
+	"StatusSessionHandleInvalid":    "LUNA_RET_SM_SESSION_HANDLE_INVALID",
+	"StatusSessionReadOnly":         "LUNA_RET_SM_SESSION_READ_ONLY_EXISTS",
+	"StatusSignatureInvalid":        "LUNA_RET_SIGNATURE_INVALID",
+	"StatusSignatureLenRange":       "LUNA_RET_SIGNATURE_LEN_RANGE",
+	"StatusTemplateIncomplete":      "LUNA_RET_TEMPLATE_INCOMPLETE",
+	"StatusTemplateInconsistent":    "LUNA_RET_TEMPLATE_INCONSISTENT",
+	"StatusTokenNotPresent":         "LUNA_RET_TOKEN_NOT_PRESENT",
+	"StatusUserAlreadyLoggedIn":     "LUNA_RET_USER_ALREADY_LOGGED_IN",
+	"StatusOtherUserLoggedIn":       "LUNA_RET_SM_OTHER_USER_LOGGED_IN",
+	"StatusUserNotLoggedIn":         "LUNA_RET_USER_NOT_LOGGED_IN",
+	"StatusPINNotInitialized":       "LUNA_RET_USER_PIN_NOT_INITIALIZED",
+	"StatusUserTypeInvalid":         "LUNA_RET_USER_TYPE_INVALID",
+	"StatusTooManyContainers":       "LUNA_RET_TOO_MANY_CONTAINERS",
+	"StatusContainerLocked":         "LUNA_RET_CONTAINER_LOCKED",
+	"StatusMultipleAccessDisabled":  "LUNA_RET_SM_MULTIPLE_ACCESS_DISABLED",
+	"StatusHSMStorageFull":          "LUNA_RET_HSM_STORAGE_FULL",
+	"StatusObjectStorageFull":       "LUNA_RET_CONTAINER_OBJECT_STORAGE_FULL",
+}
+
+// constant is one Status constant as status.go declares it.
+type constant struct {
+	name    string
+	status  command.Status
+	meaning string // its comment
+}
+
+// statusConstants reads the constants from the source, which also has their
+// meanings.
+func statusConstants(t *testing.T) []constant {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "status.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []constant
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || len(spec.Values) != 1 || fmt.Sprint(spec.Type) != "Status" {
+			return true
+		}
+		value, err := strconv.ParseUint(spec.Values[0].(*ast.BasicLit).Value, 0, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, constant{spec.Names[0].Name, command.Status(value), strings.TrimSpace(spec.Comment.Text())})
+		return false
+	})
+	if len(all) == 0 {
+		t.Fatal("status.go declares no status")
+	}
+	return all
+}
+
+func TestStatusesHaveTheirPublishedNumbers(t *testing.T) {
+	constants := statusConstants(t)
+	for _, c := range constants {
+		name, ok := c.status.Name()
+		if !ok || name != published[c.name] {
+			t.Errorf("%s is %08X, which is published as %q, not %q", c.name, uint32(c.status), name, published[c.name])
+		}
+		if c.meaning == "" {
+			t.Errorf("%s has no comment that says what it means", c.name)
+		}
+	}
+	if len(constants) != len(published) {
+		t.Errorf("status.go declares %d statuses, this test knows %d", len(constants), len(published))
+	}
+	requireAscending(t, constants, func(c constant) command.Status { return c.status })
+}
+
+func TestFramesHaveTheSameStatuses(t *testing.T) {
+	same := map[uint32]command.Status{
+		frame.StatusDataLenRange:          command.StatusDataLenRange,
+		frame.StatusIncompatible:          command.StatusIncompatible,
+		frame.StatusTransmissionError:     command.StatusTransmissionError,
+		frame.StatusCommandMalformed:      command.StatusCommandMalformed,
+		frame.StatusMailboxesNotAvailable: command.StatusMailboxesNotAvailable,
+		frame.StatusFunctionCanceled:      command.StatusFunctionCanceled,
+		frame.StatusOperationActive:       command.StatusOperationActive,
+	}
+	for number, status := range same {
+		if number != uint32(status) {
+			t.Errorf("frame has %08X for %v", number, status)
+		}
+	}
+}
+
+func TestStatusPrintsAsTheAdministratorsShellDoes(t *testing.T) {
+	tests := []struct {
+		err  error
+		want string
+	}{
+		{command.StatusOperationRestricted, "10A0B : LUNA_RET_OPERATION_RESTRICTED"},
+		{command.StatusPINIncorrect, "A00000 : LUNA_RET_UM_PIN_INCORRECT"},
+		{command.Status(0x12345678), "12345678 : unknown status"},
+		{command.StatusKeySizeRange.With("", ""), "620000 : LUNA_RET_KEY_SIZE_RANGE"},
+		{command.StatusKeySizeRange.With("1024 bits is too short", ""), "1024 bits is too short (620000 : LUNA_RET_KEY_SIZE_RANGE)"},
+		{command.StatusKeySizeRange.With("1024 bits is too short", "use 2048"), "1024 bits is too short (620000 : LUNA_RET_KEY_SIZE_RANGE); use 2048"},
+	}
+	for _, tt := range tests {
+		if got := tt.err.Error(); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+	}
+}
+
+func TestErrorsCarryTheirStatus(t *testing.T) {
+	err := fmt.Errorf("login: %w", command.StatusPINIncorrect.With("wrong password", ""))
+	if !errors.Is(err, command.StatusPINIncorrect) || errors.Is(err, command.StatusPINInvalid) {
+		t.Errorf("%v does not compare by its status", err)
+	}
+	if command.StatusOK.Err() != nil {
+		t.Error("StatusOK is an error")
+	}
+	if !errors.Is(command.StatusPINIncorrect.Err(), command.StatusPINIncorrect) {
+		t.Error("Err loses the status")
+	}
+}
