@@ -20,25 +20,98 @@ type Info struct {
 	Path    string `json:"path"`    // bus path: "1-2.3" for a kernel device, the bus ID for USB/IP
 }
 
-// String returns "1209:0001 serial at path".
+// String returns "1209:0001 serial at path", without the serial if it is not known.
 func (i Info) String() string {
-	return fmt.Sprintf("%04x:%04x %s at %s", i.Vendor, i.Product, i.Serial, i.Path)
+	text := fmt.Sprintf("%04x:%04x", i.Vendor, i.Product)
+	if i.Serial != "" {
+		text += " " + i.Serial
+	}
+	return text + " at " + i.Path
 }
 
-// Selector chooses among the devices found. Zero fields match everything.
+// Selector chooses among the devices found. Zero fields match everything, but
+// without a vendor and a product only devices of this project's own range
+// match, so that nobody's serial adapter is ever opened by mistake.
 type Selector struct {
 	Vendor  uint16
 	Product uint16
-	Serial  string
+	Serial  string // letters match in either case
 	Path    string
 }
 
+// The identifiers of the project's devices: a range for tests at pid.codes.
+const (
+	ownVendor       = 0x1209
+	ownFirstProduct = 0x0001
+	ownLastProduct  = 0x0010
+)
+
 // Matches reports whether s chooses i.
 func (s Selector) Matches(i Info) bool {
-	return (s.Vendor == 0 || s.Vendor == i.Vendor) &&
-		(s.Product == 0 || s.Product == i.Product) &&
+	return s.matchesIDs(i) &&
 		(s.Serial == "" || strings.EqualFold(s.Serial, i.Serial)) &&
 		(s.Path == "" || s.Path == i.Path)
+}
+
+func (s Selector) matchesIDs(i Info) bool {
+	if s.Vendor == 0 && s.Product == 0 {
+		return i.Vendor == ownVendor && ownFirstProduct <= i.Product && i.Product <= ownLastProduct
+	}
+	return (s.Vendor == 0 || s.Vendor == i.Vendor) && (s.Product == 0 || s.Product == i.Product)
+}
+
+// String says in words what s chooses.
+func (s Selector) String() string {
+	text := fmt.Sprintf("device %04x:%04x to %04x", ownVendor, ownFirstProduct, ownLastProduct)
+	if s.Vendor != 0 || s.Product != 0 {
+		text = fmt.Sprintf("device %s:%s", idOrAny(s.Vendor), idOrAny(s.Product))
+	}
+	if s.Serial != "" {
+		text += fmt.Sprintf(" with serial number %q", s.Serial)
+	}
+	if s.Path != "" {
+		text += fmt.Sprintf(" at %q", s.Path)
+	}
+	return text
+}
+
+func idOrAny(id uint16) string {
+	if id == 0 {
+		return "any"
+	}
+	return fmt.Sprintf("%04x", id)
+}
+
+// First opens the first of the devices found that s matches, with open. It is
+// what every Bus does in Open. A device whose serial number is not known yet
+// is opened to see it; one that cannot be opened is passed over, and its error
+// returned if no other matches. If there was none the error is ErrNotFound.
+func First(s Selector, found []Info, open func(Info) (Link, error)) (Link, error) {
+	var failures []error
+	for _, info := range found {
+		candidate := s
+		if info.Serial == "" {
+			candidate.Serial = ""
+		}
+		if !candidate.Matches(info) {
+			continue
+		}
+		link, err := open(info)
+		if err != nil {
+			failures = append(failures, fmt.Errorf("open %s: %w", info, err))
+			continue
+		}
+		if s.Matches(link.Info()) {
+			return link, nil
+		}
+		if err := link.Close(); err != nil {
+			failures = append(failures, err)
+		}
+	}
+	if len(failures) > 0 {
+		return nil, errors.Join(failures...)
+	}
+	return nil, fmt.Errorf("%w: no %s", ErrNotFound, s)
 }
 
 // Bus is a place where devices are found.
