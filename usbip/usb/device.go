@@ -95,7 +95,8 @@ func (d *Device) Identity() Identity {
 	defer d.mu.Unlock()
 	s := &d.descriptors
 	id := Identity{
-		Speed: s.Speed, Vendor: s.Vendor, Product: s.Product, Release: s.Release,
+		Unplugged: d.unplugged,
+		Speed:     s.Speed, Vendor: s.Vendor, Product: s.Product, Release: s.Release,
 		Class: s.Class, SubClass: s.SubClass, Protocol: s.Protocol,
 		Configurations: uint8(len(s.Configurations)),
 	}

@@ -27,6 +27,7 @@ func (s Speed) String() string {
 
 // Identity is what a list of devices shows of a device.
 type Identity struct {
+	Unplugged                 bool // not on the bus at present; lists leave it out
 	Speed                     Speed
 	Vendor, Product, Release  uint16 // idVendor, idProduct, bcdDevice
 	Class, SubClass, Protocol uint8  // of the device descriptor; 0 = see the interfaces

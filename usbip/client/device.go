@@ -1,0 +1,260 @@
+package client
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+
+	"usbhsm7/usbip/proto"
+	"usbhsm7/usbip/usb"
+)
+
+// ErrClosed says that the device was closed by its user.
+var ErrClosed = errors.New("USB/IP device closed")
+
+// ErrDisconnected says that the server ended the connection: the device was
+// unplugged or the server stopped.
+var ErrDisconnected = errors.New("USB/IP server closed the connection")
+
+// Limits of one device. A URB beyond them ends at once with ENOMEM.
+const (
+	maxPending = 1024
+	maxQueued  = 64 << 20 // bytes not sent yet
+	readBuffer = 256 << 10
+	spareSize  = 4 << 20 // larger send buffers are not kept
+)
+
+// Device is an imported device. Its methods may be called from any goroutine;
+// Close and Err not from inside a Done.
+type Device struct {
+	conn   net.Conn
+	remote proto.Device
+	in     *bufio.Reader // used by the reader only
+	header proto.Header  // used by the reader only
+	wake   chan struct{} // tells the writer that there is something to send
+	gone   chan struct{}
+
+	mu      sync.Mutex
+	seq     uint32               // last sequence number given out
+	pending map[uint32]*transfer // by sequence number
+	byURB   map[*usb.URB]*transfer
+	unlinks map[uint32]*transfer // by the sequence number of the UNLINK
+	idle    *transfer            // for reuse
+	queued  []byte               // encoded requests
+	spare   []byte
+	err     error // why the device is gone; nil = it is not
+	helpers sync.WaitGroup
+}
+
+// transfer is a pending URB, or one that ended while its UNLINK was on the way.
+type transfer struct {
+	urb      *usb.URB // nil = ended
+	seq      uint32
+	unlinked bool
+	next     *transfer // idle list
+}
+
+func newDevice(conn net.Conn, remote proto.Device) *Device {
+	d := &Device{
+		conn: conn, remote: remote,
+		in:      bufio.NewReaderSize(conn, readBuffer),
+		wake:    make(chan struct{}, 1),
+		gone:    make(chan struct{}),
+		pending: map[uint32]*transfer{},
+		byURB:   map[*usb.URB]*transfer{},
+		unlinks: map[uint32]*transfer{},
+	}
+	stop := make(chan struct{})
+	var writer sync.WaitGroup
+	writer.Go(func() { d.write(stop) })
+	d.helpers.Go(func() {
+		err := d.read()
+		d.stop(err)
+		close(stop)
+		writer.Wait()
+		d.giveBack()
+		close(d.gone)
+	})
+	return d
+}
+
+// Identity returns what the server said of the device at the import. Interfaces
+// is empty, because that answer does not list them.
+func (d *Device) Identity() usb.Identity { return d.remote.Identity }
+
+// Gone is closed when the connection has ended and every URB has been given back.
+func (d *Device) Gone() <-chan struct{} { return d.gone }
+
+// Err returns why the device is gone: ErrClosed, ErrDisconnected, an error that
+// wraps proto.ErrMalformed if the server broke the protocol, or that of the
+// connection. It returns nil while the device is there.
+func (d *Device) Err() error {
+	select {
+	case <-d.gone:
+	default:
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.err
+}
+
+// Close gives the device back. Pending URBs end with ESHUTDOWN before it returns.
+// It returns nil, also when called again or when the device is gone already.
+func (d *Device) Close() error {
+	d.stop(ErrClosed)
+	d.helpers.Wait()
+	return nil
+}
+
+// stop ends the connection for the reason given; the first reason stays.
+func (d *Device) stop(reason error) {
+	d.mu.Lock()
+	if d.err == nil {
+		d.err = reason
+	}
+	d.mu.Unlock()
+	d.conn.Close()
+}
+
+// giveBack ends what is pending, in order of submission.
+func (d *Device) giveBack() {
+	d.mu.Lock()
+	var urbs []*usb.URB
+	for _, seq := range d.sequence() {
+		urbs = append(urbs, d.pending[seq].urb)
+	}
+	clear(d.pending)
+	clear(d.byURB)
+	d.mu.Unlock()
+	for _, u := range urbs {
+		u.Complete(0, usb.ESHUTDOWN)
+	}
+}
+
+// sequence returns the pending sequence numbers, oldest first.
+func (d *Device) sequence() []uint32 {
+	var list []uint32
+	for seq := range d.pending {
+		list = append(list, seq)
+	}
+	slices.SortFunc(list, func(a, b uint32) int { return int(int32(a - b)) }) // they wrap around
+	return list
+}
+
+// Submit starts u. It never blocks: requests are queued for a goroutine that
+// sends them. u ends with ENODEV if the device is gone, EINVAL if it is
+// isochronous or longer than proto.MaxTransfer, and ENOMEM if too much is pending.
+func (d *Device) Submit(u *usb.URB) {
+	if status := d.start(u); status != usb.OK {
+		u.Complete(0, status)
+	}
+}
+
+func (d *Device) start(u *usb.URB) usb.Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.err != nil:
+		return usb.ENODEV
+	case u.Packets != nil || len(u.Buffer) > proto.MaxTransfer:
+		return usb.EINVAL
+	case len(d.pending) >= maxPending || len(d.unlinks) >= maxPending || len(d.queued)+len(u.Buffer) > maxQueued:
+		return usb.ENOMEM
+	}
+	t := d.newTransfer(u)
+	d.pending[t.seq], d.byURB[u] = t, t
+	request := proto.Submit{
+		Seq: t.seq, DevID: d.remote.DevID(), In: u.In(), Endpoint: uint32(u.Number()),
+		Flags: u.Flags, Length: int32(len(u.Buffer)), Setup: u.Setup,
+	}
+	d.queued = request.Append(d.queued)
+	if !u.In() {
+		d.queued = append(d.queued, u.Buffer...)
+	}
+	d.announce()
+	return usb.OK
+}
+
+// Cancel asks the server to end u and returns at once; a URB that is not pending
+// is left alone. If the server did cancel u it ends with ECONNRESET, with Actual
+// telling what had moved by then; otherwise with its own result.
+func (d *Device) Cancel(u *usb.URB) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.byURB[u]
+	if t == nil || t.unlinked || d.err != nil {
+		return
+	}
+	t.unlinked = true
+	unlink := proto.Unlink{Seq: d.nextSeq(), DevID: d.remote.DevID(), Victim: t.seq}
+	d.unlinks[unlink.Seq] = t
+	d.queued = unlink.Append(d.queued)
+	d.announce()
+}
+
+func (d *Device) newTransfer(u *usb.URB) *transfer {
+	t := d.idle
+	if t != nil {
+		d.idle, t.next = t.next, nil
+	} else {
+		t = &transfer{}
+	}
+	t.urb, t.seq, t.unlinked = u, d.nextSeq(), false
+	return t
+}
+
+// nextSeq returns a number that nothing pending has.
+func (d *Device) nextSeq() uint32 {
+	for {
+		d.seq++
+		if d.pending[d.seq] == nil && d.unlinks[d.seq] == nil {
+			return d.seq
+		}
+	}
+}
+
+// announce wakes the writer.
+func (d *Device) announce() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// write sends requests, all that are queued at a time.
+func (d *Device) write(stop <-chan struct{}) {
+	for {
+		select {
+		case <-d.wake:
+		case <-stop:
+			return
+		}
+		if err := d.flush(); err != nil {
+			d.stop(fmt.Errorf("sending to the USB/IP server: %w", err))
+			return
+		}
+	}
+}
+
+func (d *Device) flush() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.queued) > 0 {
+		batch := d.queued
+		d.queued = d.spare[:0]
+		d.mu.Unlock()
+		_, err := d.conn.Write(batch)
+		d.mu.Lock()
+		if err != nil {
+			return err
+		}
+		if d.spare = batch; cap(batch) > spareSize {
+			d.spare = nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"usbhsm7/usbip/proto"
+	"usbhsm7/usbip/usb"
+)
+
+// Errors of Import.
+var (
+	// ErrBusy says that another host uses the device.
+	ErrBusy = usb.ErrBusy
+	// ErrNoDevice says that the server does not export a device under this bus ID.
+	ErrNoDevice = usb.ErrNoDevice
+	// ErrRefused says that the server refused the import for another reason.
+	ErrRefused = errors.New("USB/IP server refused the import")
+)
+
+// RemoteDevice is a device that a server offers for import.
+type RemoteDevice struct {
+	BusID string // to import it by
+	usb.Identity
+}
+
+// List returns the devices that the server at addr ("host:port") offers. Devices
+// in use are not among them.
+func List(ctx context.Context, addr string) ([]RemoteDevice, error) {
+	conn, err := dial(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	var devices []proto.Device
+	err = exchange(ctx, conn, proto.Op{Code: proto.OpRequestDevices}.Append(nil), func() error {
+		if err := readReply(conn, proto.OpReplyDevices); err != nil {
+			return err
+		}
+		devices, err = proto.ReadDevices(conn)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the USB devices of %s: %w", addr, err)
+	}
+	list := make([]RemoteDevice, len(devices))
+	for i, d := range devices {
+		list[i] = RemoteDevice{BusID: d.BusID, Identity: d.Identity}
+	}
+	return list, nil
+}
+
+// Import makes the caller the host of the device busID of the server at addr
+// ("host:port"). ctx bounds the import only. Errors: ErrBusy, ErrNoDevice,
+// ErrRefused, or those of the connection.
+func Import(ctx context.Context, addr, busID string) (*Device, error) {
+	conn, err := dial(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	return ImportConn(ctx, conn, busID)
+}
+
+// ImportConn is Import over a connection that is already there, which it closes
+// if it fails.
+func ImportConn(ctx context.Context, conn net.Conn, busID string) (*Device, error) {
+	if busID == "" || len(busID) >= proto.BusIDSize {
+		conn.Close()
+		return nil, fmt.Errorf("importing USB device %q: %w: a bus ID has 1 to %d bytes", busID, ErrNoDevice, proto.BusIDSize-1)
+	}
+	var remote proto.Device
+	err := exchange(ctx, conn, proto.AppendImport(nil, busID), func() error {
+		err := readReply(conn, proto.OpReplyImport)
+		if err == nil {
+			remote, err = proto.ReadDevice(conn, false)
+		}
+		if err == nil && remote.BusID != busID {
+			err = fmt.Errorf("%w: import of %q answered with %q", proto.ErrMalformed, busID, remote.BusID)
+		}
+		return err
+	})
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("importing USB device %q: %w", busID, err)
+	}
+	return newDevice(conn, remote), nil
+}
+
+func dial(ctx context.Context, addr string) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the USB/IP server: %w", err)
+	}
+	return conn, nil
+}
+
+// exchange sends a request and reads the reply, within ctx.
+func exchange(ctx context.Context, conn net.Conn, request []byte, read func() error) error {
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		conn.SetDeadline(time.Unix(1, 0))
+	})
+	_, err := conn.Write(request)
+	if err == nil {
+		err = read()
+	}
+	if !stop() {
+		<-interrupted
+		return errors.Join(ctx.Err(), err)
+	}
+	return err
+}
+
+// readReply reads the beginning of a reply and turns its status into an error.
+func readReply(conn net.Conn, want proto.OpCode) error {
+	op, err := proto.ReadOp(conn)
+	switch {
+	case err != nil:
+		return err
+	case op.Code != want:
+		return fmt.Errorf("%w: reply %04x, want %04x", proto.ErrMalformed, uint16(op.Code), uint16(want))
+	case op.Status == proto.OpOK:
+		return nil
+	case op.Status == proto.OpBusy:
+		return ErrBusy
+	case op.Status == proto.OpNoDevice:
+		return ErrNoDevice
+	}
+	return fmt.Errorf("%w: %w", ErrRefused, op.Status)
+}

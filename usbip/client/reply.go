@@ -1,0 +1,129 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"usbhsm7/usbip/proto"
+	"usbhsm7/usbip/usb"
+)
+
+// read carries out what the server sends, until the connection ends.
+func (d *Device) read() error {
+	for {
+		if _, err := io.ReadFull(d.in, d.header[:]); err != nil {
+			return disconnected(err)
+		}
+		var err error
+		switch command := d.header.Command(); command {
+		case proto.RetSubmit:
+			err = d.submitReply()
+		case proto.RetUnlink:
+			err = d.unlinkReply()
+		default:
+			err = malformed("unknown command %d", command)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func disconnected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return ErrDisconnected
+	}
+	return fmt.Errorf("%w: %w", ErrDisconnected, err)
+}
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", proto.ErrMalformed, fmt.Sprintf(format, args...))
+}
+
+// submitReply ends a URB with its own result. The data of an IN URB goes
+// straight into its buffer, which is the reader's until Done.
+func (d *Device) submitReply() error {
+	r, err := proto.ParseSubmitReply(&d.header)
+	if err != nil {
+		return err
+	}
+	u, err := d.replied(&r)
+	if err != nil {
+		return err
+	}
+	if u.In() {
+		if _, err := io.ReadFull(d.in, u.Buffer[:r.Actual]); err != nil {
+			return disconnected(err)
+		}
+	}
+	d.mu.Lock()
+	d.forget(d.pending[r.Seq])
+	d.mu.Unlock()
+	u.Complete(int(r.Actual), r.Status)
+	return nil
+}
+
+// replied finds the URB of a reply. It stays pending until its data has arrived.
+func (d *Device) replied(r *proto.SubmitReply) (*usb.URB, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.pending[r.Seq]
+	switch {
+	case t == nil:
+		return nil, malformed("reply to SUBMIT %d, which is not pending", r.Seq)
+	case int(r.Actual) > len(t.urb.Buffer):
+		return nil, malformed("reply to SUBMIT %d with %d bytes, asked for %d", r.Seq, r.Actual, len(t.urb.Buffer))
+	case r.Packets > 0:
+		return nil, malformed("reply to SUBMIT %d with %d isochronous packets, asked for none", r.Seq, r.Packets)
+	}
+	return t.urb, nil
+}
+
+// forget takes an ended URB off the books. The lock is held.
+func (d *Device) forget(t *transfer) {
+	delete(d.pending, t.seq)
+	delete(d.byURB, t.urb)
+	t.urb = nil
+	if !t.unlinked {
+		d.recycle(t) // otherwise the reply to the UNLINK still needs it
+	}
+}
+
+func (d *Device) recycle(t *transfer) { t.next, d.idle = d.idle, t }
+
+// unlinkReply ends a URB that was cancelled, or confirms that it had ended.
+func (d *Device) unlinkReply() error {
+	r, err := proto.ParseUnlinkReply(&d.header)
+	if err != nil {
+		return err
+	}
+	u, err := d.unlinkReplied(&r)
+	if err == nil && u != nil {
+		u.Complete(0, r.Status)
+	}
+	return err
+}
+
+// unlinkReplied returns the URB that the reply to an UNLINK ends, or nil.
+func (d *Device) unlinkReplied(r *proto.UnlinkReply) (*usb.URB, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.unlinks[r.Seq]
+	delete(d.unlinks, r.Seq)
+	switch {
+	case t == nil:
+		return nil, malformed("reply to UNLINK %d, which is not pending", r.Seq)
+	case t.urb == nil && r.Status != usb.OK:
+		return nil, malformed("reply to UNLINK %d with %v, but SUBMIT %d had its own reply", r.Seq, r.Status, t.seq)
+	case t.urb == nil:
+		d.recycle(t)
+		return nil, nil
+	case r.Status == usb.OK:
+		return nil, malformed("reply to UNLINK %d with success, but SUBMIT %d has no reply yet", r.Seq, t.seq)
+	}
+	u := t.urb
+	t.unlinked = false
+	d.forget(t)
+	return u, nil
+}

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package server
+
+import (
+	"net"
+	"time"
+)
+
+// limitUnacknowledged does nothing where the system has no such option.
+func limitUnacknowledged(*net.TCPConn, time.Duration) {}

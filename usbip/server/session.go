@@ -1,0 +1,152 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"usbhsm7/usbip/proto"
+	"usbhsm7/usbip/usb"
+)
+
+const readBuffer = 256 << 10
+
+// Why a session ended. They are logged.
+var (
+	errUnplugged = errors.New("the device was unplugged")
+	errStopped   = errors.New("the server stopped exporting the device")
+	errHostLeft  = errors.New("the host closed the connection")
+	errStalled   = errors.New("the host kept too much pending while nothing finished")
+)
+
+// session is one host's use of one device. Three goroutines serve it: run reads
+// requests and submits them, write sends answers that come while run waits for
+// the host, and watch ends the connection when the device or the server goes.
+//
+// The lock is the one place where the end of a URB is decided: whoever holds it
+// looks up the URB, settles its fate and queues the answer, so answers leave in
+// the order of the decisions. No method of the port is called under it.
+type session struct {
+	conn    net.Conn
+	port    usb.Port
+	devID   uint32
+	options Options
+	in      *bufio.Reader
+	header  proto.Header
+	wake    chan struct{} // tells write that there is something to send
+	room    chan struct{} // tells run that there may be room again
+	timer   *time.Timer   // tells watch that an early unlink is due
+	urbs    sync.WaitGroup
+
+	mu      sync.Mutex
+	pending map[uint32]*transfer // by sequence number, from submission to Done
+	recent  recent               // sequence numbers of URBs that ended
+	early   []earlyUnlink        // by deadline
+	idle    *transfer            // for reuse
+	pool    pool
+	held    int // bytes of the buffers of pending URBs
+	output  output
+	ended   bool  // answers are no longer wanted
+	cause   error // why, if anything but the host ended the session
+}
+
+func newSession(conn net.Conn, port usb.Port, devID uint32, options Options) *session {
+	s := &session{
+		conn: conn, port: port, devID: devID, options: options,
+		wake:    make(chan struct{}, 1),
+		room:    make(chan struct{}, 1),
+		timer:   time.NewTimer(options.UnlinkTimeout),
+		pending: map[uint32]*transfer{},
+		recent:  newRecent(options.MaxPending),
+	}
+	s.timer.Stop()
+	s.in = bufio.NewReaderSize(readFunc(s.readConn), readBuffer)
+	return s
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
+
+// run serves the session until the connection ends and returns why it did. When
+// it returns, every URB has been given back by the port.
+func (s *session) run(ctx context.Context, gone <-chan struct{}) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var helpers sync.WaitGroup
+	helpers.Go(func() { s.watch(ctx, gone) })
+	helpers.Go(func() { s.write(ctx) })
+
+	err := s.serve()
+	s.end(err)
+	cancel()
+	s.port.Disconnect()
+	s.urbs.Wait()
+	helpers.Wait()
+	return s.cause
+}
+
+// serve reads and carries out requests until one cannot be read.
+func (s *session) serve() error {
+	for {
+		if _, err := io.ReadFull(s.in, s.header[:]); err != nil {
+			if err == io.EOF {
+				return errHostLeft
+			}
+			return fmt.Errorf("reading a request: %w", err)
+		}
+		var err error
+		switch command := s.header.Command(); command {
+		case proto.CmdSubmit:
+			err = s.submit()
+		case proto.CmdUnlink:
+			err = s.unlink()
+		default:
+			err = fmt.Errorf("%w: command %d", proto.ErrMalformed, command)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// end closes the connection for the reason given; the first reason stays.
+func (s *session) end(cause error) {
+	s.mu.Lock()
+	if !s.ended {
+		s.ended, s.cause = true, cause
+	}
+	s.mu.Unlock()
+	s.conn.Close()
+	notify(s.room)
+}
+
+// watch ends the session when its device or its context ends, and answers early
+// unlinks whose time is up.
+func (s *session) watch(ctx context.Context, gone <-chan struct{}) {
+	defer s.timer.Stop()
+	for {
+		select {
+		case <-gone:
+			s.end(errUnplugged)
+			return
+		case <-ctx.Done():
+			s.end(errStopped)
+			return
+		case <-s.timer.C:
+			s.expireEarly(time.Now())
+		}
+	}
+}
+
+// notify puts a token into a channel that holds one.
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
