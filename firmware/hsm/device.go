@@ -1,0 +1,31 @@
+package hsm
+
+import "usbhsm7/firmware/command"
+
+func (c *call) info() (*command.InfoResponse, error) {
+	h, s := c.hsm, c.hsm.state.Load()
+	usage := h.vault.Usage()
+	return &command.InfoResponse{
+		Model:          h.model.Name,
+		Serial:         h.serial,
+		Firmware:       h.model.Firmware,
+		Label:          s.hsm.Label,
+		State:          s.hsm.State,
+		Partition:      s.partition.State,
+		PartitionLabel: s.partition.Label,
+		Objects:        uint(max(h.stored.Load(), 0)),
+		StorageTotal:   uint64(max(usage.Total, 0)),
+		StorageFree:    uint64(max(usage.Free, 0)),
+		Sessions:       uint(max(h.sessions.Load(), 0)),
+	}, nil
+}
+
+func (c *call) echo(r *command.Echo) (*command.Echo, error) { return r, nil }
+
+func (c *call) mechanisms() (*command.MechanismsResponse, error) {
+	list := make([]command.MechanismInfo, 0, len(command.MechanismTable))
+	for _, row := range command.MechanismTable {
+		list = append(list, command.MechanismInfo{Type: row.Type, MinBits: row.MinBits, MaxBits: row.MaxBits, Uses: row.Uses})
+	}
+	return &command.MechanismsResponse{Mechanisms: list}, nil
+}

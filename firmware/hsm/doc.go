@@ -1,0 +1,23 @@
+// Package hsm is the HSM itself: a state machine of roles, partition, sessions
+// and keys that is driven by commands.
+//
+//	h, err := hsm.Open(hsm.Config{Store: records, Entropy: rand.Reader, Serial: "7000001"})
+//	host := h.Connect()                                   // one host; closes at the next HELLO
+//	status, answer := host.Execute(ctx, code, session, payload)
+//
+// Execute looks the command up in command.Rows, authorises it by its row,
+// decodes the payload, runs the handler and encodes the answer. A handler
+// checks and computes without any lock and then hands its change to update,
+// the one writer: there it is authorised again, made durable and only then
+// published. So signing, encrypting and reading never wait for a change, nor
+// for each other: they work on immutable states and objects.
+//
+// Everything comes in through Config. The package starts no goroutine, reads
+// no clock and opens no file; with the same entropy, store and commands it
+// does the same, except that Go makes asymmetric keys and ECDSA nonces from
+// the system's random numbers whatever reader it is given.
+//
+// What is written where, and under which key, is told in docs/security.md and
+// in the packages vault and auth; keys as PKCS#11 objects are in object, their
+// mechanisms in mech.
+package hsm

@@ -1,0 +1,257 @@
+package hsm_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"testing"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/hsm"
+	"usbhsm7/firmware/store"
+)
+
+// The passwords of the fixtures.
+const (
+	soPassword = "so-secret-canary"
+	poPassword = "po-secret-canary"
+	coPassword = "co-secret-canary"
+)
+
+// unit is an HSM on its own flash, with one host connected.
+type unit struct {
+	t      testing.TB
+	flash  flash.Device
+	hsm    *hsm.HSM
+	host   *hsm.Host
+	admin  uint32 // session with the HSM
+	user   uint32 // session with the partition
+	events chan command.Event
+}
+
+// newUnit returns an HSM as delivered, with an admin session.
+func newUnit(t testing.TB) *unit {
+	t.Helper()
+	chip, err := flash.NewMemory(flash.DefaultGeometry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return powerOn(t, chip)
+}
+
+// powerOn starts an HSM on a chip.
+func powerOn(t testing.TB, chip flash.Device) *unit {
+	t.Helper()
+	u := &unit{t: t, flash: chip, events: make(chan command.Event, 1000)}
+	records, err := store.Open(chip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.hsm, err = hsm.Open(hsm.Config{
+		Store: records, Entropy: rand.Reader, Serial: "7000001",
+		Notify: func(e command.Event) { u.events <- e },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.host = u.hsm.Connect()
+	u.admin = u.open(command.SlotAdmin, false)
+	return u
+}
+
+// reboot cuts the power and starts again.
+func (u *unit) reboot() *unit {
+	u.t.Helper()
+	return powerOn(u.t, u.flash)
+}
+
+// do runs a command and decodes its answer into out; the status must be want.
+func (u *unit) do(want command.Status, code command.Code, session uint32, in, out any) {
+	u.t.Helper()
+	u.on(u.host, want, code, session, in, out)
+}
+
+func (u *unit) on(host *hsm.Host, want command.Status, code command.Code, session uint32, in, out any) {
+	u.t.Helper()
+	payload, err := command.Marshal(in)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	status, answer := host.Execute(context.Background(), code, session, payload)
+	if status != want {
+		u.t.Fatalf("%s: status %v, want %v%s", code, status, want, reason(answer))
+	}
+	if want != command.StatusOK {
+		out = new(command.ErrorResponse)
+	}
+	if err := command.Unmarshal(answer, out); err != nil {
+		u.t.Fatalf("%s: answer: %v", code, err)
+	}
+}
+
+func reason(answer []byte) string {
+	var e command.ErrorResponse
+	if command.Unmarshal(answer, &e) != nil {
+		return ""
+	}
+	return ": " + e.Cause + "; " + e.Hint
+}
+
+// ok runs a command that succeeds.
+func (u *unit) ok(code command.Code, session uint32, in, out any) {
+	u.t.Helper()
+	u.do(command.StatusOK, code, session, in, out)
+}
+
+func (u *unit) open(slot command.Slot, readOnly bool) uint32 {
+	u.t.Helper()
+	return u.openOn(u.host, slot, readOnly)
+}
+
+func (u *unit) openOn(host *hsm.Host, slot command.Slot, readOnly bool) uint32 {
+	u.t.Helper()
+	var r command.SessionOpenResponse
+	u.on(host, command.StatusOK, command.CodeSessionOpen, 0, &command.SessionOpenRequest{Slot: slot, ReadOnly: readOnly}, &r)
+	return r.Session
+}
+
+func (u *unit) login(want command.Status, session uint32, role command.Role, password string) {
+	u.t.Helper()
+	u.do(want, command.CodeLogin, session, &command.LoginRequest{Role: role, Password: []byte(password)}, nil)
+}
+
+// initialise makes the HSM SO and logs it in.
+func (u *unit) initialise() *unit {
+	u.t.Helper()
+	u.ok(command.CodeHSMInit, u.admin, &command.HSMInitRequest{Label: "hsm-label", Password: []byte(soPassword)}, nil)
+	u.login(command.StatusOK, u.admin, command.RoleSO, soPassword)
+	return u
+}
+
+// createPartition makes the partition and opens a session with it.
+func (u *unit) createPartition() *unit {
+	u.t.Helper()
+	u.ok(command.CodePartitionCreate, u.admin, nil, nil)
+	u.user = u.open(command.SlotPartition, false)
+	return u
+}
+
+// initPartition makes the Partition SO and logs it in.
+func (u *unit) initPartition() *unit {
+	u.t.Helper()
+	u.ok(command.CodePartitionInit, u.user, &command.PartitionInitRequest{Label: "partition-label", Password: []byte(poPassword)}, nil)
+	u.login(command.StatusOK, u.user, command.RolePO, poPassword)
+	return u
+}
+
+// ready is an HSM with the Crypto Officer logged in.
+func ready(t testing.TB) *unit {
+	t.Helper()
+	u := newUnit(t).initialise().createPartition().initPartition()
+	u.ok(command.CodeRoleInit, u.user, &command.RoleInitRequest{Role: command.RoleCO, Password: []byte(coPassword)}, nil)
+	u.ok(command.CodeLogout, u.user, nil, nil)
+	u.login(command.StatusOK, u.user, command.RoleCO, coPassword)
+	return u
+}
+
+// again reboots and logs the Crypto Officer in.
+func (u *unit) again() *unit {
+	u.t.Helper()
+	v := u.reboot()
+	v.user = v.open(command.SlotPartition, false)
+	v.login(command.StatusOK, v.user, command.RoleCO, coPassword)
+	return v
+}
+
+func (u *unit) info() command.InfoResponse {
+	u.t.Helper()
+	var r command.InfoResponse
+	u.ok(command.CodeInfo, 0, nil, &r)
+	return r
+}
+
+func (u *unit) role(session uint32, role command.Role) command.RoleStateResponse {
+	u.t.Helper()
+	var r command.RoleStateResponse
+	u.ok(command.CodeRoleState, session, &command.RoleStateRequest{Role: role}, &r)
+	return r
+}
+
+var (
+	p256 = []byte{0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07}
+	p384 = []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x22}
+)
+
+// token is a template for a token object with a label, and more attributes in
+// pairs of type and value.
+func token(label string, more ...any) command.Template {
+	t := command.Template{command.AttrToken: true, command.AttrLabel: label}
+	for i := 0; i < len(more); i += 2 {
+		t[more[i].(command.AttributeType)] = more[i+1]
+	}
+	return t
+}
+
+func (u *unit) aes(label string) command.Handle {
+	u.t.Helper()
+	return u.secret(command.MechAESKeyGen, token(label, command.AttrValueLen, uint64(32)))
+}
+
+func (u *unit) secret(m command.MechanismType, t command.Template) command.Handle {
+	u.t.Helper()
+	var r command.ObjectResponse
+	u.ok(command.CodeGenerateKey, u.user, &command.GenerateKeyRequest{Mechanism: command.Mechanism{Type: m}, Template: t}, &r)
+	return r.Object
+}
+
+func (u *unit) ec(label string, curve []byte) command.KeyPairResponse {
+	u.t.Helper()
+	return u.pair(command.MechECKeyPairGen, token(label, command.AttrECParams, curve), token(label))
+}
+
+func (u *unit) rsa(label string, bits uint64) command.KeyPairResponse {
+	u.t.Helper()
+	return u.pair(command.MechRSAKeyPairGen, token(label, command.AttrModulusBits, bits), token(label))
+}
+
+func (u *unit) pair(m command.MechanismType, public, private command.Template) command.KeyPairResponse {
+	u.t.Helper()
+	var r command.KeyPairResponse
+	u.ok(command.CodeGenerateKeyPair, u.user, &command.GenerateKeyPairRequest{
+		Mechanism: command.Mechanism{Type: m}, Public: public, Private: private}, &r)
+	return r
+}
+
+func (u *unit) attributes(handle command.Handle, types ...command.AttributeType) command.Template {
+	u.t.Helper()
+	var r command.GetAttributesResponse
+	u.ok(command.CodeGetAttributes, u.user, &command.GetAttributesRequest{Object: handle, Types: types}, &r)
+	return r.Attributes
+}
+
+func (u *unit) find(t command.Template) []command.Handle {
+	u.t.Helper()
+	var r command.FindObjectsResponse
+	u.ok(command.CodeFindObjects, u.user, &command.FindObjectsRequest{Template: t}, &r)
+	return r.Objects
+}
+
+func (u *unit) sign(m command.Mechanism, key command.Handle, data []byte) []byte {
+	u.t.Helper()
+	var r command.SignResponse
+	u.ok(command.CodeSign, u.user, &command.SignRequest{Mechanism: m, Key: key, Data: data}, &r)
+	return r.Signature
+}
+
+// image returns every byte of a chip.
+func image(t testing.TB, chip flash.Device) []byte {
+	t.Helper()
+	p := make([]byte, chip.Geometry().Size())
+	if err := chip.Read(0, p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func holds(haystack []byte, needle string) bool { return bytes.Contains(haystack, []byte(needle)) }

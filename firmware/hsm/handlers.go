@@ -1,0 +1,65 @@
+package hsm
+
+import "usbhsm7/firmware/command"
+
+// handler runs one authorised command. The request is what the row's Request
+// made; a nil answer is the empty payload.
+type handler func(c *call, request any) (answer any, err error)
+
+// handlers has one entry for each row of command.Rows.
+var handlers = map[command.Code]handler{
+	command.CodeInfo:       tell((*call).info),
+	command.CodeEcho:       ask((*call).echo),
+	command.CodeMechanisms: tell((*call).mechanisms),
+
+	command.CodeHSMInit:         take((*call).hsmInit),
+	command.CodeHSMZeroize:      act((*call).hsmZeroize),
+	command.CodeHSMFactoryReset: act((*call).hsmFactoryReset),
+
+	command.CodePartitionCreate: act((*call).partitionCreate),
+	command.CodePartitionDelete: act((*call).partitionDelete),
+	command.CodePartitionInit:   take((*call).partitionInit),
+
+	command.CodeSessionOpen:    ask((*call).sessionOpen),
+	command.CodeSessionClose:   act((*call).sessionClose),
+	command.CodeSessionInfo:    tell((*call).sessionInfo),
+	command.CodeLogin:          take((*call).logIn),
+	command.CodeLogout:         act((*call).logOut),
+	command.CodeRoleInit:       take((*call).roleInit),
+	command.CodeChangePassword: take((*call).changePassword),
+	command.CodeRoleState:      ask((*call).roleState),
+
+	command.CodeGenerateKey:     ask((*call).generateKey),
+	command.CodeGenerateKeyPair: ask((*call).generateKeyPair),
+	command.CodeFindObjects:     ask((*call).findObjects),
+	command.CodeGetAttributes:   ask((*call).getAttributes),
+	command.CodeSetAttributes:   take((*call).setAttributes),
+	command.CodeDestroyObject:   take((*call).destroyObject),
+
+	command.CodeSign:    ask((*call).sign),
+	command.CodeVerify:  take((*call).verify),
+	command.CodeEncrypt: ask((*call).encrypt),
+	command.CodeDecrypt: ask((*call).decrypt),
+	command.CodeDigest:  ask((*call).digest),
+	command.CodeRandom:  ask((*call).random),
+}
+
+// ask is a command with request and response.
+func ask[Q, R any](f func(*call, *Q) (*R, error)) handler {
+	return func(c *call, request any) (any, error) { return f(c, request.(*Q)) }
+}
+
+// take is a command with a request only.
+func take[Q any](f func(*call, *Q) error) handler {
+	return func(c *call, request any) (any, error) { return nil, f(c, request.(*Q)) }
+}
+
+// tell is a command with a response only.
+func tell[R any](f func(*call) (*R, error)) handler {
+	return func(c *call, _ any) (any, error) { return f(c) }
+}
+
+// act is a command with neither.
+func act(f func(*call) error) handler {
+	return func(c *call, _ any) (any, error) { return nil, f(c) }
+}

@@ -1,0 +1,157 @@
+package hsm
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm/object"
+	"usbhsm7/firmware/hsm/vault"
+	"usbhsm7/firmware/store"
+)
+
+// Model names a product and the firmware whose behaviour it follows.
+type Model struct {
+	Name     string
+	Firmware string
+}
+
+// DefaultModel is used where Config names none.
+var DefaultModel = Model{Name: "USB HSM 7 Simulator", Firmware: "7.9.2"}
+
+// Config says what the HSM is made of. Store and Entropy are required.
+type Config struct {
+	Store   vault.Storage       // a *store.Store; the HSM does not close it
+	Clock   func() time.Time    // the device's clock; nothing depends on it yet
+	Entropy io.Reader           // random bytes; safe for use by several callers at once
+	Model   Model               // zero means DefaultModel
+	Serial  string              // of a device that has none yet; later the stored one counts
+	Notify  func(command.Event) // called after a change, with no lock held; must not block; may be nil
+}
+
+// HSM is a powered HSM.
+type HSM struct {
+	model   Model
+	serial  string
+	entropy io.Reader
+	notify  func(command.Event)
+
+	state    atomic.Pointer[state]
+	tokens   atomic.Pointer[object.Set] // stored objects: public ones always, private ones while a CO is logged in
+	sessions atomic.Int64               // open now
+	stored   atomic.Int64               // token objects
+
+	// password is held by whatever checks or sets a password or changes the
+	// life cycle, so that attempts are counted one by one. It is taken before mu.
+	password sync.Mutex
+
+	mu          sync.Mutex // the one writer; guards what follows and all stores to the atomics
+	vault       *vault.Vault
+	hosts       map[*Host]struct{}
+	officers    int            // Crypto Officers logged in
+	lastSession uint32         // handle
+	lastToken   command.Handle // handle of a token object; durable
+	lastObject  command.Handle // handle of a session object
+	objects     int            // session objects of all hosts
+	storageLow  bool
+	closed      bool
+}
+
+// Open reads the state from the store and finishes what a power cut
+// interrupted. It fails with store.ErrCorrupt if a record cannot be read.
+func Open(c Config) (*HSM, error) {
+	if c.Store == nil || c.Entropy == nil {
+		return nil, errors.New("an HSM needs a store and entropy")
+	}
+	if c.Model == (Model{}) {
+		c.Model = DefaultModel
+	}
+	h := &HSM{
+		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: trueEntropy{c.Entropy},
+		hosts: make(map[*Host]struct{}), lastObject: firstSessionObject - 1,
+	}
+	if err := h.load(c.Store); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *HSM) load(s vault.Storage) error {
+	v, interrupted, err := vault.Open(s, h.entropy)
+	if err != nil {
+		return err
+	}
+	h.vault = v
+	if err := h.loadSerial(); err != nil {
+		return err
+	}
+	if err := h.loadState(interrupted); err != nil {
+		return corrupt(err)
+	}
+	if err := h.loadPublic(); err != nil {
+		return corrupt(err)
+	}
+	return h.finishPunishment()
+}
+
+// corrupt marks records that are whole but make no sense.
+func corrupt(err error) error {
+	if errors.Is(err, vault.ErrSealed) || errors.Is(err, command.StatusArgumentsBad) {
+		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+	}
+	return err
+}
+
+// loadSerial keeps the serial number of the first power-on for good.
+func (h *HSM) loadSerial() error {
+	if stored, ok := h.vault.Plain(recordSerial); ok {
+		h.serial = string(stored)
+		return nil
+	}
+	return h.vault.PutPlain(recordSerial, []byte(h.serial))
+}
+
+// Identity returns model, serial number and firmware version.
+func (h *HSM) Identity() (model, serial, firmware string) {
+	return h.model.Name, h.serial, h.model.Firmware
+}
+
+// Connect returns a host without sessions. Each link has its own.
+func (h *HSM) Connect() *Host {
+	host := &Host{hsm: h}
+	host.objects.Store(new(object.Set))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		host.gone.Store(true)
+		return host
+	}
+	h.hosts[host] = struct{}{}
+	return host
+}
+
+// Close ends all sessions and forgets all keys. The store stays open.
+func (h *HSM) Close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for host := range h.hosts {
+		host.leave()
+	}
+	h.tokens.Store(new(object.Set))
+}
+
+// trueEntropy turns a failure of the entropy source into its status.
+type trueEntropy struct{ source io.Reader }
+
+func (e trueEntropy) Read(p []byte) (int, error) {
+	n, err := e.source.Read(p)
+	if err != nil {
+		err = command.StatusRNGError.With("the random number generator failed", "restart the device")
+	}
+	return n, err
+}

@@ -1,0 +1,116 @@
+package hsm
+
+import (
+	"fmt"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm/object"
+	"usbhsm7/firmware/hsm/vault"
+)
+
+func (c *call) logIn(r *command.LoginRequest) error {
+	defer clear(r.Password)
+	c.hsm.password.Lock()
+	defer c.hsm.password.Unlock()
+	if err := c.mayLogIn(r.Role); err != nil {
+		return err
+	}
+	c.login = nil // whoever was logged in when the call began has left
+	key, err := c.authenticate(r.Role, r.Password)
+	if err != nil {
+		return err
+	}
+	seal, err := vault.NewSealer(key, c.hsm.entropy)
+	if err != nil {
+		return err
+	}
+	return c.publishLogin(&login{role: r.Role, key: key, seal: seal})
+}
+
+// mayLogIn checks that the role is one of the slot, and that nobody else is
+// logged in.
+func (c *call) mayLogIn(role command.Role) error {
+	if err := c.roleOfSlot(role); err != nil {
+		return err
+	}
+	current := c.host.logins[c.session.slot].Load()
+	switch {
+	case current == nil:
+		return nil
+	case current.role == role:
+		return command.StatusUserAlreadyLoggedIn.With(fmt.Sprintf("%s is logged in already", role), "")
+	}
+	return command.StatusOtherUserLoggedIn.With(fmt.Sprintf("%s is logged in", current.role), "log out first")
+}
+
+func (c *call) roleOfSlot(role command.Role) error {
+	if _, ok := limitOf(role); !ok || role.Slot() != c.session.slot {
+		return command.StatusUserTypeInvalid.With(fmt.Sprintf("%s is not a role of this slot", role), "so is a role of slot 1, po and co of slot 0")
+	}
+	return nil
+}
+
+// publishLogin makes the login count. The first Crypto Officer brings the
+// private objects with it.
+func (c *call) publishLogin(l *login) error {
+	slot := c.session.slot
+	err := c.hsm.update(func(u *update) error {
+		if err := c.stands(); err != nil {
+			return err
+		}
+		if l.role == command.RoleCO {
+			if err := u.admitOfficer(l); err != nil {
+				return err
+			}
+		}
+		u.after(func() { c.host.logins[slot].Store(l) })
+		return nil
+	})
+	if err != nil {
+		clear(l.key)
+	}
+	return err
+}
+
+func (u *update) admitOfficer(l *login) error {
+	h := u.hsm
+	set := *h.tokens.Load()
+	if h.officers == 0 {
+		var err error
+		if set, err = h.loadPrivate(l.seal); err != nil {
+			return err
+		}
+	}
+	u.after(func() {
+		h.officers++
+		h.publish(set)
+	})
+	return nil
+}
+
+func (c *call) logOut() error {
+	return c.update(func(u *update) error {
+		if c.login == nil {
+			return command.StatusUserNotLoggedIn.With("nobody is logged in", "")
+		}
+		u.after(func() { c.host.logOut(c.session.slot) })
+		return nil
+	})
+}
+
+// logOut forgets a login with its private session objects, and the private
+// token objects when no other Crypto Officer is logged in. The HSM's mu is held.
+func (h *Host) logOut(slot command.Slot) {
+	l := h.logins[slot].Swap(nil)
+	if l == nil {
+		return
+	}
+	clear(l.key)
+	if l.role != command.RoleCO {
+		return
+	}
+	h.dropObjects(func(o *object.Object) bool { return o.Private })
+	if h.hsm.officers--; h.hsm.officers == 0 {
+		h.hsm.publish(h.hsm.tokens.Load().Where(func(o *object.Object) bool { return !o.Private }))
+	}
+}

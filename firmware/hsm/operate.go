@@ -1,0 +1,101 @@
+package hsm
+
+import (
+	"fmt"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm/mech"
+)
+
+// maxRandom bounds one answer with random bytes.
+const maxRandom = 65536
+
+// operation is a use of keys: how the mechanism table and the key's
+// attributes call it.
+type operation struct {
+	use       command.Use
+	attribute command.AttributeType
+}
+
+var (
+	signing    = operation{command.UseSign, command.AttrSign}
+	verifying  = operation{command.UseVerify, command.AttrVerify}
+	encrypting = operation{command.UseEncrypt, command.AttrEncrypt}
+	decrypting = operation{command.UseDecrypt, command.AttrDecrypt}
+)
+
+// key returns the key of an object for an operation with a mechanism.
+func (c *call) key(handle command.Handle, op operation, m command.MechanismType) (*mech.Key, error) {
+	row, ok := command.LookupMechanism(m)
+	if !ok || row.Uses&op.use == 0 {
+		return nil, command.StatusMechanismInvalid.With(fmt.Sprintf("%s is not a mechanism for this command", m), "")
+	}
+	o, err := c.object(handle)
+	if err != nil {
+		return nil, err
+	}
+	return o.Key(op.attribute, row.KeyType)
+}
+
+func (c *call) sign(r *command.SignRequest) (*command.SignResponse, error) {
+	key, err := c.key(r.Key, signing, r.Mechanism.Type)
+	if err != nil {
+		return nil, err
+	}
+	signature, err := mech.Sign(key, &r.Mechanism, r.Data, c.hsm.entropy)
+	if err != nil {
+		return nil, err
+	}
+	return &command.SignResponse{Signature: signature}, nil
+}
+
+func (c *call) verify(r *command.VerifyRequest) error {
+	key, err := c.key(r.Key, verifying, r.Mechanism.Type)
+	if err != nil {
+		return err
+	}
+	return mech.Verify(key, &r.Mechanism, r.Data, r.Signature)
+}
+
+func (c *call) encrypt(r *command.CipherRequest) (*command.CipherResponse, error) {
+	key, err := c.key(r.Key, encrypting, r.Mechanism.Type)
+	if err != nil {
+		return nil, err
+	}
+	data, iv, err := mech.Encrypt(key, &r.Mechanism, r.Data, c.hsm.entropy)
+	if err != nil {
+		return nil, err
+	}
+	return &command.CipherResponse{Data: data, IV: iv}, nil
+}
+
+func (c *call) decrypt(r *command.CipherRequest) (*command.CipherResponse, error) {
+	key, err := c.key(r.Key, decrypting, r.Mechanism.Type)
+	if err != nil {
+		return nil, err
+	}
+	data, err := mech.Decrypt(key, &r.Mechanism, r.Data)
+	if err != nil {
+		return nil, err
+	}
+	return &command.CipherResponse{Data: data}, nil
+}
+
+func (c *call) digest(r *command.DigestRequest) (*command.DigestResponse, error) {
+	digest, err := mech.Digest(&r.Mechanism, r.Data)
+	if err != nil {
+		return nil, err
+	}
+	return &command.DigestResponse{Digest: digest}, nil
+}
+
+func (c *call) random(r *command.RandomRequest) (*command.RandomResponse, error) {
+	if r.Length == 0 || r.Length > maxRandom {
+		return nil, command.StatusArgumentsBad.With(fmt.Sprintf("1 to %d random bytes at a time", maxRandom), "")
+	}
+	data, err := mech.Random(int(r.Length), c.hsm.entropy)
+	if err != nil {
+		return nil, err
+	}
+	return &command.RandomResponse{Data: data}, nil
+}

@@ -1,0 +1,33 @@
+package hsm
+
+import (
+	"context"
+	"errors"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/store"
+)
+
+// refusal turns an error into a status and the payload that goes with it.
+func refusal(err error) (command.Status, []byte) {
+	e := explain(err)
+	payload, err := command.Marshal(command.ErrorResponse{Cause: e.Cause, Hint: e.Hint})
+	if err != nil {
+		return e.Status, nil
+	}
+	return e.Status, payload
+}
+
+// explain finds the refusal in an error. What is none comes from the storage.
+func explain(err error) *command.Error {
+	var e *command.Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return command.StatusFunctionCanceled.With("the command was cancelled", "")
+	case errors.Is(err, store.ErrFull):
+		return command.StatusHSMStorageFull.With("the storage is full", "destroy objects")
+	}
+	return command.StatusDeviceError.With("the storage failed", "restart the device")
+}

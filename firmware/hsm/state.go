@@ -1,0 +1,218 @@
+package hsm
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm/auth"
+	"usbhsm7/firmware/hsm/object"
+	"usbhsm7/firmware/hsm/vault"
+)
+
+// Names of records. The serial number is the only one outside the vault.
+const (
+	recordSerial    = "serial"
+	recordHSM       = "hsm"
+	recordPartition = "partition"
+	recordLast      = "last-handle"
+	objectPrefix    = "object/"
+)
+
+func recordRole(r command.Role) string     { return "role/" + r.String() }
+func recordAttempts(r command.Role) string { return "attempts/" + r.String() }
+
+func recordObject(handle command.Handle) string { return fmt.Sprintf("%s%08x", objectPrefix, handle) }
+
+func handleOf(record string) (command.Handle, error) {
+	n, err := strconv.ParseUint(strings.TrimPrefix(record, objectPrefix), 16, 32)
+	return command.Handle(n), err
+}
+
+// state is what is known of the HSM but for its objects. It never changes: a
+// change publishes a new one.
+type state struct {
+	hsm       hsmRecord
+	partition partitionRecord
+	roles     [command.RoleCO + 1]roleState // by role
+}
+
+type roleState struct {
+	credential *auth.Credential // nil until the role is initialised
+	attempts   uint8            // begun since the last success
+}
+
+// hsmRecord is the durable state of the HSM.
+type hsmRecord struct {
+	State  command.HSMState `cbor:"1,keyasint"`
+	Label  string           `cbor:"2,keyasint,omitempty"`
+	Domain []byte           `cbor:"3,keyasint,omitempty"` // sealed under the HSM SO's key
+}
+
+// partitionRecord is the durable state of the partition; there is no record
+// while it is absent.
+type partitionRecord struct {
+	State  command.PartitionState `cbor:"1,keyasint"`
+	Label  string                 `cbor:"2,keyasint,omitempty"`
+	Domain []byte                 `cbor:"3,keyasint,omitempty"` // sealed under the partition key
+}
+
+// attemptsRecord counts the attempts of a role since its last success. It is
+// written before a password is looked at.
+type attemptsRecord struct {
+	Count uint8 `cbor:"1,keyasint"`
+}
+
+// lastRecord holds the highest handle ever given to a token object of the
+// partition.
+type lastRecord struct {
+	Handle command.Handle `cbor:"1,keyasint"`
+}
+
+// objectRecord holds an object, sealed once more under the partition key if it
+// is private.
+type objectRecord struct {
+	Private bool   `cbor:"1,keyasint"`
+	Body    []byte `cbor:"2,keyasint"`
+}
+
+// loadState reads all records but the objects.
+func (h *HSM) loadState(interrupted bool) error {
+	s := new(state)
+	known, err := read(h.vault, recordHSM, &s.hsm)
+	if err != nil {
+		return err
+	}
+	if !known {
+		if err := h.firstState(s, interrupted); err != nil {
+			return err
+		}
+	}
+	if _, err := read(h.vault, recordPartition, &s.partition); err != nil {
+		return err
+	}
+	var last lastRecord
+	if _, err := read(h.vault, recordLast, &last); err != nil {
+		return err
+	}
+	h.lastToken = last.Handle
+	for _, r := range command.Roles {
+		if err := s.roles[r].load(h.vault, r); err != nil {
+			return err
+		}
+	}
+	h.state.Store(s)
+	return nil
+}
+
+// firstState writes the state of an HSM that has none: it is new, or the power
+// was cut while its keys were destroyed.
+func (h *HSM) firstState(s *state, interrupted bool) error {
+	if interrupted {
+		s.hsm.State = command.HSMZeroized
+	}
+	var c vault.Change
+	if err := put(&c, recordHSM, s.hsm); err != nil {
+		return err
+	}
+	return h.vault.Commit(&c)
+}
+
+func (r *roleState) load(v *vault.Vault, role command.Role) error {
+	var credential auth.Credential
+	known, err := read(v, recordRole(role), &credential)
+	if err != nil {
+		return err
+	}
+	if known {
+		r.credential = &credential
+	}
+	var attempts attemptsRecord
+	if _, err := read(v, recordAttempts(role), &attempts); err != nil {
+		return err
+	}
+	r.attempts = attempts.Count
+	return nil
+}
+
+// loadPublic reads the public objects and counts the private ones.
+func (h *HSM) loadPublic() error {
+	var list []*object.Object
+	count := 0
+	for name := range h.vault.Names(objectPrefix) {
+		o, err := h.loadObject(name, nil)
+		if err != nil {
+			return err
+		}
+		if count++; o != nil {
+			list = append(list, o)
+		}
+	}
+	h.publish(object.NewSet(list))
+	h.stored.Store(int64(count))
+	return nil
+}
+
+// loadPrivate returns the stored objects with the private ones among them.
+func (h *HSM) loadPrivate(partition *vault.Sealer) (object.Set, error) {
+	list := append([]*object.Object(nil), h.tokens.Load().All()...)
+	for name := range h.vault.Names(objectPrefix) {
+		o, err := h.loadObject(name, partition)
+		if err != nil {
+			return object.Set{}, err
+		}
+		if o != nil && o.Private {
+			list = append(list, o)
+		}
+	}
+	return object.NewSet(list), nil
+}
+
+// loadObject reads one object; without the partition's sealer a private one
+// gives nil.
+func (h *HSM) loadObject(name string, partition *vault.Sealer) (*object.Object, error) {
+	var r objectRecord
+	if _, err := read(h.vault, name, &r); err != nil {
+		return nil, err
+	}
+	handle, err := handleOf(name)
+	if err != nil {
+		return nil, fmt.Errorf("record %q: %w", name, err)
+	}
+	if !r.Private {
+		return object.Unmarshal(handle, r.Body)
+	}
+	if partition == nil {
+		return nil, nil
+	}
+	body, err := partition.Open(name, r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("record %s: %w", name, err)
+	}
+	defer clear(body)
+	return object.Unmarshal(handle, body)
+}
+
+// read decodes a record into v and reports whether it exists.
+func read(from *vault.Vault, name string, v any) (bool, error) {
+	data, ok, err := from.Get(name)
+	if err != nil || !ok {
+		return false, err
+	}
+	defer clear(data)
+	if err := command.Unmarshal(data, v); err != nil {
+		return false, fmt.Errorf("record %s: %w", name, err)
+	}
+	return true, nil
+}
+
+// put adds a record to a change.
+func put(c *vault.Change, name string, v any) error {
+	data, err := command.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("record %s: %w", name, err)
+	}
+	c.Put(name, data)
+	return nil
+}
