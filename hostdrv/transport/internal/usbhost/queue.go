@@ -1,0 +1,173 @@
+package usbhost
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"usbhsm7/hostdrv/transport"
+	"usbhsm7/usbip/usb"
+)
+
+// queue keeps several URBs pending on an IN endpoint, so that the device never
+// waits for the host between two transfers. The URBs complete in the order in
+// which they were submitted; a reader takes them in that order, and one that
+// stops waiting leaves them where they are.
+type queue struct {
+	port    Port
+	address uint8
+	slots   []slot
+	head    int  // the slot whose transfer comes next; the reader's
+	partial bool // a part of a transfer that is longer than a buffer was dropped
+	failed  error
+
+	mu      sync.Mutex // guards closed, and so that no URB is submitted after it
+	closed  bool
+	ended   chan struct{} // closed with closed
+	pending sync.WaitGroup
+}
+
+// slot is one URB of a queue.
+type slot struct {
+	urb  usb.URB
+	done chan struct{} // holds a token when the URB has completed and was not taken
+}
+
+// maxStalls is how many halts in a row a reader clears before it gives up.
+const maxStalls = 3
+
+func newQueue(port Port, address uint8, depth, size int) *queue {
+	q := &queue{port: port, address: address, slots: make([]slot, depth), ended: make(chan struct{})}
+	for i := range q.slots {
+		s := &q.slots[i]
+		s.done = make(chan struct{}, 1)
+		s.urb.Endpoint, s.urb.Buffer = address, make([]byte, size)
+		s.urb.Done = func(*usb.URB) {
+			s.done <- struct{}{}
+			q.pending.Done()
+		}
+		q.submit(s)
+	}
+	return q
+}
+
+// submit queues s behind the others.
+func (q *queue) submit(s *slot) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed {
+		q.pending.Add(1)
+		q.port.Submit(&s.urb)
+	}
+}
+
+// read waits for the next transfer and copies it to p.
+func (q *queue) read(ctx context.Context, p []byte) (int, error) {
+	for stalls := 0; q.failed == nil; {
+		if err := q.wait(ctx); err != nil {
+			return 0, err
+		}
+		s := &q.slots[q.head]
+		switch s.urb.Status {
+		case usb.OK:
+			stalls = 0
+			if n, whole, err := q.take(s, p); whole {
+				return n, err
+			}
+		case usb.EOVERFLOW:
+			q.next(s)
+			return 0, transport.ErrOverrun
+		case usb.EPIPE:
+			if stalls++; stalls > maxStalls {
+				q.failed = fmt.Errorf("endpoint %#02x stalls again and again: %w", q.address, s.urb.Status)
+			} else {
+				q.failed = q.recover(s)
+			}
+		default:
+			q.failed = failure(s.urb.Status)
+		}
+	}
+	return 0, q.failed
+}
+
+// wait waits until the head has completed.
+func (q *queue) wait(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if q.isClosed() {
+		return transport.ErrClosed
+	}
+	select {
+	case <-q.slots[q.head].done:
+		if q.isClosed() { // then the URB was taken back
+			return transport.ErrClosed
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-q.ended:
+		return transport.ErrClosed
+	}
+}
+
+func (q *queue) isClosed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed
+}
+
+// take copies what s received to p. A URB that is full does not end its
+// transfer: then whole is false, and the transfer will be an overrun.
+func (q *queue) take(s *slot, p []byte) (n int, whole bool, err error) {
+	received := s.urb.Buffer[:s.urb.Actual]
+	full := len(received) == len(s.urb.Buffer)
+	if full || q.partial || len(received) > len(p) {
+		err = transport.ErrOverrun
+	} else {
+		n = copy(p, received)
+	}
+	clear(received) // it may have held plaintext
+	q.partial = full
+	q.next(s)
+	return n, !full, err
+}
+
+// next queues s again and moves on to the slot behind it.
+func (q *queue) next(s *slot) {
+	q.submit(s)
+	q.head = (q.head + 1) % len(q.slots)
+}
+
+// recover clears a halt. The URBs queued behind the one that stalled are taken
+// back first, since a halted endpoint answers none of them.
+func (q *queue) recover(stalled *slot) error {
+	for i := range q.slots {
+		if s := &q.slots[i]; s != stalled {
+			q.port.Cancel(&s.urb)
+			<-s.done
+		}
+	}
+	q.partial = false
+	if err := clearHalt(context.Background(), q.port, q.address); err != nil {
+		return fmt.Errorf("clear a halt: %w", err)
+	}
+	for range q.slots {
+		q.next(&q.slots[q.head])
+	}
+	return nil
+}
+
+// close takes every URB back. A reader that waits returns ErrClosed.
+func (q *queue) close() {
+	q.mu.Lock()
+	if !q.closed {
+		q.closed = true
+		close(q.ended)
+	}
+	q.mu.Unlock()
+	for i := range q.slots {
+		q.port.Cancel(&q.slots[i].urb)
+	}
+	q.pending.Wait()
+}

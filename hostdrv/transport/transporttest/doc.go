@@ -1,0 +1,100 @@
+// Package transporttest holds the tests that every transport passes. They run
+// against an HSM, simulated or on a cable, and speak the protocol to it frame
+// by frame, because that is how the edges of a transfer are reached.
+//
+//	func TestConformance(t *testing.T) {
+//		transporttest.Run(t, func(t *testing.T) transporttest.Target { ... })
+//	}
+//
+// The tests return the device to the state of delivery: never point them at
+// one that holds keys worth keeping.
+package transporttest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"usbhsm7/hostdrv/transport"
+)
+
+// Target is a device to run the tests against.
+type Target struct {
+	Bus    transport.Bus
+	Device transport.Info // all four fields as an open link reports them
+
+	// Unplug makes the device vanish and Plug brings it back. Without them
+	// what happens to a device that vanishes is not tested.
+	Unplug, Plug func()
+}
+
+// limit bounds each test: generous, because the kernel of the lab is emulated.
+const limit = 60 * time.Second
+
+// tests lists the conformance tests by what they show.
+var tests = []struct {
+	name string
+	run  func(*testing.T, Target)
+}{
+	{"a device is listed as it will be opened", listed},
+	{"a device is opened by each selector", openedBySelectors},
+	{"what no selector matches is not found", notFound},
+	{"a device has one host at a time", oneHost},
+	{"transfers keep their length both ways", lengths},
+	{"a transfer holds several frames", severalFrames},
+	{"a read that is cancelled loses nothing", cancelledRead},
+	{"a write that is cancelled returns", cancelledWrite},
+	{"a read that waits ends when the link is closed", closedWhileReading},
+	{"a closed link says so", closedLink},
+	{"a transfer longer than the buffer is dropped whole", overrun},
+	{"an event arrives on its own endpoint", event},
+	{"what a host left half done does not reach the next", leftovers},
+}
+
+// pluggable lists the tests that need Target.Unplug.
+var pluggable = []struct {
+	name string
+	run  func(*testing.T, Target)
+}{
+	{"a device that vanishes ends reads and writes", vanishes},
+	{"a device that came back is opened again", comesBack},
+}
+
+// Run runs every test against a target of its own.
+func Run(t *testing.T, target func(*testing.T) Target) {
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { test.run(t, target(t)) })
+	}
+	for _, test := range pluggable {
+		if goal := target(t); goal.Unplug != nil {
+			t.Run(test.name, func(t *testing.T) { test.run(t, goal) })
+		}
+	}
+}
+
+// deadline returns a context that ends with the test or when it takes too long.
+func deadline(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// open opens the target's device and closes it with the test.
+func open(t *testing.T, goal Target) transport.Link {
+	t.Helper()
+	link, err := goal.Bus.Open(deadline(t), choose(goal.Device))
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := link.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return link
+}
+
+// choose returns the selector that fits d and nothing else.
+func choose(d transport.Info) transport.Selector {
+	return transport.Selector{Vendor: d.Vendor, Product: d.Product, Serial: d.Serial, Path: d.Path}
+}
