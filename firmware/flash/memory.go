@@ -1,0 +1,188 @@
+package flash
+
+import "fmt"
+
+// Memory is a chip in memory. Clones share the blocks that neither side has
+// changed since.
+type Memory struct {
+	geometry Geometry
+	blocks   []*block // nil: erased
+	wear     []uint32
+	self     *owner
+}
+
+// block holds the bytes of one erase block. Only the chip whose owner is named
+// may change them; everyone else copies first.
+type block struct {
+	owner *owner
+	bytes []byte
+}
+
+// owner is an identity. It has a size so that no two share an address.
+type owner struct{ _ byte }
+
+// NewMemory returns an erased chip.
+func NewMemory(g Geometry) (*Memory, error) {
+	if err := g.Check(); err != nil {
+		return nil, err
+	}
+	return &Memory{
+		geometry: g,
+		blocks:   make([]*block, g.Blocks),
+		wear:     make([]uint32, g.Blocks),
+		self:     new(owner),
+	}, nil
+}
+
+// Load returns a chip that holds a copy of image, whose length must be the
+// size of the chip.
+func Load(g Geometry, image []byte) (*Memory, error) {
+	m, err := NewMemory(g)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(image)) != g.Size() {
+		return nil, fmt.Errorf("flash: image of %d bytes for a chip of %d: %w", len(image), g.Size(), ErrRange)
+	}
+	for i := range m.blocks {
+		start := i * g.BlockSize()
+		copy(m.own(i).bytes, image[start:start+g.BlockSize()])
+	}
+	return m, nil
+}
+
+// Clone returns a chip with the same content and wear. Its cost grows with the
+// number of blocks, not with their content.
+func (m *Memory) Clone() *Memory {
+	c := *m
+	c.blocks = append([]*block(nil), m.blocks...)
+	c.wear = append([]uint32(nil), m.wear...)
+	// Neither side may go on changing what both now see.
+	m.self, c.self = new(owner), new(owner)
+	return &c
+}
+
+// Geometry returns the sizes of the chip.
+func (m *Memory) Geometry() Geometry { return m.geometry }
+
+// Read fills p with the bytes from addr on.
+func (m *Memory) Read(addr int64, p []byte) error {
+	if err := m.geometry.checkRange(addr, len(p)); err != nil {
+		return err
+	}
+	m.walk(addr, p, func(i, offset int, part []byte) bool {
+		if b := m.blocks[i]; b != nil {
+			copy(part, b.bytes[offset:])
+		} else {
+			fill(part, Erased)
+		}
+		return true
+	})
+	return nil
+}
+
+// Program clears the bits at addr that are clear in p.
+func (m *Memory) Program(addr int64, p []byte) error {
+	if err := m.checkProgram(addr, p); err != nil {
+		return err
+	}
+	m.walk(addr, p, func(i, offset int, part []byte) bool {
+		copy(m.own(i).bytes[offset:], part)
+		return true
+	})
+	return nil
+}
+
+// Erase sets every bit of a block.
+func (m *Memory) Erase(block int) error {
+	if err := m.geometry.checkBlock(block); err != nil {
+		return err
+	}
+	m.blocks[block] = nil
+	m.wear[block]++
+	return nil
+}
+
+// Sync does nothing: memory has no slower medium behind it.
+func (m *Memory) Sync() error { return nil }
+
+// Close does nothing.
+func (m *Memory) Close() error { return nil }
+
+// Wear returns how often a block was erased.
+func (m *Memory) Wear(block int) uint32 { return m.wear[block] }
+
+// Flip inverts one bit, as decay of the chip does, whatever the rules of
+// programming say. Bit 0 is the least significant bit of byte 0.
+func (m *Memory) Flip(bit int64) error {
+	addr := bit / 8
+	if err := m.geometry.checkRange(addr, 1); err != nil || bit < 0 {
+		return fmt.Errorf("flash: bit %d: %w", bit, ErrRange)
+	}
+	size := int64(m.geometry.BlockSize())
+	m.own(int(addr / size)).bytes[addr%size] ^= 1 << (bit % 8)
+	return nil
+}
+
+// checkProgram reports whether p can be programmed at addr.
+func (m *Memory) checkProgram(addr int64, p []byte) error {
+	if err := m.geometry.checkRange(addr, len(p)); err != nil {
+		return err
+	}
+	legal := true
+	m.walk(addr, p, func(i, offset int, part []byte) bool {
+		b := m.blocks[i]
+		legal = b == nil || clears(b.bytes[offset:], part)
+		return legal
+	})
+	if !legal {
+		return fmt.Errorf("flash: %d bytes at %#x: %w", len(p), addr, ErrNotErased)
+	}
+	return nil
+}
+
+// clears reports whether going from old to p only clears bits.
+func clears(old, p []byte) bool {
+	for i, b := range p {
+		if b&^old[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// walk cuts p at block boundaries and visits each part until visit returns false.
+func (m *Memory) walk(addr int64, p []byte, visit func(block, offset int, part []byte) bool) {
+	size := m.geometry.BlockSize()
+	for len(p) > 0 {
+		i, offset := int(addr/int64(size)), int(addr%int64(size))
+		n := min(len(p), size-offset)
+		if !visit(i, offset, p[:n]) {
+			return
+		}
+		addr, p = addr+int64(n), p[n:]
+	}
+}
+
+// own returns a block that this chip may change.
+func (m *Memory) own(i int) *block {
+	b := m.blocks[i]
+	if b != nil && b.owner == m.self {
+		return b
+	}
+	mine := &block{owner: m.self, bytes: make([]byte, m.geometry.BlockSize())}
+	if b != nil {
+		copy(mine.bytes, b.bytes)
+	} else {
+		fill(mine.bytes, Erased)
+	}
+	m.blocks[i] = mine
+	return mine
+}
+
+// fill sets every byte of p.
+func fill(p []byte, v byte) {
+	for i := range p {
+		p[i] = v
+	}
+}
