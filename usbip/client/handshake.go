@@ -67,9 +67,21 @@ func Import(ctx context.Context, addr, busID string) (*Device, error) {
 // ImportConn is Import over a connection that is already there, which it closes
 // if it fails.
 func ImportConn(ctx context.Context, conn net.Conn, busID string) (*Device, error) {
-	if busID == "" || len(busID) >= proto.BusIDSize {
+	remote, err := Handshake(ctx, conn, busID)
+	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("importing USB device %q: %w: a bus ID has 1 to %d bytes", busID, ErrNoDevice, proto.BusIDSize-1)
+		return nil, err
+	}
+	return newDevice(conn, remote), nil
+}
+
+// Handshake imports the device busID over conn and stops where the URBs begin:
+// not a byte beyond the reply has been read, so that another may take the
+// connection over, as package vhci hands it to the kernel. conn stays open.
+// Errors are those of Import.
+func Handshake(ctx context.Context, conn net.Conn, busID string) (proto.Device, error) {
+	if busID == "" || len(busID) >= proto.BusIDSize {
+		return proto.Device{}, fmt.Errorf("importing USB device %q: %w: a bus ID has 1 to %d bytes", busID, ErrNoDevice, proto.BusIDSize-1)
 	}
 	var remote proto.Device
 	err := exchange(ctx, conn, proto.AppendImport(nil, busID), func() error {
@@ -83,10 +95,9 @@ func ImportConn(ctx context.Context, conn net.Conn, busID string) (*Device, erro
 		return err
 	})
 	if err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("importing USB device %q: %w", busID, err)
+		return proto.Device{}, fmt.Errorf("importing USB device %q: %w", busID, err)
 	}
-	return newDevice(conn, remote), nil
+	return remote, nil
 }
 
 func dial(ctx context.Context, addr string) (net.Conn, error) {
