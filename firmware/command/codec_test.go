@@ -95,21 +95,34 @@ func TestHugeLengthsAllocateNothingMuch(t *testing.T) {
 	}
 }
 
-func TestCountsAndNestingAreLimited(t *testing.T) {
-	list := func(n int) []byte {
-		p, err := command.Marshal(&command.GetAttributesRequest{Object: 1, Types: make([]command.AttributeType, n)})
+func TestCountsAreLimited(t *testing.T) {
+	for n, want := range map[int]command.Status{
+		command.MaxElements:     command.StatusOK,
+		command.MaxElements + 1: command.StatusArgumentsBad,
+	} {
+		payload, err := command.Marshal(&command.GetAttributesRequest{Object: 1, Types: make([]command.AttributeType, n)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return p
+		var req command.GetAttributesRequest
+		if got := statusOf(command.Unmarshal(payload, &req)); got != want {
+			t.Errorf("%d elements: %v, want %v", n, got, want)
+		}
 	}
-	var req command.GetAttributesRequest
-	if err := command.Unmarshal(list(4096), &req); err != nil {
-		t.Errorf("4,096 elements: %v", err)
-	}
-	req = command.GetAttributesRequest{}
-	if err := command.Unmarshal(list(4097), &req); !errors.Is(err, command.StatusArgumentsBad) {
-		t.Errorf("4,097 elements: %v", err)
+}
+
+// Templates are the only place where the decoder would follow any nesting.
+func TestNestingIsLimited(t *testing.T) {
+	for depth, want := range map[int]command.Status{
+		command.MaxNesting:     command.StatusAttributeValueInvalid, // decoded, then refused as an array
+		command.MaxNesting + 1: command.StatusArgumentsBad,
+	} {
+		// The request and its template are two levels; each 0x81 is one more.
+		payload := append([]byte("\xa1\x01\xa1\x03"), bytes.Repeat([]byte{0x81}, depth-2)...)
+		var req command.FindObjectsRequest
+		if got := statusOf(command.Unmarshal(append(payload, 0), &req)); got != want {
+			t.Errorf("%d levels: %v, want %v", depth, got, want)
+		}
 	}
 }
 

@@ -282,7 +282,7 @@ type HelloResponse struct {
 type EventCode uint32
 
 const (
-	EventStateChanged  EventCode = 1 // the HSM or its partition was initialised, deleted or reset
+	EventStateChanged  EventCode = 1 // the HSM or its partition was initialised, created, deleted or reset
 	EventZeroized      EventCode = 2 // keys were destroyed
 	EventRoleLocked    EventCode = 3 // a role ran out of attempts
 	EventStorageLow    EventCode = 4 // less than a tenth of the storage is free

@@ -24,7 +24,7 @@ const (
 	StatusAttributeNotFound       Status = 0x00120010 // the object has no such attribute
 	StatusAttributeValueInvalid   Status = 0x00130000 // a value of the wrong kind, or one that the attribute does not take
 	StatusSecretMustBeSensitive   Status = 0x00130013 // a secret key cannot be made with sensitive=false
-	StatusPrivateMustBeSensitive  Status = 0x00130015 // nor can a private key
+	StatusPrivateMustBeSensitive  Status = 0x00130015 // a private key cannot be made with sensitive=false
 	StatusDataInvalid             Status = 0x00200000 // the data cannot be processed, such as a DigestInfo of no known hash
 	StatusDataLenRange            Status = 0x00210000 // data, or a whole message, is too long, or not of the length that the mechanism takes
 	StatusDeviceError             Status = 0x00300000 // the storage failed

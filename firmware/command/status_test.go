@@ -3,11 +3,6 @@ package command_test
 import (
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"strconv"
-	"strings"
 	"testing"
 
 	"usbhsm7/firmware/command"
@@ -73,55 +68,21 @@ var published = map[string]string{
 	"StatusObjectStorageFull":       "LUNA_RET_CONTAINER_OBJECT_STORAGE_FULL",
 }
 
-// constant is one Status constant as status.go declares it.
-type constant struct {
-	name    string
-	status  command.Status
-	meaning string // its comment
-}
-
-// statusConstants reads the constants from the source, which also has their
-// meanings.
-func statusConstants(t *testing.T) []constant {
-	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "status.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []constant
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok || len(spec.Values) != 1 || fmt.Sprint(spec.Type) != "Status" {
-			return true
-		}
-		value, err := strconv.ParseUint(spec.Values[0].(*ast.BasicLit).Value, 0, 32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, constant{spec.Names[0].Name, command.Status(value), strings.TrimSpace(spec.Comment.Text())})
-		return false
-	})
-	if len(all) == 0 {
-		t.Fatal("status.go declares no status")
-	}
-	return all
-}
-
 func TestStatusesHaveTheirPublishedNumbers(t *testing.T) {
-	constants := statusConstants(t)
-	for _, c := range constants {
-		name, ok := c.status.Name()
+	declared := constants(t, "status.go", "Status")
+	for _, c := range declared {
+		name, ok := command.Status(c.value).Name()
 		if !ok || name != published[c.name] {
-			t.Errorf("%s is %08X, which is published as %q, not %q", c.name, uint32(c.status), name, published[c.name])
+			t.Errorf("%s is %08X, which is published as %q, not %q", c.name, c.value, name, published[c.name])
 		}
 		if c.meaning == "" {
 			t.Errorf("%s has no comment that says what it means", c.name)
 		}
 	}
-	if len(constants) != len(published) {
-		t.Errorf("status.go declares %d statuses, this test knows %d", len(constants), len(published))
+	if len(declared) != len(published) {
+		t.Errorf("status.go declares %d statuses, this test knows %d", len(declared), len(published))
 	}
-	requireAscending(t, constants, func(c constant) command.Status { return c.status })
+	requireAscending(t, declared, func(c constant) uint32 { return c.value })
 }
 
 func TestFramesHaveTheSameStatuses(t *testing.T) {

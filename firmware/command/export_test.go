@@ -1,0 +1,7 @@
+package command
+
+// Limits of a payload, for tests.
+const (
+	MaxElements = maxElements
+	MaxNesting  = maxNesting
+)
