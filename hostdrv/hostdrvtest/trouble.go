@@ -118,6 +118,10 @@ func reconnects(t *testing.T, goal Target) {
 func vanishedHost(t *testing.T, goal Target) {
 	link, err := goal.Bus.Open(deadline(t), goal.Selector)
 	must(t, err)
+	hello, err := command.Marshal(&command.HelloRequest{MinVersion: 1, MaxVersion: 1})
+	must(t, err)
+	opening, _ := frame.NewSplitter(frame.Message{Type: frame.TypeHello, Tag: 1, Payload: hello}).AppendFrame(nil, frame.MaxTransfer)
+	must(t, link.Write(deadline(t), opening))
 	payload, err := command.Marshal(&command.Echo{Data: make([]byte, 60_000)})
 	must(t, err)
 	for tag, full := uint32(1), false; !full; tag++ {

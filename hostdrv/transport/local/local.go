@@ -2,8 +2,8 @@
 // network and without a kernel: for tests, and for programs that carry their
 // own simulator.
 //
-//	device, err := device.New(device.Config{Flash: flash.NewMemory(flash.DefaultGeometry)})
-//	bus := local.New(device.USB())
+//	hsm, err := device.New(device.Config{Flash: image}) // firmware/device
+//	bus := local.New(hsm.USB())
 //	dev, err := hostdrv.Dial(ctx, bus, transport.Selector{}, hostdrv.Options{})
 package local
 

@@ -14,16 +14,17 @@ import (
 // which they were submitted; a reader takes them in that order, and one that
 // stops waiting leaves them where they are.
 type queue struct {
-	port    Port
+	host    *Host
+	ended   <-chan struct{} // closed when the link closes
 	address uint8
 	slots   []slot
-	head    int  // the slot whose transfer comes next; the reader's
-	partial bool // a part of a transfer that is longer than a buffer was dropped
-	failed  error
 
-	mu      sync.Mutex // guards closed, and so that no URB is submitted after it
-	closed  bool
-	ended   chan struct{} // closed with closed
+	head    int   // the slot whose transfer comes next; the reader's
+	partial bool  // a part of a transfer that is longer than a buffer was dropped; the reader's
+	failed  error // why there will be no more; the reader's
+
+	mu      sync.Mutex // guards stopped: after it no URB is submitted
+	stopped bool
 	pending sync.WaitGroup
 }
 
@@ -36,8 +37,8 @@ type slot struct {
 // maxStalls is how many halts in a row a reader clears before it gives up.
 const maxStalls = 3
 
-func newQueue(port Port, address uint8, depth, size int) *queue {
-	q := &queue{port: port, address: address, slots: make([]slot, depth), ended: make(chan struct{})}
+func newQueue(h *Host, ended <-chan struct{}, address uint8, depth, size int) *queue {
+	q := &queue{host: h, ended: ended, address: address, slots: make([]slot, depth)}
 	for i := range q.slots {
 		s := &q.slots[i]
 		s.done = make(chan struct{}, 1)
@@ -55,9 +56,9 @@ func newQueue(port Port, address uint8, depth, size int) *queue {
 func (q *queue) submit(s *slot) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.closed {
+	if !q.stopped {
 		q.pending.Add(1)
-		q.port.Submit(&s.urb)
+		q.host.Port.Submit(&s.urb)
 	}
 }
 
@@ -95,12 +96,12 @@ func (q *queue) wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if q.isClosed() {
+	if isClosed(q.ended) {
 		return transport.ErrClosed
 	}
 	select {
 	case <-q.slots[q.head].done:
-		if q.isClosed() { // then the URB was taken back
+		if isClosed(q.ended) { // then the URB was taken back
 			return transport.ErrClosed
 		}
 		return nil
@@ -109,12 +110,6 @@ func (q *queue) wait(ctx context.Context) error {
 	case <-q.ended:
 		return transport.ErrClosed
 	}
-}
-
-func (q *queue) isClosed() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.closed
 }
 
 // take copies what s received to p. A URB that is full does not end its
@@ -144,12 +139,12 @@ func (q *queue) next(s *slot) {
 func (q *queue) recover(stalled *slot) error {
 	for i := range q.slots {
 		if s := &q.slots[i]; s != stalled {
-			q.port.Cancel(&s.urb)
+			q.host.Port.Cancel(&s.urb)
 			<-s.done
 		}
 	}
 	q.partial = false
-	if err := clearHalt(context.Background(), q.port, q.address); err != nil {
+	if err := q.host.clearHalt(context.Background(), q.address); err != nil {
 		return fmt.Errorf("clear a halt: %w", err)
 	}
 	for range q.slots {
@@ -158,16 +153,9 @@ func (q *queue) recover(stalled *slot) error {
 	return nil
 }
 
-// close takes every URB back. A reader that waits returns ErrClosed.
-func (q *queue) close() {
+// stop lets no more URBs be submitted. Those pending are left to Host.Release.
+func (q *queue) stop() {
 	q.mu.Lock()
-	if !q.closed {
-		q.closed = true
-		close(q.ended)
-	}
-	q.mu.Unlock()
-	for i := range q.slots {
-		q.port.Cancel(&q.slots[i].urb)
-	}
-	q.pending.Wait()
+	defer q.mu.Unlock()
+	q.stopped = true
 }

@@ -1,0 +1,96 @@
+// Package usbip reaches devices that a USB/IP server exports, with the built-in
+// client: no kernel support, no privileges, on any operating system.
+//
+//	bus := usbip.New("127.0.0.1:3240")
+//	dev, err := hostdrv.Dial(ctx, bus, transport.Selector{}, hostdrv.Options{})
+//
+// USB/IP has neither encryption nor authentication. Use it on the loopback
+// interface, or through a tunnel.
+package usbip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"usbhsm7/hostdrv/transport"
+	"usbhsm7/hostdrv/transport/internal/usbhost"
+	"usbhsm7/usbip/client"
+)
+
+// Bus is the devices of one server.
+type Bus struct {
+	address string
+}
+
+var _ transport.Bus = (*Bus)(nil)
+
+// New returns the bus of the server at address, "host:port". It connects only
+// when it is used.
+func New(address string) *Bus { return &Bus{address: address} }
+
+// List implements transport.Bus. The path of a device is its bus ID. Serial
+// numbers are not read, because that would take the device from others for a
+// moment. Servers do not list devices that are in use.
+func (b *Bus) List(ctx context.Context) ([]transport.Info, error) {
+	devices, err := client.List(ctx, b.address)
+	if err != nil {
+		return nil, fmt.Errorf("%w; does a server run there?", err)
+	}
+	var found []transport.Info
+	for _, d := range devices {
+		if usbhost.Plausible(d.Identity) {
+			found = append(found, usbhost.InfoOf(d.Identity, d.BusID))
+		}
+	}
+	return found, nil
+}
+
+// Open implements transport.Bus. A device in use is known to be so only if s
+// has its path; otherwise it is not found.
+func (b *Bus) Open(ctx context.Context, s transport.Selector) (transport.Link, error) {
+	found, err := b.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	link, err := transport.First(s, found, func(info transport.Info) (transport.Link, error) {
+		return b.open(ctx, info.Path)
+	})
+	if errors.Is(err, transport.ErrNotFound) {
+		return nil, b.explainMissing(ctx, s, err)
+	}
+	return link, err
+}
+
+// explainMissing looks at a device that is not listed by asking for it.
+func (b *Bus) explainMissing(ctx context.Context, s transport.Selector, missing error) error {
+	if s.Path != "" {
+		device, err := client.Import(ctx, b.address, s.Path)
+		if err == nil { // it has become free, or is not the one that s chooses
+			_ = device.Close()
+		}
+		if errors.Is(err, client.ErrBusy) {
+			return fmt.Errorf("open %s at %s: %w; close the other one", s.Path, b.address, transport.ErrBusy)
+		}
+	}
+	return fmt.Errorf("%w at %s; a device that another host uses is not listed", missing, b.address)
+}
+
+func (b *Bus) open(ctx context.Context, busID string) (transport.Link, error) {
+	device, err := client.Import(ctx, b.address, busID)
+	switch {
+	case errors.Is(err, client.ErrBusy):
+		return nil, fmt.Errorf("%w; close the other one", transport.ErrBusy)
+	case errors.Is(err, client.ErrNoDevice):
+		return nil, fmt.Errorf("%w: it has just left", transport.ErrNotFound)
+	case err != nil:
+		return nil, err
+	}
+	link, err := usbhost.Open(ctx, usbhost.Host{
+		Port: device, Path: busID, Release: device.Close, Cause: device.Err,
+	})
+	if err != nil {
+		return nil, err // not a nil *Link in an interface
+	}
+	return link, nil
+}
