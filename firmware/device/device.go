@@ -2,8 +2,7 @@
 // vendor-class USB function that speaks the framed protocol of
 // docs/protocol.md.
 //
-//	d, err := device.New(device.Config{Flash: flash.NewMemory(flash.DefaultGeometry)})
-//	...
+//	d, err := device.New(device.Config{Flash: image})
 //	defer d.Close()
 //	server.Export("1-1", d.USB())
 //
@@ -77,12 +76,12 @@ func New(c Config) (*Device, error) {
 		Notify: func(e command.Event) { d.notify(notes, e) },
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start the HSM: %w", err), records.Close())
+		return nil, fmt.Errorf("start the HSM: %w", err)
 	}
 	_, serial, _ := d.core.Identity()
 	d.usb, err = usb.NewDevice(descriptors(c.Vendor, c.Product, serial), nil)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("describe the USB device: %w", err), records.Close())
+		return nil, fmt.Errorf("describe the USB device: %w", err)
 	}
 	d.start(notes)
 	return d, nil
@@ -145,7 +144,8 @@ func (d *Device) Close() error {
 		d.running.Wait()
 		d.workers.Wait()
 		d.core.Close()
-		d.err = errors.Join(d.store.Close(), d.flash.Close())
+		d.store.Close()
+		d.err = d.flash.Close()
 	})
 	return d.err
 }

@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -201,8 +202,10 @@ func (l *link) finish(r *request, status command.Status, payload []byte) {
 
 // refuse answers without a request being in flight.
 func (l *link) refuse(t frame.Type, tag uint32, err error) {
-	status, payload := hsm.Refusal(err)
-	l.send(frame.Message{Type: t, Tag: tag, Code: uint32(status), Payload: payload})
+	refusal := command.StatusGeneralError.With(err.Error(), "")
+	errors.As(err, &refusal)
+	payload, _ := command.Marshal(command.ErrorResponse{Cause: refusal.Cause, Hint: refusal.Hint}) // two strings: cannot fail
+	l.send(frame.Message{Type: t, Tag: tag, Code: uint32(refusal.Status), Payload: payload})
 }
 
 func (l *link) send(m frame.Message) {

@@ -27,12 +27,17 @@ const examples = `  # a device that keeps its keys in ./hsm
 func newCommand() *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
-		Use:               "usbhsm7 (--state-dir DIR | --ephemeral) [flags]",
-		Short:             "A simulated USB hardware security module",
-		Long:              about + "\nExit status:\n" + exitTable(),
-		Example:           examples,
-		Version:           version,
-		Args:              cobra.NoArgs,
+		Use:     "usbhsm7 (--state-dir DIR | --ephemeral) [flags]",
+		Short:   "A simulated USB hardware security module",
+		Long:    about + "\nExit status:\n" + exitTable(),
+		Example: examples,
+		Version: version,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("%w: unexpected argument %q", errUsage, args[0])
+			}
+			return nil
+		},
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		DisableAutoGenTag: true,
@@ -80,5 +85,5 @@ func (o options) check() error {
 	if _, err := o.logger(nil); err != nil {
 		return err
 	}
-	return o.checkListen()
+	return errors.Join(o.checkSerial(), o.checkListen())
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,17 @@ func (o options) usbID() (vendor, product uint16, err error) {
 		return 0, 0, fmt.Errorf("--usb-id %q is not like 1209:0001", o.ids)
 	}
 	return uint16(vendor64), uint16(product64), nil
+}
+
+// serialNumber is what a device can bear: it goes into a USB string and is
+// typed by people.
+var serialNumber = regexp.MustCompile(`^[0-9A-Za-z]{1,16}$`)
+
+func (o options) checkSerial() error {
+	if o.serial != "" && !serialNumber.MatchString(o.serial) {
+		return fmt.Errorf("--serial %q is not 1 to 16 letters or digits", o.serial)
+	}
+	return nil
 }
 
 // checkListen refuses addresses that other machines reach, because whoever

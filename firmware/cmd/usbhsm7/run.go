@@ -103,7 +103,8 @@ func announce(fd int, state ready) error {
 // lock when release is called.
 func openFlash(o options) (image flash.Device, release func(), err error) {
 	if o.ephemeral {
-		return flash.NewMemory(flash.DefaultGeometry), func() {}, nil
+		memory, err := flash.NewMemory(flash.DefaultGeometry())
+		return memory, func() {}, err
 	}
 	if err := os.MkdirAll(o.stateDir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("make the state directory: %w", err)
@@ -112,7 +113,7 @@ func openFlash(o options) (image flash.Device, release func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	file, err := flash.OpenFile(filepath.Join(o.stateDir, "flash.bin"), flash.DefaultGeometry)
+	file, err := flash.OpenFile(filepath.Join(o.stateDir, "flash.bin"), flash.DefaultGeometry())
 	if err != nil {
 		release()
 		return nil, nil, fmt.Errorf("open the flash: %w", err)

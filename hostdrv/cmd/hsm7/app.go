@@ -41,6 +41,8 @@ func (a *app) command() *cobra.Command {
 		Short:             "Find, set up and use a USB hardware security module",
 		Long:              about + "\nExit status:\n" + exitTable(),
 		Version:           version,
+		Args:              knownCommand,
+		RunE:              showHelp,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		DisableAutoGenTag: true,
@@ -77,19 +79,20 @@ func exactArgs(n int) cobra.PositionalArgs {
 
 // group makes a command that only holds others.
 func group(id, use, short string, members ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: use, Short: short, GroupID: id,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("unknown command %q for %q", args[0], cmd.CommandPath())
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	cmd := &cobra.Command{Use: use, Short: short, GroupID: id, Args: knownCommand, RunE: showHelp}
 	cmd.AddCommand(members...)
 	return cmd
 }
+
+// knownCommand refuses what is no command of a group.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("unknown command %q for %q; %s --help lists them", args[0], cmd.CommandPath(), cmd.CommandPath())
+	}
+	return nil
+}
+
+func showHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 // print writes one result: v as JSON, or what text writes for people.
 func (a *app) print(v any, text func(w io.Writer)) error {

@@ -30,7 +30,7 @@ func (a *app) listCommand() *cobra.Command {
 			}
 			for _, d := range devices {
 				if err := a.print(d, func(w io.Writer) {
-					fmt.Fprintf(w, "%-6s %-8s %04x:%04x  serial %s\n", d.Via, d.Path, d.Vendor, d.Product, d.Serial)
+					fmt.Fprintf(w, "%-6s %-8s %04x:%04x  %s\n", d.Via, d.Path, d.Vendor, d.Product, serialText(d.Serial))
 				}); err != nil {
 					return err
 				}
@@ -38,6 +38,14 @@ func (a *app) listCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// serialText tells a serial number, which USB/IP does not list.
+func serialText(serial string) string {
+	if serial == "" {
+		return "serial number not known before it is opened"
+	}
+	return "serial number " + serial
 }
 
 // limits are the limits that the device announced.
@@ -109,7 +117,7 @@ func (a *app) mechanismsCommand() *cobra.Command {
 				for _, m := range list {
 					line := mechanismLine{m.Type.String(), m, useNames(m.Uses)}
 					if err := a.print(line, func(w io.Writer) {
-						fmt.Fprintf(w, "%#06x  CKM_%-24s %9s  %s\n", uint32(m.Type), m.Type, keySizes(m), strings.Join(line.UseNames, ", "))
+						fmt.Fprintf(w, "0x%08x  CKM_%-24s %9s  %s\n", uint32(m.Type), m.Type, keySizes(m), strings.Join(line.UseNames, ", "))
 					}); err != nil {
 						return err
 					}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/hostdrv/transport"
@@ -27,7 +28,8 @@ var exits = []struct {
 }{
 	{2, "wrong flags or arguments", func(err error) bool { return errors.Is(err, errUsage) }},
 	{3, "no device, or no permission to use it", func(err error) bool {
-		return errors.Is(err, transport.ErrNotFound) || errors.Is(err, transport.ErrPermission) || errors.Is(err, transport.ErrBusy)
+		return errors.Is(err, transport.ErrNotFound) || errors.Is(err, transport.ErrPermission) ||
+			errors.Is(err, transport.ErrBusy) || errors.Is(err, syscall.ECONNREFUSED)
 	}},
 	{4, "the signature or the ciphertext is not genuine", func(err error) bool {
 		return errors.Is(err, command.StatusSignatureInvalid) || errors.Is(err, command.StatusSignatureLenRange) ||
@@ -63,12 +65,15 @@ func exitTable() string {
 	return b.String()
 }
 
+const noDevice = "is a simulator running (usbhsm7 --ephemeral), or a device attached (hsm7 attach) or plugged in? hsm7 list shows what is there"
+
 // hints say what to do about errors that do not say it themselves.
 var hints = []struct {
 	err  error
 	hint string
 }{
-	{transport.ErrNotFound, "start a simulator (usbhsm7 --ephemeral), or attach one (hsm7 attach), or plug the device in; hsm7 list shows what is there"},
+	{transport.ErrNotFound, noDevice},
+	{syscall.ECONNREFUSED, noDevice},
 	{transport.ErrBusy, "another program uses it: stop that program, or detach the device (hsm7 detach)"},
 	{transport.ErrPermission, "install scripts/udev/70-usbhsm7.rules, or run as root"},
 	{transport.ErrDisconnected, "check the cable, or whether the simulator still runs"},

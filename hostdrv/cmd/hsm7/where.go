@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -25,11 +26,19 @@ type where struct {
 }
 
 func (w *where) flags(flags *pflag.FlagSet) {
-	flags.StringVar(&w.via, "via", "auto", "how to reach the device: usb (the kernel), usbip (no kernel support), or auto")
-	flags.StringVar(&w.usbip, "usbip", "127.0.0.1:3240", "address of the USB/IP server")
+	flags.StringVar(&w.via, "via", environment("HSM7_VIA", "auto"), "how to reach the device: usb (the kernel), usbip (no kernel support), or auto; also HSM7_VIA")
+	flags.StringVar(&w.usbip, "usbip", environment("HSM7_USBIP", "127.0.0.1:3240"), "address of the USB/IP server; also HSM7_USBIP")
 	flags.StringVar(&w.serial, "serial", "", "use the device with this serial number")
 	flags.StringVar(&w.path, "path", "", "use the device at this bus path (usb: 1-2.3; usbip: bus ID)")
 	flags.StringVar(&w.usbID, "usb-id", "", "use a device with this idVendor:idProduct, hexadecimal (default any from 1209:0001 to 1209:0010)")
+}
+
+// environment returns the variable name, or otherwise if it is not set.
+func environment(name, otherwise string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	return otherwise
 }
 
 // busName names a way to reach devices.
@@ -141,8 +150,8 @@ func (w where) open(ctx context.Context) (device *hostdrv.Device, release func()
 			return device, release, nil
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", name, err))
-		if !errors.Is(err, transport.ErrNotFound) {
-			break // a device is there, but cannot be used: say so
+		if !errors.Is(err, transport.ErrNotFound) && !errors.Is(err, errors.ErrUnsupported) {
+			break // a device is there, but cannot be used: say so rather than use another one
 		}
 	}
 	return nil, nil, errors.Join(failures...)

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"usbhsm7/usbip/client"
+)
+
+// asCommand makes the test binary behave as the command itself.
+const asCommand = "USBHSM7_TEST_AS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// process is a running usbhsm7.
+type process struct {
+	*exec.Cmd
+	stderr bytes.Buffer
+	ready  ready
+}
+
+// command returns the command, not started.
+func command(t *testing.T, args ...string) *process {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	p := &process{Cmd: exec.CommandContext(ctx, os.Args[0], args...)}
+	p.Env = append(os.Environ(), asCommand+"=1")
+	p.Stderr = &p.stderr
+	return p
+}
+
+// start starts the command and waits until it is ready.
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := command(t, append([]string{"--listen", "127.0.0.1:0", "--ready-fd", "3", "--log-format", "json"}, args...)...)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	p.ExtraFiles = []*os.File{writer}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Process.Kill() })
+	_ = writer.Close()
+	if err := json.NewDecoder(reader).Decode(&p.ready); err != nil {
+		_ = p.Wait()
+		t.Fatalf("not ready: %v\n%s", err, p.stderr.String())
+	}
+	return p
+}
+
+// stop sends SIGTERM and returns the exit status.
+func (p *process) stop(t *testing.T) int {
+	t.Helper()
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.Wait()
+	return p.ProcessState.ExitCode()
+}
+
+func TestReadyMeansThatTheDeviceIsListed(t *testing.T) {
+	p := start(t, "--ephemeral", "--serial", "ABC123", "--usb-id", "1209:0007", "--bus-id", "3-4")
+	if p.ready.PID != p.Process.Pid || p.ready.Serial != "ABC123" || p.ready.BusID != "3-4" || p.ready.USBID != "1209:0007" {
+		t.Errorf("ready line %+v", p.ready)
+	}
+	devices, err := client.List(t.Context(), p.ready.Listen)
+	if err != nil || len(devices) != 1 {
+		t.Fatalf("devices %v, %v", devices, err)
+	}
+	if d := devices[0]; d.BusID != "3-4" || d.Identity.Vendor != 0x1209 || d.Identity.Product != 7 {
+		t.Errorf("device %+v", d)
+	}
+	if status := p.stop(t); status != 0 {
+		t.Errorf("exit status %d after SIGTERM\n%s", status, p.stderr.String())
+	}
+}
+
+func TestLogsInJSONAreJSON(t *testing.T) {
+	p := start(t, "--ephemeral")
+	p.stop(t)
+	lines := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
+	if len(lines) < 2 {
+		t.Fatalf("log:\n%s", p.stderr.String())
+	}
+	for _, line := range lines {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not JSON: %s", line)
+		}
+	}
+}
+
+func TestSerialNumberStaysWithTheState(t *testing.T) {
+	dir := t.TempDir()
+	first := start(t, "--state-dir", dir)
+	first.stop(t)
+	second := start(t, "--state-dir", dir, "--serial", "OTHER")
+	second.stop(t)
+	if first.ready.Serial == "" || first.ready.Serial != second.ready.Serial {
+		t.Errorf("serial number %q became %q", first.ready.Serial, second.ready.Serial)
+	}
+}
+
+func TestOneProcessForEachStateDirectory(t *testing.T) {
+	dir := t.TempDir()
+	first := start(t, "--state-dir", dir)
+	second := command(t, "--state-dir", dir, "--listen", "127.0.0.1:0")
+	_ = second.Run()
+	if status := second.ProcessState.ExitCode(); status != 3 || !strings.Contains(second.stderr.String(), dir) {
+		t.Errorf("exit status %d\n%s", status, second.stderr.String())
+	}
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait()
+	if status := start(t, "--state-dir", dir).stop(t); status != 0 {
+		t.Errorf("after kill -9 of the first: exit status %d", status)
+	}
+}
+
+func TestCorruptStateIsRefusedAndNotOverwritten(t *testing.T) {
+	good := t.TempDir()
+	start(t, "--state-dir", good).stop(t)
+	image, err := os.ReadFile(filepath.Join(good, "flash.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string][]byte{
+		"a text file":           []byte("this is not a flash image\n"),
+		"an empty file":         {},
+		"a truncated image":     image[:len(image)/2],
+		"another format":        append([]byte("XXXXXXXX"), image[8:]...),
+		"a flipped bit":         flip(image),
+		"a file that is longer": append(bytes.Clone(image), 0),
+	}
+	for name, content := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "flash.bin")
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p := command(t, "--state-dir", dir, "--listen", "127.0.0.1:0")
+			_ = p.Run()
+			if status := p.ProcessState.ExitCode(); status != 4 || p.stderr.Len() == 0 {
+				t.Errorf("exit status %d\n%s", status, p.stderr.String())
+			}
+			if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, content) {
+				t.Errorf("the file was changed, %v", err)
+			}
+		})
+	}
+}
+
+// flip changes a bit of the first record that the flash holds.
+func flip(image []byte) []byte {
+	spoilt := bytes.Clone(image)
+	at := bytes.Index(spoilt, []byte("serial"))
+	if at < 0 {
+		at = len(spoilt) / 4
+	}
+	spoilt[at] ^= 1
+	return spoilt
+}
+
+func TestPortInUseIsSaid(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	p := command(t, "--ephemeral", "--listen", listener.Addr().String())
+	_ = p.Run()
+	if status := p.ProcessState.ExitCode(); status != 5 || !strings.Contains(p.stderr.String(), "--listen") {
+		t.Errorf("exit status %d\n%s", status, p.stderr.String())
+	}
+}
+
+func TestWrongUseExitsWith2AndSaysWhy(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		says string
+	}{
+		{"neither state nor ephemeral", nil, "--state-dir"},
+		{"both", []string{"--ephemeral", "--state-dir", "x"}, "--state-dir"},
+		{"unknown flag", []string{"--frobnicate"}, "frobnicate"},
+		{"argument", []string{"--ephemeral", "extra"}, "extra"},
+		{"USB identity", []string{"--ephemeral", "--usb-id", "1209"}, "1209:0001"},
+		{"log format", []string{"--ephemeral", "--log-format", "xml"}, "console"},
+		{"log level", []string{"--ephemeral", "--log-level", "loud"}, "debug"},
+		{"open address", []string{"--ephemeral", "--listen", "0.0.0.0:0"}, "--insecure"},
+		{"address without a port", []string{"--ephemeral", "--listen", "127.0.0.1"}, "--listen"},
+		{"serial number", []string{"--ephemeral", "--listen", "127.0.0.1:0", "--serial", "no spaces allowed"}, "serial"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p := command(t, test.args...)
+			_ = p.Run()
+			if status := p.ProcessState.ExitCode(); status != 2 || !strings.Contains(p.stderr.String(), test.says) {
+				t.Errorf("exit status %d\n%s", status, p.stderr.String())
+			}
+		})
+	}
+}
+
+func TestCoreDumpsAreForbidden(t *testing.T) {
+	p := start(t, "--ephemeral")
+	limits, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.Process.Pid), "limits"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(limits)) {
+		if strings.HasPrefix(line, "Max core file size") && strings.Fields(line)[4] == "0" {
+			return
+		}
+	}
+	t.Errorf("core dumps are allowed:\n%s", limits)
+}

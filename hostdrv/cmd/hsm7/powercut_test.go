@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/hostdrv"
+	"usbhsm7/hostdrv/transport"
+	"usbhsm7/hostdrv/transport/usbip"
+)
+
+// TestAcknowledgedKeysSurviveKill9 kills the real firmware binary at random
+// moments while keys are made and destroyed, and starts it again on the same
+// state: every key whose making was acknowledged is there, every one whose
+// destruction was acknowledged is not.
+func TestAcknowledgedKeysSurviveKill9(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "usbhsm7")
+	build := exec.Command("go", "build", "-o", binary, "usbhsm7/firmware/cmd/usbhsm7")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	rounds := 8
+	if testing.Short() {
+		rounds = 3
+	}
+	state := t.TempDir()
+	m := &maker{labels: map[string]bool{}}
+	random := rand.New(rand.NewPCG(7, 7))
+	for round := range rounds {
+		f := powerOn(t, binary, state)
+		s := f.logIn(t, round == 0)
+		m.check(t, s)
+		time.AfterFunc(time.Duration(20+random.IntN(150))*time.Millisecond, func() { _ = f.cmd.Process.Kill() })
+		m.work(t, s, round)
+		_ = f.cmd.Wait()
+	}
+	if len(m.labels) == 0 {
+		t.Error("no key was made")
+	}
+}
+
+// firmware is a running usbhsm7.
+type firmware struct {
+	cmd     *exec.Cmd
+	address string
+}
+
+func powerOn(t *testing.T, binary, state string) *firmware {
+	t.Helper()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	f := &firmware{cmd: exec.Command(binary, "--state-dir", state, "--listen", "127.0.0.1:0", "--ready-fd", "3", "--log-format", "none")}
+	f.cmd.ExtraFiles, f.cmd.Stderr = []*os.File{writer}, os.Stderr
+	if err := f.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.cmd.Process.Kill() })
+	_ = writer.Close()
+	var ready struct{ Listen string }
+	if err := json.NewDecoder(reader).Decode(&ready); err != nil {
+		t.Fatalf("the firmware did not start: %v", err)
+	}
+	f.address = ready.Listen
+	return f
+}
+
+// logIn returns a session with the CO logged in, after setting a new device up.
+func (f *firmware) logIn(t *testing.T, isNew bool) *hostdrv.Session {
+	t.Helper()
+	ctx := t.Context()
+	d, err := hostdrv.Dial(ctx, usbip.New(f.address), transport.Selector{}, hostdrv.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	if isNew {
+		setUp(t, d)
+	}
+	keys := session(t, d, command.SlotPartition)
+	if err := keys.Login(ctx, command.RoleCO, []byte("co-password")); err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+func session(t *testing.T, d *hostdrv.Device, slot command.Slot) *hostdrv.Session {
+	t.Helper()
+	s, err := d.OpenSession(t.Context(), slot, hostdrv.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// setUp initialises a new device, its partition and the CO.
+func setUp(t *testing.T, d *hostdrv.Device) {
+	t.Helper()
+	ctx := t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	admin := session(t, d, command.SlotAdmin)
+	must(admin.InitHSM(ctx, command.HSMInitRequest{Label: "hsm", Password: []byte("so-password")}))
+	must(admin.Login(ctx, command.RoleSO, []byte("so-password")))
+	must(admin.CreatePartition(ctx))
+	keys := session(t, d, command.SlotPartition)
+	must(keys.InitPartition(ctx, command.PartitionInitRequest{Label: "keys", Password: []byte("po-password")}))
+	must(keys.Login(ctx, command.RolePO, []byte("po-password")))
+	must(keys.InitRole(ctx, command.RoleCO, []byte("co-password")))
+	must(keys.Close(ctx))
+}
+
+// maker makes and destroys keys and remembers what was acknowledged.
+type maker struct {
+	labels map[string]bool // true: made; false: destroyed
+	limbo  string          // the label whose command had no answer; either way is right
+}
+
+// work goes on until the device is gone.
+func (m *maker) work(t *testing.T, s *hostdrv.Session, round int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for i := 0; ; i++ {
+		m.limbo = fmt.Sprintf("key-%d-%d", round, i)
+		template := command.Template{command.AttrToken: true, command.AttrLabel: m.limbo, command.AttrValueLen: uint64(32)}
+		handle, err := s.GenerateKey(ctx, command.Mechanism{Type: command.MechAESKeyGen}, template)
+		if m.ended(t, err) {
+			return
+		}
+		m.labels[m.limbo] = true
+		if i%3 > 0 {
+			continue
+		}
+		if m.ended(t, s.Destroy(ctx, handle)) {
+			return
+		}
+		m.labels[m.limbo] = false
+	}
+}
+
+// ended reports whether the device is gone.
+func (m *maker) ended(t *testing.T, err error) bool {
+	t.Helper()
+	if err != nil && !errors.Is(err, transport.ErrDisconnected) {
+		t.Fatal(err)
+	}
+	return err != nil
+}
+
+// check compares the device's keys with what was acknowledged.
+func (m *maker) check(t *testing.T, s *hostdrv.Session) {
+	t.Helper()
+	for label, want := range m.labels {
+		found, err := s.Find(t.Context(), command.Template{command.AttrLabel: label})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(found) == 1; got != want && label != m.limbo {
+			t.Errorf("%s: found %d times, acknowledged as there: %v", label, len(found), want)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+// Bench measures this product against its peers and against the limit, both
+// sides interleaved in one run, and writes the raw figures as JSON.
+//
+//	go run ./scripts/bench -out build/bench.json
+//	go run ./scripts/bench -short -only rsa
+//
+// Every figure is a rate, so more is better, and ratio is ours divided by
+// theirs. Each side is run for a slice of time, one after the other, several
+// times over; the medians are reported.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// report is the whole of the output file.
+type report struct {
+	Commit  string   `json:"commit"`
+	Machine string   `json:"machine"`
+	Results []result `json:"results"`
+}
+
+func main() {
+	out := flag.String("out", "", "file to write the report to")
+	short := flag.Bool("short", false, "few and short runs: does everything work?")
+	only := flag.String("only", "", "measure only cases that match this regular expression")
+	flag.Parse()
+	if err := run(*out, *short, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(out string, short bool, only string) error {
+	chosen, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	plan := plan{runs: 7, slice: 700 * time.Millisecond}
+	if short {
+		plan.runs, plan.slice = 1, 100*time.Millisecond
+	}
+	r := report{Commit: commit(), Machine: machine()}
+	fmt.Printf("%s\n%-44s %-12s %14s %14s %7s\n", r.Machine, "", "", "ours", "theirs", "ratio")
+	for _, group := range groups {
+		cases, closeGroup, err := group()
+		if err != nil {
+			return err
+		}
+		for _, c := range cases {
+			if !chosen.MatchString(c.name) {
+				continue
+			}
+			result, err := plan.measure(c)
+			if err != nil {
+				closeGroup()
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+			r.Results = append(r.Results, result)
+			fmt.Printf("%-44s %-12s %14.1f %14.1f %7.2f   against %s\n", result.Name, result.Unit, result.Ours, result.Theirs, result.Ratio, result.Against)
+		}
+		closeGroup()
+	}
+	if out == "" {
+		return nil
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(out, append(data, '\n'), 0o644)
+}
+
+// groups make the cases. Each sets up what its cases share and returns what
+// takes that down again.
+var groups = []func() (cases []benchCase, closeGroup func(), err error){wireCases, commandCases, signCases}
+
+func commit() string {
+	out, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// machine describes what the figures depend on.
+func machine() string {
+	model := "unknown processor"
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(info)) {
+			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				model = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%s, %d processors, %s, %s/%s", model, runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}

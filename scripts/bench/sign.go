@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"fmt"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/hostdrv"
+)
+
+// manyCallers is how many callers sign at the same time in the parallel cases.
+const manyCallers = 8
+
+var digest = sha256.Sum256([]byte("usbhsm7 bench"))
+
+// digestInfoSHA256 is the DER prefix of a SHA-256 hash (RFC 8017, section 9.2).
+var digestInfoSHA256 = []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}
+
+// keyAlgorithm is one kind of key in the signing cases.
+type keyAlgorithm struct {
+	name      string
+	mechanism command.Mechanism
+	data      []byte
+	bare      func() (crypto.Signer, error)
+	generate  command.Mechanism
+	template  command.Template
+}
+
+var keyAlgorithms = []keyAlgorithm{
+	{
+		"rsa-2048", command.Mechanism{Type: command.MechRSAPKCS}, append(digestInfoSHA256, digest[:]...),
+		func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
+		command.Mechanism{Type: command.MechRSAKeyPairGen}, command.Template{command.AttrModulusBits: uint64(2048)},
+	},
+	{
+		"p-256", command.Mechanism{Type: command.MechECDSA}, digest[:],
+		func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
+		command.Mechanism{Type: command.MechECKeyPairGen},
+		command.Template{command.AttrECParams: []byte{0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07}},
+	},
+}
+
+// signCases compare signatures through the whole stack (driver, USB/IP over
+// TCP, device) with bare Go crypto and with SoftHSM2 through PKCS#11.
+func signCases() ([]benchCase, func(), error) {
+	bench, err := newBench()
+	if err != nil {
+		return nil, nil, err
+	}
+	peer, err := openSoftHSM()
+	if err != nil {
+		bench.close()
+		return nil, nil, fmt.Errorf("SoftHSM2: %w", err)
+	}
+	closeAll := func() {
+		peer.close()
+		bench.close()
+	}
+	var cases []benchCase
+	for _, algorithm := range keyAlgorithms {
+		more, err := bench.signCases(algorithm, peer)
+		if err != nil {
+			closeAll()
+			return nil, nil, err
+		}
+		cases = append(cases, more...)
+	}
+	return cases, closeAll, nil
+}
+
+func (b *bench) signCases(algorithm keyAlgorithm, peer *softHSM) ([]benchCase, error) {
+	ours, err := b.signer(algorithm)
+	if err != nil {
+		return nil, err
+	}
+	bare, err := bareSigner(algorithm)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := peer.signer(algorithm.name)
+	if err != nil {
+		return nil, err
+	}
+	var cases []benchCase
+	for _, callers := range []int{1, manyCallers} {
+		name := fmt.Sprintf("sign/%s/callers=%d", algorithm.name, callers)
+		cases = append(cases,
+			benchCase{name + "/go", "signatures", "bare Go crypto", load{callers: callers, do: ours}, load{callers: callers, do: bare}},
+			benchCase{name + "/softhsm2", "signatures", "SoftHSM2 through PKCS#11", load{callers: callers, do: ours}, load{callers: callers, do: theirs}},
+		)
+	}
+	return cases, nil
+}
+
+// signer makes a key in the device and returns what signs with it.
+func (b *bench) signer(algorithm keyAlgorithm) (func(int) error, error) {
+	ctx := context.Background()
+	pair, err := b.session.GenerateKeyPair(ctx, algorithm.generate, algorithm.template, command.Template{})
+	if err != nil {
+		return nil, err
+	}
+	return func(int) error {
+		_, err := b.session.Sign(ctx, algorithm.mechanism, pair.Private, algorithm.data)
+		return err
+	}, nil
+}
+
+func bareSigner(algorithm keyAlgorithm) (func(int) error, error) {
+	key, err := algorithm.bare()
+	if err != nil {
+		return nil, err
+	}
+	return func(int) error {
+		_, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+		return err
+	}, nil
+}
+
+// commandCases compare a command's way over USB/IP with the same driver and
+// device without a wire between them.
+func commandCases() ([]benchCase, func(), error) {
+	bench, err := newBench()
+	if err != nil {
+		return nil, nil, err
+	}
+	var cases []benchCase
+	payload := make([]byte, 64)
+	for _, callers := range []int{1, manyCallers} {
+		cases = append(cases, benchCase{
+			fmt.Sprintf("command/echo-64/callers=%d", callers), "commands", "the in-process transport",
+			load{callers: callers, do: echo(bench.device, payload)}, load{callers: callers, do: echo(bench.inProcess, payload)},
+		})
+	}
+	return cases, bench.close, nil
+}
+
+func echo(d *hostdrv.Device, payload []byte) func(int) error {
+	return func(int) error {
+		_, err := d.Echo(context.Background(), payload)
+		return err
+	}
+}
