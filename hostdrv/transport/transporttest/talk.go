@@ -58,25 +58,20 @@ func (c *talk) request(code command.Code, session uint32, payload any) []byte {
 	return frameOf(frame.TypeRequest, c.lastTag, session, uint32(code), payload)
 }
 
-// echo returns a frame of exactly size bytes that asks for an echo. The
-// response has the same size.
+// echo returns a frame of exactly size bytes, at least 300, that asks for an
+// echo. The response has the same size.
 func (c *talk) echo(size int) []byte {
 	c.t.Helper()
-	data := make([]byte, size-frame.HeaderSize-2) // at least two bytes of CBOR stand around the data
+	const around = frame.HeaderSize + 5 // header, and CBOR around 256 to 65,535 bytes
+	data := make([]byte, size-around)
 	for i := range data {
 		data[i] = byte(i * 7)
 	}
-	for len(data) >= 0 {
-		if f := c.request(command.CodeEcho, 0, &command.Echo{Data: data}); len(f) == size {
-			return f
-		}
-		if len(data) == 0 {
-			break
-		}
-		data = data[1:]
+	f := c.request(command.CodeEcho, 0, &command.Echo{Data: data})
+	if len(f) != size {
+		c.t.Fatalf("an echo frame of %d bytes came out with %d", size, len(f))
 	}
-	c.t.Fatalf("no echo frame has %d bytes", size)
-	return nil
+	return f
 }
 
 // write sends one transfer.

@@ -47,7 +47,7 @@ func severalFrames(t *testing.T, goal Target) {
 	var transfer []byte
 	missing := map[uint32]bool{}
 	for i := range count {
-		transfer = append(transfer, c.echo(100+i)...)
+		transfer = append(transfer, c.echo(300+i)...)
 		missing[c.lastTag] = true
 	}
 	c.write(transfer)
