@@ -184,8 +184,8 @@ func (v *Vault) Commit(c *Change) error {
 
 // Replace destroys every record and leaves those of c. When it returns nil,
 // nothing of the old generation can be read from the flash any more. After an
-// error, destroyed tells whether the old generation is gone all the same; then
-// the vault is empty.
+// error, destroyed tells that the old generation may be gone all the same; then
+// the vault is of no use until it is opened again.
 func (v *Vault) Replace(c *Change) (destroyed bool, err error) {
 	root, err := v.newRoot()
 	if err != nil {
@@ -202,7 +202,7 @@ func (v *Vault) Replace(c *Change) (destroyed bool, err error) {
 	}
 	written := v.storage.Commit(b)
 	if err := v.storage.ReplaceRootKey(root); err != nil {
-		return false, fmt.Errorf("replace the root key: %w", err)
+		return true, fmt.Errorf("replace the root key: %w", err)
 	}
 	v.current = next
 	buried := v.bury(v.dead()) // unreadable already: what is left, Open deletes

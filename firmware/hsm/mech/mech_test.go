@@ -1,0 +1,328 @@
+package mech
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math/big"
+	"testing"
+	"testing/iotest"
+
+	"pgregory.net/rapid"
+
+	"usbhsm7/firmware/command"
+)
+
+func refuse(t testing.TB, want command.Status, err error) {
+	t.Helper()
+	var e *command.Error
+	if !errors.As(err, &e) || e.Status != want {
+		t.Errorf("error %v, want %v", err, want)
+	}
+}
+
+// keys is one key of every kind, made once for all tests.
+type keys struct {
+	rsaPrivate, rsaPublic, ecPrivate, ecPublic, aes, generic *Key
+	pair                                                     *Pair
+}
+
+func makeKeys(t testing.TB) keys {
+	t.Helper()
+	pair := must(GenerateRSA(2048, rand.Reader))(t)
+	ec := must(GenerateEC(Curves()[0].OID, rand.Reader))(t)
+	return keys{
+		pair:       pair,
+		rsaPrivate: pair.Key,
+		rsaPublic:  must(ParseRSAPublic(pair.Modulus, exponentBytes()))(t),
+		ecPrivate:  ec.Key,
+		ecPublic:   must(ParseECPublic(ec.ECParams, ec.ECPoint))(t),
+		aes:        must(ParseSecret(command.KeyAES, make([]byte, 32)))(t),
+		generic:    must(ParseSecret(command.KeyGenericSecret, make([]byte, 32)))(t),
+	}
+}
+
+func exponentBytes() []byte { return big.NewInt(RSAExponent).Bytes() }
+
+func mechanism(t command.MechanismType) *command.Mechanism { return &command.Mechanism{Type: t} }
+
+// pss is the bare PSS mechanism for a hash and a salt length.
+func pss(hash command.MechanismType, salt uint) *command.Mechanism {
+	return &command.Mechanism{Type: command.MechRSAPKCSPSS, Hash: hash, SaltLength: &salt}
+}
+
+func TestEverySignatureMechanismServesItsKeysOnly(t *testing.T) {
+	k := makeKeys(t)
+	all := []*Key{k.rsaPrivate, k.rsaPublic, k.ecPrivate, k.ecPublic, k.aes, k.generic}
+	for _, row := range command.MechanismTable {
+		if row.Uses&command.UseSign == 0 {
+			continue
+		}
+		t.Run(row.Name, func(t *testing.T) {
+			private, public := k.rsaPrivate, k.rsaPublic
+			switch row.KeyType {
+			case command.KeyEC:
+				private, public = k.ecPrivate, k.ecPublic
+			case command.KeyGenericSecret:
+				private, public = k.generic, k.generic
+			}
+			m := mechanism(row.Type)
+			if row.Type == command.MechRSAPKCSPSS {
+				m.Hash = command.MechSHA256
+			}
+			data := make([]byte, 32)
+			sig := must(Sign(private, m, data, rand.Reader))(t)
+			if err := Verify(public, m, data, sig); err != nil {
+				t.Fatal(err)
+			}
+			for _, other := range all {
+				if other != private {
+					_, err := Sign(other, m, data, rand.Reader)
+					refuse(t, command.StatusKeyTypeInconsistent, err)
+				}
+				if other != public {
+					refuse(t, command.StatusKeyTypeInconsistent, Verify(other, m, data, sig))
+				}
+			}
+		})
+	}
+}
+
+func TestSignaturesAreThoseOfGo(t *testing.T) {
+	k := makeKeys(t)
+	data := []byte("what is signed")
+	hash := sha256.Sum256(data)
+	private := k.rsaPrivate.rsaPrivate
+
+	sig := must(Sign(k.rsaPrivate, mechanism(command.MechSHA256RSAPKCS), data, rand.Reader))(t)
+	if err := rsa.VerifyPKCS1v15(&private.PublicKey, crypto.SHA256, hash[:], sig); err != nil {
+		t.Error(err)
+	}
+	info := append([]byte{0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}, hash[:]...)
+	if raw := must(Sign(k.rsaPrivate, mechanism(command.MechRSAPKCS), info, rand.Reader))(t); !bytes.Equal(raw, sig) {
+		t.Error("RSA_PKCS over the DigestInfo and SHA256_RSA_PKCS over the data differ")
+	}
+	sig = must(Sign(k.rsaPrivate, pss(command.MechSHA256, 20), hash[:], rand.Reader))(t)
+	opts := &rsa.PSSOptions{SaltLength: 20, Hash: crypto.SHA256}
+	if err := rsa.VerifyPSS(&private.PublicKey, crypto.SHA256, hash[:], sig, opts); err != nil {
+		t.Error(err)
+	}
+	refuse(t, command.StatusSignatureInvalid, Verify(k.rsaPublic, pss(command.MechSHA256, 32), hash[:], sig))
+
+	sig = must(Sign(k.ecPrivate, mechanism(command.MechECDSASHA256), data, rand.Reader))(t)
+	r, s := new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])
+	if !ecdsa.Verify(&k.ecPrivate.ecPrivate.PublicKey, hash[:], r, s) {
+		t.Error("ECDSA signature is not r || s")
+	}
+}
+
+func TestRefusedInput(t *testing.T) {
+	k := makeKeys(t)
+	zero, long := uint(0), uint(223)
+	iv, block := make([]byte, 16), make([]byte, 16)
+	gcm := func(iv []byte, bits uint) *command.Mechanism {
+		return &command.Mechanism{Type: command.MechAESGCM, IV: iv, TagBits: bits}
+	}
+	cbc := func(m command.MechanismType, iv []byte) *command.Mechanism {
+		return &command.Mechanism{Type: m, IV: iv}
+	}
+	sign := func(k *Key, m *command.Mechanism, n int) func() error {
+		return func() error { _, err := Sign(k, m, make([]byte, n), rand.Reader); return err }
+	}
+	encrypt := func(k *Key, m *command.Mechanism, n int) func() error {
+		return func() error { _, _, err := Encrypt(k, m, make([]byte, n), rand.Reader); return err }
+	}
+	decrypt := func(k *Key, m *command.Mechanism, data []byte) func() error {
+		return func() error { _, err := Decrypt(k, m, data); return err }
+	}
+	for name, c := range map[string]struct {
+		want command.Status
+		run  func() error
+	}{
+		"signing with a cipher":             {command.StatusMechanismInvalid, sign(k.aes, gcm(iv, 0), 1)},
+		"encrypting with a signature":       {command.StatusMechanismInvalid, encrypt(k.rsaPublic, mechanism(command.MechRSAPKCS), 1)},
+		"unknown mechanism":                 {command.StatusMechanismInvalid, sign(k.rsaPrivate, mechanism(0x7FFF), 1)},
+		"digest with a signature":           {command.StatusMechanismInvalid, func() error { _, err := Digest(mechanism(command.MechECDSA), nil); return err }},
+		"digest with parameters":            {command.StatusMechanismParamInvalid, func() error { _, err := Digest(cbc(command.MechSHA256, iv), nil); return err }},
+		"too much data":                     {command.StatusDataLenRange, sign(k.generic, mechanism(command.MechSHA256HMAC), MaxData+1)},
+		"DigestInfo longer than the key":    {command.StatusDataLenRange, sign(k.rsaPrivate, mechanism(command.MechRSAPKCS), 256-10)},
+		"signature with an IV":              {command.StatusMechanismParamInvalid, sign(k.ecPrivate, cbc(command.MechECDSA, iv), 32)},
+		"empty hash":                        {command.StatusDataLenRange, sign(k.ecPrivate, mechanism(command.MechECDSA), 0)},
+		"hash of 65 bytes":                  {command.StatusDataLenRange, sign(k.ecPrivate, mechanism(command.MechECDSA), 65)},
+		"PSS without a hash":                {command.StatusMechanismParamInvalid, sign(k.rsaPrivate, mechanism(command.MechRSAPKCSPSS), 32)},
+		"PSS with SHA-224":                  {command.StatusMechanismParamInvalid, sign(k.rsaPrivate, pss(command.MechSHA224, 20), 28)},
+		"PSS with two hashes":               {command.StatusMechanismParamInvalid, sign(k.rsaPrivate, &command.Mechanism{Type: command.MechSHA256RSAPKCSPSS, Hash: command.MechSHA384}, 1)},
+		"PSS data of another length":        {command.StatusDataLenRange, sign(k.rsaPrivate, pss(command.MechSHA256, 20), 20)},
+		"PSS without salt":                  {command.StatusMechanismParamInvalid, sign(k.rsaPrivate, &command.Mechanism{Type: command.MechSHA256RSAPKCSPSS, SaltLength: &zero}, 1)},
+		"PSS with a salt that does not fit": {command.StatusMechanismParamInvalid, sign(k.rsaPrivate, &command.Mechanism{Type: command.MechSHA256RSAPKCSPSS, SaltLength: &long}, 1)},
+		"PSS with a huge salt":              {command.StatusMechanismParamInvalid, sign(k.rsaPrivate, pss(command.MechSHA256, ^uint(0)), 32)},
+		"CBC without an IV":                 {command.StatusMechanismParamInvalid, encrypt(k.aes, cbc(command.MechAESCBC, nil), 16)},
+		"CBC with a short IV":               {command.StatusMechanismParamInvalid, encrypt(k.aes, cbc(command.MechAESCBC, iv[:15]), 16)},
+		"CBC with AAD":                      {command.StatusMechanismParamInvalid, encrypt(k.aes, &command.Mechanism{Type: command.MechAESCBC, IV: iv, AAD: iv}, 16)},
+		"CBC of part of a block":            {command.StatusDataLenRange, encrypt(k.aes, cbc(command.MechAESCBC, iv), 17)},
+		"CBC ciphertext of part of a block": {command.StatusEncryptedDataLenRange, decrypt(k.aes, cbc(command.MechAESCBC, iv), block[:15])},
+		"empty padded ciphertext":           {command.StatusEncryptedDataLenRange, decrypt(k.aes, cbc(command.MechAESCBCPad, iv), nil)},
+		"wrong padding":                     {command.StatusEncryptedDataInvalid, decrypt(k.aes, cbc(command.MechAESCBCPad, iv), block)},
+		"GCM with an HMAC key":              {command.StatusKeyTypeInconsistent, encrypt(k.generic, gcm(iv, 0), 1)},
+		"GCM with a tag of 64 bits":         {command.StatusMechanismParamInvalid, encrypt(k.aes, gcm(iv, 64), 1)},
+		"GCM with an IV of 257 bytes":       {command.StatusMechanismParamInvalid, encrypt(k.aes, gcm(make([]byte, 257), 0), 1)},
+		"GCM decryption without an IV":      {command.StatusMechanismParamInvalid, decrypt(k.aes, gcm(nil, 0), block)},
+		"GCM ciphertext without a tag":      {command.StatusEncryptedDataLenRange, decrypt(k.aes, gcm(iv, 0), block[:15])},
+		"GCM with a wrong tag":              {command.StatusEncryptedDataInvalid, decrypt(k.aes, gcm(iv, 0), block)},
+		"GCM with a wrong short tag":        {command.StatusEncryptedDataInvalid, decrypt(k.aes, gcm(iv, 96), block)},
+	} {
+		t.Run(name, func(t *testing.T) { refuse(t, c.want, c.run()) })
+	}
+}
+
+func TestKeySizes(t *testing.T) {
+	for _, bits := range []uint64{0, 1024, 2047, 2049, 8192, 1 << 40} {
+		_, err := GenerateRSA(bits, rand.Reader)
+		refuse(t, command.StatusKeySizeRange, err)
+	}
+	for length := range uint64(600) {
+		_, err := GenerateSecret(command.KeyAES, length, rand.Reader)
+		if good := length == 16 || length == 24 || length == 32; good != (err == nil) {
+			t.Errorf("AES key of %d bytes: %v", length, err)
+		}
+		_, err = GenerateSecret(command.KeyGenericSecret, length, rand.Reader)
+		if good := length >= 8 && length <= 512; good != (err == nil) {
+			t.Errorf("generic secret of %d bytes: %v", length, err)
+		}
+	}
+	for name, c := range map[string]struct {
+		params []byte
+		want   command.Status
+	}{
+		"P-521":        {[]byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x23}, command.StatusKeySizeRange},
+		"no OID":       {[]byte("P-256"), command.StatusAttributeValueInvalid},
+		"empty":        {nil, command.StatusAttributeValueInvalid},
+		"trailing":     {append(bytes.Clone(Curves()[0].OID), 0), command.StatusAttributeValueInvalid},
+		"curve inline": {[]byte{0x30, 0x00}, command.StatusAttributeValueInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := GenerateEC(c.params, rand.Reader)
+			refuse(t, c.want, err)
+		})
+	}
+}
+
+func TestGeneratedPairsParseBack(t *testing.T) {
+	for _, curve := range Curves() {
+		pair := must(GenerateEC(curve.OID, rand.Reader))(t)
+		private := must(ParsePrivate(command.KeyEC, pair.ECParams, pair.Private))(t)
+		public := must(ParseECPublic(pair.ECParams, pair.ECPoint))(t)
+		sig := must(Sign(private, mechanism(command.MechECDSASHA384), []byte("x"), rand.Reader))(t)
+		if err := Verify(public, mechanism(command.MechECDSASHA384), []byte("x"), sig); err != nil || len(sig) != int(curve.Bits)/4 {
+			t.Errorf("%s: %v, %d bytes", curve.Name, err, len(sig))
+		}
+	}
+	pair := must(GenerateRSA(2048, rand.Reader))(t)
+	if k := must(ParsePrivate(command.KeyRSA, nil, pair.Private))(t); k.Bits != 2048 {
+		t.Errorf("%d bits", k.Bits)
+	}
+}
+
+func TestDamagedStoredKeysAreErrors(t *testing.T) {
+	for name, err := range map[string]error{
+		"RSA private":  second(ParsePrivate(command.KeyRSA, nil, []byte("junk"))),
+		"EC scalar":    second(ParsePrivate(command.KeyEC, Curves()[0].OID, make([]byte, 32))),
+		"EC curve":     second(ParsePrivate(command.KeyEC, nil, make([]byte, 32))),
+		"EC point":     second(ParseECPublic(Curves()[0].OID, []byte{4, 1, 4})),
+		"EC encoding":  second(ParseECPublic(Curves()[0].OID, []byte("junk"))),
+		"RSA exponent": second(ParseRSAPublic([]byte{1}, []byte{3})),
+		"AES key":      second(ParseSecret(command.KeyAES, make([]byte, 17))),
+		"secret type":  second(ParseSecret(command.KeyRSA, nil)),
+		"private type": second(ParsePrivate(command.KeyAES, nil, nil)),
+	} {
+		if err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestFailingEntropyIsNamed(t *testing.T) {
+	broken := iotest.ErrReader(errors.New("no noise"))
+	k := makeKeys(t)
+	_, err := Random(16, broken)
+	refuse(t, command.StatusRNGError, err)
+	_, err = GenerateSecret(command.KeyAES, 16, broken)
+	refuse(t, command.StatusRNGError, err)
+	_, _, err = Encrypt(k.aes, mechanism(command.MechAESGCM), nil, broken)
+	refuse(t, command.StatusRNGError, err)
+}
+
+func TestDeviceChosenNoncesDiffer(t *testing.T) {
+	k := makeKeys(t)
+	seen := map[string]bool{}
+	for range 1000 {
+		out, iv, err := Encrypt(k.aes, mechanism(command.MechAESGCM), []byte("data"), rand.Reader)
+		if err != nil || len(iv) != 12 || seen[string(iv)] {
+			t.Fatalf("nonce %x, error %v", iv, err)
+		}
+		seen[string(iv)] = true
+		plain := must(Decrypt(k.aes, &command.Mechanism{Type: command.MechAESGCM, IV: iv}, out))(t)
+		if string(plain) != "data" {
+			t.Fatalf("plaintext %q", plain)
+		}
+	}
+}
+
+func TestRawAndDERSignaturesAreInverse(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.SampledFrom([]int{32, 48}).Draw(t, "size")
+		raw := rapid.SliceOfN(rapid.Byte(), 2*size, 2*size).Draw(t, "raw")
+		back, err := rawFromDER(derFromRaw(raw), size)
+		if err != nil || !bytes.Equal(back, raw) {
+			t.Fatalf("%x: %x, %v", raw, back, err)
+		}
+	})
+}
+
+func TestDecryptUndoesEncrypt(t *testing.T) {
+	k := makeKeys(t)
+	rapid.Check(t, func(t *rapid.T) {
+		m := &command.Mechanism{
+			Type: rapid.SampledFrom([]command.MechanismType{command.MechAESCBCPad, command.MechAESGCM}).Draw(t, "mechanism"),
+			IV:   rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "iv"),
+		}
+		if m.Type == command.MechAESGCM {
+			m.TagBits = rapid.SampledFrom([]uint{0, 96, 104, 112, 120, 128}).Draw(t, "tag")
+			m.AAD = rapid.SliceOf(rapid.Byte()).Draw(t, "aad")
+		}
+		data := rapid.SliceOf(rapid.Byte()).Draw(t, "data")
+		out, _, err := Encrypt(k.aes, m, data, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := Decrypt(k.aes, m, out)
+		if err != nil || !bytes.Equal(back, data) {
+			t.Fatalf("%x: %v", back, err)
+		}
+	})
+}
+
+func BenchmarkSign(b *testing.B) {
+	k := makeKeys(b)
+	hash := make([]byte, 32)
+	for _, c := range []struct {
+		m   command.MechanismType
+		key *Key
+	}{{command.MechECDSA, k.ecPrivate}, {command.MechRSAPKCS, k.rsaPrivate}} {
+		b.Run(fmt.Sprint(c.m), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Sign(c.key, mechanism(c.m), hash, rand.Reader); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

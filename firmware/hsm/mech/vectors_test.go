@@ -1,0 +1,161 @@
+package mech
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"testing"
+
+	"usbhsm7/firmware/command"
+)
+
+// vector is one line of testdata/vectors.json. All byte strings are
+// hexadecimal; what is absent does not apply.
+type vector struct {
+	Source    string // where it was published, or what made it
+	Kind      string // digest, mac, cipher, sign or verify
+	Mechanism string
+	Key       hexBytes // secret key
+	Private   hexBytes // RSA, PKCS#1
+	Modulus   hexBytes
+	Curve     string
+	Point     hexBytes // uncompressed
+	IV        hexBytes
+	AAD       hexBytes
+	TagBits   uint `json:"tag_bits"`
+	Hash      string
+	Salt      *uint
+	Data      hexBytes
+	Out       hexBytes
+}
+
+type hexBytes []byte
+
+func (h *hexBytes) UnmarshalText(text []byte) (err error) {
+	*h, err = hex.DecodeString(string(text))
+	return err
+}
+
+func readVectors(t *testing.T) []vector {
+	t.Helper()
+	data, err := os.ReadFile("testdata/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []vector
+	if err := json.Unmarshal(data, &list); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func named(t *testing.T, name string) command.MechanismType {
+	t.Helper()
+	for _, row := range command.MechanismTable {
+		if row.Name == name {
+			return row.Type
+		}
+	}
+	t.Fatalf("no mechanism %q", name)
+	return 0
+}
+
+func (v vector) mechanism(t *testing.T) *command.Mechanism {
+	m := &command.Mechanism{Type: named(t, v.Mechanism), IV: v.IV, AAD: v.AAD, TagBits: v.TagBits, SaltLength: v.Salt}
+	if v.Hash != "" {
+		m.Hash = named(t, v.Hash)
+	}
+	return m
+}
+
+func (v vector) public(t *testing.T) *Key {
+	t.Helper()
+	if v.Modulus != nil {
+		return must(ParseRSAPublic(v.Modulus, []byte{1, 0, 1}))(t)
+	}
+	for _, c := range Curves() {
+		if c.Name == v.Curve {
+			return must(ParseECPublic(c.OID, derPoint(v.Point)))(t)
+		}
+	}
+	t.Fatalf("no curve %q", v.Curve)
+	return nil
+}
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func TestPublishedVectors(t *testing.T) {
+	check := map[string]func(*testing.T, vector){
+		"digest": checkDigest, "mac": checkMAC, "cipher": checkCipher, "sign": checkSign, "verify": checkVerify,
+	}
+	for _, v := range readVectors(t) {
+		t.Run(v.Mechanism+" of "+v.Source, func(t *testing.T) { check[v.Kind](t, v) })
+	}
+}
+
+func checkDigest(t *testing.T, v vector) {
+	if got := must(Digest(v.mechanism(t), v.Data))(t); !bytes.Equal(got, v.Out) {
+		t.Errorf("digest %x, want %x", got, v.Out)
+	}
+}
+
+func checkMAC(t *testing.T, v vector) {
+	key := must(ParseSecret(command.KeyGenericSecret, v.Key))(t)
+	if got := must(Sign(key, v.mechanism(t), v.Data, rand.Reader))(t); !bytes.Equal(got, v.Out) {
+		t.Errorf("MAC %x, want %x", got, v.Out)
+	}
+	verifyAndSpoil(t, key, v)
+}
+
+func checkCipher(t *testing.T, v vector) {
+	key := must(ParseSecret(command.KeyAES, v.Key))(t)
+	got, chosen, err := Encrypt(key, v.mechanism(t), v.Data, rand.Reader)
+	if err != nil || chosen != nil || !bytes.Equal(got, v.Out) {
+		t.Errorf("ciphertext %x, IV %x, error %v, want %x", got, chosen, err, v.Out)
+	}
+	if plain := must(Decrypt(key, v.mechanism(t), v.Out))(t); !bytes.Equal(plain, v.Data) {
+		t.Errorf("plaintext %x, want %x", plain, v.Data)
+	}
+}
+
+func checkSign(t *testing.T, v vector) {
+	key := must(ParsePrivate(command.KeyRSA, nil, v.Private))(t)
+	if got := must(Sign(key, v.mechanism(t), v.Data, rand.Reader))(t); !bytes.Equal(got, v.Out) {
+		t.Errorf("signature %x, want %x", got, v.Out)
+	}
+	verifyAndSpoil(t, v.public(t), v)
+}
+
+func checkVerify(t *testing.T, v vector) { verifyAndSpoil(t, v.public(t), v) }
+
+// verifyAndSpoil wants the signature accepted, and refused with any of data,
+// signature and length changed.
+func verifyAndSpoil(t *testing.T, key *Key, v vector) {
+	t.Helper()
+	m := v.mechanism(t)
+	if err := Verify(key, m, v.Data, v.Out); err != nil {
+		t.Errorf("good signature: %v", err)
+	}
+	refuse(t, command.StatusSignatureInvalid, Verify(key, m, spoil(v.Data), v.Out))
+	refuse(t, command.StatusSignatureInvalid, Verify(key, m, v.Data, spoil(v.Out)))
+	refuse(t, command.StatusSignatureLenRange, Verify(key, m, v.Data, v.Out[1:]))
+	refuse(t, command.StatusSignatureLenRange, Verify(key, m, v.Data, append(bytes.Clone(v.Out), 0)))
+	refuse(t, command.StatusSignatureLenRange, Verify(key, m, v.Data, nil))
+}
+
+// spoil flips the last bit.
+func spoil(p []byte) []byte {
+	q := bytes.Clone(p)
+	q[len(q)-1] ^= 1
+	return q
+}

@@ -1,0 +1,365 @@
+package object_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm/mech"
+	"usbhsm7/firmware/hsm/object"
+)
+
+var (
+	aesKey     = object.Spec{Class: command.ClassSecretKey, KeyType: command.KeyAES, Mechanism: command.MechAESKeyGen}
+	genericKey = object.Spec{Class: command.ClassSecretKey, KeyType: command.KeyGenericSecret, Mechanism: command.MechGenericSecretGen}
+	rsaPublic  = object.Spec{Class: command.ClassPublicKey, KeyType: command.KeyRSA, Mechanism: command.MechRSAKeyPairGen}
+	rsaPrivate = object.Spec{Class: command.ClassPrivateKey, KeyType: command.KeyRSA, Mechanism: command.MechRSAKeyPairGen}
+	ecPublic   = object.Spec{Class: command.ClassPublicKey, KeyType: command.KeyEC, Mechanism: command.MechECKeyPairGen}
+	ecPrivate  = object.Spec{Class: command.ClassPrivateKey, KeyType: command.KeyEC, Mechanism: command.MechECKeyPairGen}
+)
+
+func specs() []object.Spec {
+	return []object.Spec{aesKey, genericKey, rsaPublic, rsaPrivate, ecPublic, ecPrivate}
+}
+
+// smallest is a template with no more than a spec needs.
+func smallest(s object.Spec) command.Template {
+	switch s {
+	case aesKey, genericKey:
+		return command.Template{command.AttrValueLen: uint64(16)}
+	case rsaPublic:
+		return command.Template{command.AttrModulusBits: uint64(2048)}
+	case ecPublic:
+		return command.Template{command.AttrECParams: mech.Curves()[0].OID}
+	}
+	return command.Template{}
+}
+
+func with(t command.Template, typ command.AttributeType, value any) command.Template {
+	copied := command.Template{typ: value}
+	maps.Copy(copied, t)
+	copied[typ] = value
+	return copied
+}
+
+// make builds an AES object from a template.
+func makeAES(t testing.TB, handle command.Handle, template command.Template) *object.Object {
+	t.Helper()
+	draft, err := object.Make(aesKey, with(template, command.AttrValueLen, uint64(16)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return draft.Object(handle, 0, make([]byte, 16))
+}
+
+func TestDefaults(t *testing.T) {
+	o := makeAES(t, 1, nil)
+	got, err := o.Attributes(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := command.Template{
+		command.AttrClass: command.ClassSecretKey, command.AttrKeyType: command.KeyAES,
+		command.AttrToken: false, command.AttrPrivate: true, command.AttrModifiable: true,
+		command.AttrLabel: "", command.AttrID: []byte{}, command.AttrValueLen: uint64(16),
+		command.AttrSensitive: true, command.AttrAlwaysSensitive: true,
+		command.AttrExtractable: false, command.AttrNeverExtractable: true,
+		command.AttrEncrypt: true, command.AttrDecrypt: true, command.AttrSign: false, command.AttrVerify: false,
+		command.AttrLocal: true, command.AttrKeyGenMechanism: uint64(command.MechAESKeyGen),
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d attributes, want %d: %v", len(got), len(want), got)
+	}
+	for typ, value := range want {
+		if b, ok := value.([]byte); ok && bytes.Equal(b, got.Bytes(typ)) {
+			continue
+		} else if got[typ] != value && !ok {
+			t.Errorf("%s is %v, want %v", typ, got[typ], value)
+		}
+	}
+}
+
+func TestEveryAttributeIsAdmittedOrRefusedByEverySpec(t *testing.T) {
+	sample := map[command.Kind]any{command.KindBool: true, command.KindUint: uint64(3), command.KindBytes: []byte{1, 0, 1}, command.KindText: "x"}
+	for _, s := range specs() {
+		for _, row := range command.Attributes {
+			value := sample[row.Kind]
+			base := smallest(s)
+			if given, ok := base[row.Type]; ok {
+				value = given
+			}
+			if row.Type == command.AttrClass {
+				value = s.Class
+			}
+			if row.Type == command.AttrKeyType {
+				value = s.KeyType
+			}
+			_, err := object.Make(s, with(base, row.Type, value))
+			if !row.OnMake && !errors.Is(err, command.StatusAttributeReadOnly) {
+				t.Errorf("%+v with %s: %v", s, row.Name, err)
+			}
+			if row.OnMake && err != nil && !errors.Is(err, command.StatusTemplateInconsistent) {
+				t.Errorf("%+v with %s: %v", s, row.Name, err)
+			}
+		}
+	}
+}
+
+func TestRefusedTemplates(t *testing.T) {
+	type tc struct {
+		spec object.Spec
+		typ  command.AttributeType
+		v    any
+		want command.Status
+	}
+	for name, c := range map[string]tc{
+		"unknown attribute":      {aesKey, 0x9999, true, command.StatusAttributeTypeInvalid},
+		"value of a wrong kind":  {aesKey, command.AttrLabel, true, command.StatusAttributeValueInvalid},
+		"value of no kind":       {aesKey, command.AttrLabel, 3.5, command.StatusAttributeValueInvalid},
+		"long label":             {aesKey, command.AttrLabel, strings.Repeat("x", 256), command.StatusAttributeValueInvalid},
+		"long id":                {aesKey, command.AttrID, make([]byte, 65), command.StatusAttributeValueInvalid},
+		"value given":            {aesKey, command.AttrValue, make([]byte, 16), command.StatusAttributeReadOnly},
+		"local given":            {aesKey, command.AttrLocal, true, command.StatusAttributeReadOnly},
+		"wrong class":            {aesKey, command.AttrClass, command.ClassPublicKey, command.StatusTemplateInconsistent},
+		"wrong key type":         {aesKey, command.AttrKeyType, command.KeyRSA, command.StatusTemplateInconsistent},
+		"secret key not private": {aesKey, command.AttrPrivate, false, command.StatusTemplateInconsistent},
+		"secret key in clear":    {aesKey, command.AttrSensitive, false, command.StatusSecretMustBeSensitive},
+		"private key in clear":   {ecPrivate, command.AttrSensitive, false, command.StatusPrivateMustBeSensitive},
+		"sensitive public key":   {ecPublic, command.AttrSensitive, true, command.StatusTemplateInconsistent},
+		"signing public key":     {ecPublic, command.AttrSign, true, command.StatusTemplateInconsistent},
+		"curve of a private key": {ecPrivate, command.AttrECParams, mech.Curves()[0].OID, command.StatusTemplateInconsistent},
+		"curve of an RSA key":    {rsaPublic, command.AttrECParams, mech.Curves()[0].OID, command.StatusTemplateInconsistent},
+		"exponent 3":             {rsaPublic, command.AttrPublicExponent, []byte{3}, command.StatusAttributeValueInvalid},
+		"empty exponent":         {rsaPublic, command.AttrPublicExponent, []byte{}, command.StatusAttributeValueInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := object.Make(c.spec, with(smallest(c.spec), c.typ, c.v)); !errors.Is(err, c.want) {
+				t.Errorf("error %v, want %v", err, c.want)
+			}
+		})
+	}
+	for _, s := range []object.Spec{aesKey, genericKey, rsaPublic, ecPublic} {
+		if _, err := object.Make(s, nil); !errors.Is(err, command.StatusTemplateIncomplete) {
+			t.Errorf("%+v without a size: %v", s, err)
+		}
+	}
+}
+
+func TestExtractableIsRemembered(t *testing.T) {
+	o := makeAES(t, 1, command.Template{command.AttrExtractable: true})
+	got, err := o.Attributes([]command.AttributeType{command.AttrExtractable, command.AttrNeverExtractable})
+	if err != nil || got.Bool(command.AttrNeverExtractable, true) || !got.Bool(command.AttrExtractable, false) {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func TestReadingAttributes(t *testing.T) {
+	o := makeAES(t, 1, nil)
+	for typ, want := range map[command.AttributeType]command.Status{
+		command.AttrValue:    command.StatusAttributeSensitive,
+		command.AttrModulus:  command.StatusAttributeNotFound,
+		0x9999:               command.StatusAttributeTypeInvalid,
+		command.AttrECParams: command.StatusAttributeNotFound,
+	} {
+		if _, err := o.Attributes([]command.AttributeType{command.AttrLabel, typ}); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", typ, err, want)
+		}
+	}
+	public := object.Object{}
+	if _, err := public.Attributes([]command.AttributeType{command.AttrValue}); !errors.Is(err, command.StatusAttributeNotFound) {
+		t.Errorf("value of a public key: %v", err)
+	}
+}
+
+func TestChangingAttributes(t *testing.T) {
+	o := makeAES(t, 1, command.Template{command.AttrLabel: "before"})
+	changed, err := o.Changed(command.Template{command.AttrLabel: "after", command.AttrEncrypt: false})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := changed.Key(command.AttrEncrypt, command.KeyAES); !errors.Is(err, command.StatusKeyInvalidForOperation) {
+		t.Errorf("encrypting with encrypt=false: %v", err)
+	}
+	if _, err := o.Key(command.AttrEncrypt, command.KeyAES); err != nil {
+		t.Errorf("the object before the change: %v", err)
+	}
+	fixed := makeAES(t, 2, command.Template{command.AttrModifiable: false})
+	for name, c := range map[string]struct {
+		o    *object.Object
+		t    command.Template
+		want command.Status
+	}{
+		"nothing":           {o, command.Template{}, command.StatusTemplateIncomplete},
+		"not modifiable":    {fixed, command.Template{command.AttrLabel: "x"}, command.StatusAttributeReadOnly},
+		"fixed attribute":   {o, command.Template{command.AttrToken: true}, command.StatusAttributeReadOnly},
+		"sensitive":         {o, command.Template{command.AttrSensitive: false}, command.StatusAttributeReadOnly},
+		"value":             {o, command.Template{command.AttrValue: []byte{1}}, command.StatusAttributeReadOnly},
+		"unknown attribute": {o, command.Template{0x9999: true}, command.StatusAttributeTypeInvalid},
+		"wrong kind":        {o, command.Template{command.AttrLabel: uint64(1)}, command.StatusAttributeValueInvalid},
+		"long label":        {o, command.Template{command.AttrLabel: strings.Repeat("x", 256)}, command.StatusAttributeValueInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := c.o.Changed(c.t); !errors.Is(err, c.want) {
+				t.Errorf("error %v, want %v", err, c.want)
+			}
+		})
+	}
+	draft, err := object.Make(ecPublic, smallest(ecPublic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := draft.Object(3, 0, nil).Changed(command.Template{command.AttrSign: true}); !errors.Is(err, command.StatusAttributeNotFound) {
+		t.Errorf("sign on a public key: %v", err)
+	}
+}
+
+func TestStoredObjectsComeBack(t *testing.T) {
+	pair, err := mech.GenerateEC(mech.Curves()[1].OID, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	draft, err := object.Make(ecPrivate, command.Template{command.AttrLabel: "k", command.AttrID: []byte{7}, command.AttrToken: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	draft.TakePair(pair)
+	o := draft.Object(9, 0, pair.Private)
+	data, err := o.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := object.Unmarshal(9, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := back.Marshal()
+	if err != nil || !bytes.Equal(again, data) || back.Handle != 9 || !back.Private || !back.Token() {
+		t.Errorf("%+v, %v", back, err)
+	}
+	if _, err := back.Key(command.AttrSign, command.KeyEC); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDamagedStoredObjectsAreErrors(t *testing.T) {
+	broken, err := command.Marshal(map[int]any{1: map[int]any{0x9999: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"empty": nil, "junk": []byte("junk"), "unknown attribute": broken} {
+		if _, err := object.Unmarshal(1, data); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	damaged := makeAES(t, 1, nil)
+	data, err := damaged.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := object.Unmarshal(1, bytes.Replace(data, append([]byte{0x50}, make([]byte, 16)...), append([]byte{0x43}, make([]byte, 3)...), 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Key(command.AttrEncrypt, command.KeyAES); !errors.Is(err, command.StatusDeviceError) {
+		t.Errorf("key of three bytes: %v", err)
+	}
+}
+
+func TestSetsBehaveLikeMaps(t *testing.T) {
+	labels := rapid.SampledFrom([]string{"a", "b", "c"})
+	rapid.Check(t, func(rt *rapid.T) {
+		set, model := object.Set{}, map[command.Handle]string{}
+		for range rapid.IntRange(0, 30).Draw(rt, "steps") {
+			handle := command.Handle(rapid.Uint32Range(1, 12).Draw(rt, "handle"))
+			if rapid.Bool().Draw(rt, "remove") {
+				set = set.Without(handle)
+				delete(model, handle)
+				continue
+			}
+			label := labels.Draw(rt, "label")
+			set = set.With(makeAES(t, handle, command.Template{command.AttrLabel: label}))
+			model[handle] = label
+		}
+		checkSet(rt, set, model, labels.Draw(rt, "sought"))
+	})
+}
+
+func checkSet(t *rapid.T, set object.Set, model map[command.Handle]string, label string) {
+	var want []command.Handle
+	for _, h := range slices.Sorted(maps.Keys(model)) {
+		if _, ok := set.Get(h); !ok {
+			t.Fatalf("%d is missing", h)
+		}
+		if model[h] == label {
+			want = append(want, h)
+		}
+	}
+	q, err := object.NewQuery(command.Template{command.AttrLabel: label, command.AttrClass: command.ClassSecretKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []command.Handle // page by page
+	for after := command.Handle(0); ; after = got[len(got)-1] {
+		page := set.Find(&q, after, true, 2, nil)
+		if got = append(got, page...); len(page) < 2 {
+			break
+		}
+	}
+	if set.Len() != len(model) || !slices.Equal(got, want) {
+		t.Fatalf("found %v of %d, want %v of %d", got, set.Len(), want, len(model))
+	}
+	if hidden := set.Find(&q, 0, false, 100, nil); len(hidden) != 0 {
+		t.Fatalf("private objects %v found without a login", hidden)
+	}
+}
+
+func TestOlderSetsStayAsTheyWere(t *testing.T) {
+	a, b := makeAES(t, 1, nil), makeAES(t, 2, nil)
+	one := object.Set{}.With(a)
+	two := one.With(b)
+	gone := two.Without(1)
+	if one.Len() != 1 || two.Len() != 2 || gone.Len() != 1 {
+		t.Errorf("%d, %d and %d objects", one.Len(), two.Len(), gone.Len())
+	}
+}
+
+func TestRefusedQueries(t *testing.T) {
+	for typ, c := range map[command.AttributeType]struct {
+		value any
+		want  command.Status
+	}{
+		command.AttrValue: {[]byte{1}, command.StatusAttributeSensitive},
+		0x9999:            {true, command.StatusAttributeTypeInvalid},
+		command.AttrLabel: {uint64(1), command.StatusAttributeValueInvalid},
+	} {
+		if _, err := object.NewQuery(command.Template{typ: c.value}); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", typ, err, c.want)
+		}
+	}
+}
+
+func BenchmarkFindByLabelAmong10000(b *testing.B) {
+	list := make([]*object.Object, 10000)
+	for i := range list {
+		list[i] = makeAES(b, command.Handle(i+1), command.Template{command.AttrLabel: "key number " + string(rune('A'+i%26))})
+	}
+	list[9999] = makeAES(b, 10000, command.Template{command.AttrLabel: "sought"})
+	set := object.NewSet(list)
+	q, err := object.NewQuery(command.Template{command.AttrLabel: "sought"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if found := set.Find(&q, 0, true, 1000, nil); len(found) != 1 {
+			b.Fatal(found)
+		}
+	}
+}
