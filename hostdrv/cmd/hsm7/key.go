@@ -311,7 +311,7 @@ func (a *app) keyPublicCommand() *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("encode the public key: %w", err)
 				}
-				return a.writeFile(out, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+				return a.writeResult(out, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "public key")
 			})
 		},
 	}

@@ -1,0 +1,126 @@
+package device_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm"
+)
+
+var update = flag.Bool("update", false, "rewrite the generated documents")
+
+// basis says what a behaviour rests on.
+type basis string
+
+const (
+	published basis = "published" // Thales' product pages, or software that Thales publishes
+	standard  basis = "standard"  // PKCS #11, USB, NIST
+	inferred  basis = "inferred"  // follows from what is published, not stated there
+	ours      basis = "ours"      // the real thing is not public, or is not ours to use
+)
+
+// claim is one behaviour of the device and what it rests on.
+type claim struct {
+	what  string
+	basis basis
+	why   string
+}
+
+// claims are grouped by the headings of the page. What the firmware keeps in
+// tables of its own comes from those tables.
+var claims = []struct {
+	heading string
+	claims  []claim
+}{
+	{"USB and wire", []claim{
+		{"vendor-class device with a bulk pair and an interrupt endpoint", ours, "the real device has a vendor driver of its own; its descriptors are not public"},
+		{"idVendor 1209, idProduct 0001", ours, "the range that pid.codes sets aside for tests; the real identifiers are not public"},
+		{"framing and command numbers", ours, "the real wire format is not public; docs/protocol.md specifies this one"},
+		{"status numbers and names", published, "ThalesGroup/pycryptoki, retcodes.py"},
+		{"status of each refusal of the framing (malformed, truncated, too many requests)", ours, "the nearest published name is used"},
+	}},
+	{"Life cycle", []claim{
+		{"factory state, initialisation with a label and an HSM SO password", published, "USB HSM 7 documentation, hsm_init"},
+		{"hard initialisation without a login, soft initialisation with the HSM SO's", published, "USB HSM 7 documentation, hsm_init"},
+		{"one application partition, created by the HSM SO and initialised by the Partition SO", published, "product overview"},
+		{"zeroization destroys partitions and wants a new initialisation", published, "USB HSM 7 documentation, zeroize_reset"},
+		{"factory reset wants the HSM SO once the HSM is initialised", ours, "the real unit allows it at a local connection; USB/IP is none"},
+		{"slot 0 is the partition, slot 1 the HSM", inferred, "slot lists of other Luna products"},
+		{"firmware version 7.9.2", published, "USB HSM 7 documentation, partition_domainadd; it says which behaviour is followed, no code of that firmware is here"},
+	}},
+	{"Passwords", []claim{
+		{"8 to 255 bytes from a set of characters, no leading space", published, "USB HSM 7 documentation, role_init"},
+		{"attempts are counted durably before the password is checked", ours, "the real mechanism is not public"},
+		{"Argon2id and AES-GCM protect each role's copy of the partition key", ours, "the real derivation is not public; docs/security.md gives the parameters"},
+		{"no change of the first password is asked for yet (HSM policy 21)", ours, "policies are not built yet"},
+	}},
+	{"Objects and mechanisms", []claim{
+		{"attributes, classes, key types and mechanisms by their PKCS #11 numbers and meaning", standard, "PKCS #11 3.1"},
+		{"mechanism and key sizes of the table below", ours, "the list of the real firmware could not be read; these are a subset that it has"},
+		{"AES-GCM without an IV lets the device choose one and returns it", inferred, "the real product does so in its FIPS configuration, appending the IV to the ciphertext"},
+		{"storage of 8 MiB of flash", ours, "the sizes of the USB models are not published"},
+	}},
+	{"Not there yet", []claim{
+		{"policies, the other roles, audit, tamper, cloning, backup", ours, "planned"},
+		{"touchscreen, iKeys, quorum authentication", ours, "planned"},
+		{"firmware update", ours, "planned"},
+	}},
+}
+
+func fidelityPage() string {
+	var b strings.Builder
+	b.WriteString(`# Fidelity
+
+What of this device follows the real product, what is inferred from what is known of it, and what is ours. The page is
+generated from tables in the code: ` + "`go test ./firmware/device -run Fidelity -update`" + `.
+
+This project is not affiliated with Thales. Product names only say what is modelled. Nothing here comes from confidential
+material.
+
+* **published**: stated by Thales, in its documentation or in software that it publishes
+* **standard**: required by a public standard
+* **inferred**: follows from what is published, but is not stated there
+* **ours**: the real thing is not public, or not ours to use, or ours is deliberately different
+`)
+	for _, group := range claims {
+		fmt.Fprintf(&b, "\n## %s\n\n| Behaviour | Basis | Source or reason |\n|---|---|---|\n", group.heading)
+		for _, c := range group.claims {
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", c.what, c.basis, c.why)
+		}
+	}
+	b.WriteString("\n## Wrong passwords in a row\n\n| Role | Attempts | The last one answers | Evidence |\n|---|---|---|---|\n")
+	for _, l := range hsm.Limits() {
+		name, _ := l.Status.Name()
+		fmt.Fprintf(&b, "| %s | %d | %s | %s |\n", l.Role, l.Attempts, name, l.Evidence)
+	}
+	b.WriteString("\n## Mechanisms\n\n| Mechanism | Number | Key bits |\n|---|---|---|\n")
+	for _, m := range command.MechanismTable {
+		bits := "-"
+		if m.MaxBits > 0 {
+			bits = fmt.Sprintf("%d to %d", m.MinBits, m.MaxBits)
+		}
+		fmt.Fprintf(&b, "| CKM_%s | 0x%08X | %s |\n", m.Name, uint32(m.Type), bits)
+	}
+	return b.String()
+}
+
+func TestFidelityPageIsUpToDate(t *testing.T) {
+	const path = "../../docs/fidelity.md"
+	want := fidelityPage()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Error("docs/fidelity.md differs from the tables: go test ./firmware/device -run Fidelity -update")
+	}
+}
