@@ -3,7 +3,6 @@ package store
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 )
 
@@ -14,21 +13,20 @@ type found struct {
 	newest  uint64        // the newest block with a header, if any is valid
 
 	log     chain
-	dirty   []int // blocks on the chip that are free but not erased
-	blank   bool  // every block of the ring is erased
 	entries map[string]*entry
+	dirty   []int // blocks on the chip that are not in use but not erased
+	blank   bool  // every block of the ring is erased
 }
 
-// chain is the part of the log that holds, read from the tail on.
+// chain is the part of the log that holds. The zero value is an empty log.
 type chain struct {
-	exists     bool
-	tail, head uint64
-	end        uint64 // position behind the newest batch
-	batch      uint64 // its number
-	last       uint64 // the block in which it begins
-	unfinished bool   // its seal needs finishing
-	clean      bool   // what follows in the head is erased
-	starts     []uint64
+	tail, next uint64   // its blocks: from tail to the one before next
+	end        uint64   // position behind the newest batch
+	batch      uint64   // its number
+	last       uint64   // the block in which it begins
+	starts     []uint64 // the blocks in which batches begin
+	unfinished bool     // the seal needs finishing
+	clean      bool     // what follows in the newest block is erased
 }
 
 func (f *found) live() (n int64) {
@@ -40,32 +38,18 @@ func (f *found) live() (n int64) {
 
 // recover finds the log on the chip and replays it. It changes nothing.
 func (l *ring) recover() (*found, error) {
-	f := &found{}
-	if err := l.readHeaders(f); err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	exists := slices.Contains(f.valid, true)
-	for head := f.newest; exists; {
-		// A batch that was cut short may have opened blocks. Without
-		// them the head is an older block, with its own tail.
-		c, err := l.replay(f, head)
-		if err != nil {
+	f := &found{entries: map[string]*entry{}}
+	for _, step := range []func(*found) error{l.readHeaders, l.findLog, l.checkLater, l.inspectRest} {
+		if err := step(f); err != nil {
 			return nil, fmt.Errorf("store: %w", err)
 		}
-		f.log, exists = c, c.exists
-		if c.head == head {
-			break
-		}
-		head = c.head
-	}
-	if !f.log.exists {
-		f.entries = map[string]*entry{}
-	}
-	if err := l.inspectRest(f); err != nil {
-		return nil, fmt.Errorf("store: %w", err)
 	}
 	return f, nil
 }
+
+// maxSeq is a block number that no chip lives to see; positions cannot overflow
+// before it.
+const maxSeq = 1 << 40
 
 func (l *ring) readHeaders(f *found) error {
 	f.headers = make([]blockHeader, l.blocks)
@@ -76,7 +60,7 @@ func (l *ring) readHeaders(f *found) error {
 			return err
 		}
 		h, ok := parseBlockHeader(b)
-		if !ok || l.place(h.seq) != i {
+		if !ok || l.place(h.seq) != i || h.seq > maxSeq {
 			continue
 		}
 		f.headers[i], f.valid[i] = h, true
@@ -85,13 +69,52 @@ func (l *ring) readHeaders(f *found) error {
 	return nil
 }
 
+// findLog looks for the newest block with which the log holds. A batch that was
+// cut short may have opened blocks; without them the newest block is an older
+// one, with its own tail.
+func (l *ring) findLog(f *found) error {
+	for candidates := f.newest + 1; candidates > 0; candidates-- {
+		head := candidates - 1
+		if f.newest-head >= l.blocks {
+			break
+		}
+		if !l.connected(f, head) {
+			continue
+		}
+		c, err := l.replay(f, head)
+		if err != nil {
+			return err
+		}
+		if c.next == candidates || c.next == 0 {
+			f.log = c
+			break
+		}
+		candidates = c.next + 1
+	}
+	return nil
+}
+
+// connected reports whether a block and all those that it needs are there.
+func (l *ring) connected(f *found, head uint64) bool {
+	span := uint64(f.headers[l.place(head)].span)
+	if span >= l.blocks || span > head {
+		return false
+	}
+	for seq := head - span; seq <= head; seq++ {
+		if !f.valid[l.place(seq)] || f.headers[l.place(seq)].seq != seq {
+			return false
+		}
+	}
+	return true
+}
+
 // replay reads the log that ends in a head block, and tells how much of it holds.
 func (l *ring) replay(f *found, head uint64) (chain, error) {
 	r := reader{ring: l, found: f, head: head}
 	if err := r.begin(); err != nil {
 		return chain{}, err
 	}
-	f.entries = map[string]*entry{}
+	clear(f.entries)
 	for {
 		b, err := r.next()
 		if err != nil {
@@ -126,35 +149,50 @@ func (f *found) apply(b *batch) error {
 	return nil
 }
 
+// checkLater looks at the blocks behind the log. They are of the batch that was
+// cut short, in which case any of them may be missing; or the log goes on and
+// decay has hit it.
+func (l *ring) checkLater(f *found) error {
+	for i, h := range f.headers {
+		if !f.valid[i] || h.seq < f.log.next {
+			continue
+		}
+		if h.batch != f.log.batch+1 || h.starts() && h.seq != f.log.next {
+			return fmt.Errorf("batch %d cannot be read although block %d of the log, at %#x, follows it: %w",
+				f.log.batch+1, h.seq, l.base(h.seq), ErrCorrupt)
+		}
+	}
+	return nil
+}
+
 // inspectRest looks through all that is not part of the log. A seal there that
 // is newer than the log proves that a batch was lost to decay.
 func (l *ring) inspectRest(f *found) error {
-	c := &f.log
-	block := make([]byte, l.room+blockHeaderSize)
 	f.blank = true
+	block := make([]byte, l.room+blockHeaderSize)
 	for i := range l.blocks {
+		h := f.headers[i]
+		inLog := f.valid[i] && h.seq >= f.log.tail && h.seq < f.log.next
+		f.blank = f.blank && !inLog
+		if inLog && h.seq+1 < f.log.next {
+			continue
+		}
 		if err := l.flash.Read(l.base(i), block); err != nil {
 			return err
 		}
 		rest := block
-		h := f.headers[i]
-		inLog := c.exists && f.valid[i] && h.seq >= c.tail && h.seq <= c.head
 		if inLog {
-			f.blank = false
-			if h.seq != c.head {
-				continue
-			}
-			rest = block[min(len(block), int(c.end-h.seq*l.room)+blockHeaderSize):]
+			rest = block[f.log.end-h.seq*l.room+blockHeaderSize:]
+			f.log.clean = isErased(rest)
 		}
 		if isErased(rest) {
-			c.clean = c.clean || inLog
 			continue
 		}
 		f.blank = false
-		if n, ok := newerSeal(rest, c.batch); ok {
-			return fmt.Errorf("batch %d is sealed but cannot be read, near %#x: %w", n, l.base(i), ErrCorrupt)
+		if n, ok := newerSeal(rest, f.log.batch); ok {
+			return fmt.Errorf("batch %d, near %#x, is sealed but cannot be read: %w", n, l.base(i), ErrCorrupt)
 		}
-		if !inLog && !(f.valid[i] && h.seq > c.head) {
+		if !inLog {
 			f.dirty = append(f.dirty, rootBlocks+int(i))
 		}
 	}

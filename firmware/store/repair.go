@@ -3,9 +3,6 @@ package store
 // repair clears away what an interrupted commit left behind and takes the log
 // up where it ends. It may itself be interrupted anywhere.
 func (l *ring) repair(f *found) error {
-	if err := l.discard(f); err != nil {
-		return err
-	}
 	for _, block := range f.dirty {
 		if err := l.flash.Erase(block); err != nil {
 			return err
@@ -24,35 +21,19 @@ func (l *ring) repair(f *found) error {
 			return err
 		}
 	}
-	if c.exists {
-		l.resume(c)
-	}
-	return nil
-}
-
-// discard erases the blocks that only a batch cut short had opened, the newest
-// first, so that what is left always runs without a gap.
-func (l *ring) discard(f *found) error {
-	for seq := f.newest; seq > f.log.head; seq-- {
-		if err := l.flash.Erase(l.physical(seq)); err != nil {
-			return err
-		}
-		if err := l.flash.Sync(); err != nil {
-			return err
-		}
-	}
+	l.resume(c)
 	return nil
 }
 
 // resume takes up a log.
 func (l *ring) resume(c chain) {
-	l.next = c.head + 1
+	l.next = c.next
 	l.tail, l.recorded, l.erased = c.tail, c.tail, c.tail
 	l.pos, l.batch, l.last = c.end, c.batch, c.last
 	for _, seq := range c.starts {
 		l.starts[l.place(seq)] = true
 	}
-	if !c.clean {
+	if c.next > 0 && !c.clean {
 		l.leave()
 	}
 }

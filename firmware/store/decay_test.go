@@ -1,0 +1,168 @@
+package store_test
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/store"
+)
+
+// tiny is a chip small enough to try every single bit of it.
+var tiny = flash.Geometry{PageSize: 64, PagesPerBlock: 4, Blocks: 26}
+
+// smallChange draws a change that fits the tiny chip.
+func smallChange(r *rand.Rand) change { return randomChange(r, 120) }
+
+// worn returns a chip around which the log has gone, and what it holds.
+func worn(t testing.TB, seed uint64, changes int) (*flash.Memory, state) {
+	t.Helper()
+	chip := blankChip(t, tiny)
+	s := mustOpen(t, chip)
+	r := rand.New(rand.NewPCG(seed, 0))
+	now := state{values: map[string]string{}}
+	for range changes {
+		c := smallChange(r)
+		switch err := c.run(s); {
+		case err == nil:
+			now = c.apply(now)
+		case !errors.Is(err, store.ErrFull) && !errors.Is(err, store.ErrTooLarge):
+			t.Fatal(err)
+		}
+	}
+	return chip, now
+}
+
+// flipEachBit opens the chip once for each of its bits, with that bit inverted.
+// The store is refused and not touched, or it holds one of the states given
+// and works.
+func flipEachBit(t *testing.T, chip *flash.Memory, states ...state) (refused, harmless int) {
+	t.Helper()
+	for bit := range chip.Geometry().Size() * 8 {
+		decayed := chip.Clone()
+		if err := decayed.Flip(bit); err != nil {
+			t.Fatal(err)
+		}
+		s, err := store.Open(decayed)
+		if err != nil {
+			if !errors.Is(err, store.ErrCorrupt) {
+				t.Fatalf("bit %d of byte %#x: %v", bit%8, bit/8, err)
+			}
+			checkUntouched(t, chip, decayed, bit)
+			refused++
+			continue
+		}
+		harmless++
+		seen := observe(s)
+		known := false
+		for _, want := range states {
+			known = known || seen.equal(want)
+		}
+		if !known {
+			t.Fatalf("bit %d of byte %#x: the store silently holds something else", bit%8, bit/8)
+		}
+		if bit%11 == 0 {
+			if err := checkWorks(s, decayed, seen); err != nil {
+				t.Fatalf("bit %d of byte %#x: %v", bit%8, bit/8, err)
+			}
+		}
+	}
+	return refused, harmless
+}
+
+// checkUntouched compares a chip, but for one bit, with another.
+func checkUntouched(t *testing.T, chip, decayed *flash.Memory, bit int64) {
+	t.Helper()
+	if bit%7 != 0 {
+		return // reading the whole chip is slow; a part of the bits will do
+	}
+	now := decayed.Clone()
+	if err := now.Flip(bit); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(image(t, now), image(t, chip)) {
+		t.Fatalf("bit %d of byte %#x: the refused chip was changed", bit%8, bit/8)
+	}
+}
+
+func TestEverySingleBitFlipIsRefusedOrHarmless(t *testing.T) {
+	t.Parallel()
+	seeds := uint64(1)
+	if *long {
+		seeds = 20
+	}
+	for seed := range seeds {
+		chip, now := worn(t, seed, 120+int(seed))
+		refused, harmless := flipEachBit(t, chip, now)
+		t.Logf("%d flips refused, %d harmless", refused, harmless)
+		if refused < int(chip.Geometry().Size()) {
+			t.Error("hardly any flip was noticed")
+		}
+	}
+}
+
+func TestBitFlipAfterAPowerCutLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
+	chip, old := worn(t, 7, 90)
+	c := change{ops: []op{
+		{kind: "put", key: "a/1", value: strings.Repeat("1", 130)},
+		{kind: "put", key: "a/2", value: strings.Repeat("2", 130)},
+	}}
+	count := flash.NewPowerCut(chip.Clone(), 0, flash.Outcome{})
+	if err := c.run(mustOpen(t, count)); err != nil {
+		t.Fatal(err)
+	}
+	opening := flash.NewPowerCut(chip.Clone(), 0, flash.Outcome{})
+	mustOpen(t, opening)
+	step := 8
+	if *long {
+		step = 1
+	}
+	for at := opening.Operations() + 1; at <= count.Operations(); at += step {
+		cut := chip.Clone()
+		s := mustOpen(t, flash.NewPowerCut(cut, at, flash.Outcome{Mode: flash.TornBits, Seed: uint64(at)}))
+		if err := c.run(s); !errors.Is(err, flash.ErrPowerLost) {
+			t.Fatalf("cut at operation %d: %v", at, err)
+		}
+		flipEachBit(t, cut, old, c.apply(old))
+	}
+}
+
+func TestBlankChipWithADirtyBitIsNotTakenForAStore(t *testing.T) {
+	chip := blankChip(t, tiny)
+	if err := chip.Flip(int64(tiny.BlockSize()) * 8 * 5); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(chip); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("%v, want ErrCorrupt", err)
+	}
+}
+
+func TestForeignChipIsRefused(t *testing.T) {
+	content := bytes.Repeat([]byte("something else  "), int(tiny.Size())/16)
+	chip, err := flash.Load(tiny, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(chip); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("%v, want ErrCorrupt", err)
+	}
+	if !bytes.Equal(image(t, chip), content) {
+		t.Error("the refused chip was changed")
+	}
+}
+
+func TestChipTooSmallForAStoreIsRefused(t *testing.T) {
+	for _, g := range []flash.Geometry{
+		{PageSize: 64, PagesPerBlock: 8, Blocks: 25},
+		{PageSize: 16, PagesPerBlock: 8, Blocks: 100},
+		{PageSize: 1 << 16, PagesPerBlock: 16, Blocks: 30},
+	} {
+		if _, err := store.Open(blankChip(t, g)); err == nil {
+			t.Errorf("%v: accepted", g)
+		}
+	}
+}
