@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/hostdrv/transport/internal/usbhost"
@@ -46,9 +47,32 @@ func (b *Bus) List(ctx context.Context) ([]transport.Info, error) {
 	return found, nil
 }
 
+// A server learns only after a moment that a host has left, and until then the
+// device is in use. Open asks again for as long as that may take.
+const (
+	settleTime = 300 * time.Millisecond
+	firstPause = 5 * time.Millisecond // doubled each time
+)
+
 // Open implements transport.Bus. A device in use is known to be so only if s
 // has its path; otherwise it is not found.
 func (b *Bus) Open(ctx context.Context, s transport.Selector) (transport.Link, error) {
+	patience, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for pause := firstPause; ; pause *= 2 {
+		link, err := b.openNow(ctx, s)
+		if !errors.Is(err, transport.ErrNotFound) && !errors.Is(err, transport.ErrBusy) {
+			return link, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-patience.Done():
+			return nil, err
+		}
+	}
+}
+
+func (b *Bus) openNow(ctx context.Context, s transport.Selector) (transport.Link, error) {
 	found, err := b.List(ctx)
 	if err != nil {
 		return nil, err
