@@ -1,0 +1,140 @@
+package hostdrv
+
+import (
+	"context"
+	"testing"
+
+	"usbhsm7/firmware/command"
+)
+
+// methods calls the method of each command.
+var methods = map[command.Code]func(context.Context, *Device, *Session) error{
+	command.CodeInfo: func(ctx context.Context, d *Device, _ *Session) error { return second(d.Info(ctx)) },
+	command.CodeEcho: func(ctx context.Context, d *Device, _ *Session) error {
+		return second(d.Echo(ctx, []byte("data")))
+	},
+	command.CodeMechanisms: func(ctx context.Context, d *Device, _ *Session) error { return second(d.Mechanisms(ctx)) },
+	command.CodeHSMInit: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.InitHSM(ctx, command.HSMInitRequest{Label: "label"})
+	},
+	command.CodeHSMZeroize:      func(ctx context.Context, _ *Device, s *Session) error { return s.Zeroize(ctx) },
+	command.CodeHSMFactoryReset: func(ctx context.Context, _ *Device, s *Session) error { return s.FactoryReset(ctx) },
+	command.CodePartitionCreate: func(ctx context.Context, _ *Device, s *Session) error { return s.CreatePartition(ctx) },
+	command.CodePartitionDelete: func(ctx context.Context, _ *Device, s *Session) error { return s.DeletePartition(ctx) },
+	command.CodePartitionInit: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.InitPartition(ctx, command.PartitionInitRequest{Label: "label"})
+	},
+	command.CodeSessionOpen: func(ctx context.Context, d *Device, _ *Session) error {
+		return second(d.OpenSession(ctx, command.SlotPartition, SessionOptions{}))
+	},
+	command.CodeSessionClose: func(ctx context.Context, _ *Device, s *Session) error { return s.Close(ctx) },
+	command.CodeSessionInfo:  func(ctx context.Context, _ *Device, s *Session) error { return second(s.Info(ctx)) },
+	command.CodeLogin: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.Login(ctx, command.RoleCO, []byte("password"))
+	},
+	command.CodeLogout: func(ctx context.Context, _ *Device, s *Session) error { return s.Logout(ctx) },
+	command.CodeRoleInit: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.InitRole(ctx, command.RoleCO, []byte("password"))
+	},
+	command.CodeChangePassword: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.ChangePassword(ctx, []byte("old"), []byte("new"))
+	},
+	command.CodeRoleState: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.RoleState(ctx, command.RoleCO))
+	},
+	command.CodeGenerateKey: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.GenerateKey(ctx, command.Mechanism{}, nil))
+	},
+	command.CodeGenerateKeyPair: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.GenerateKeyPair(ctx, command.Mechanism{}, nil, nil))
+	},
+	command.CodeFindObjects:   func(ctx context.Context, _ *Device, s *Session) error { return second(s.Find(ctx, nil)) },
+	command.CodeGetAttributes: func(ctx context.Context, _ *Device, s *Session) error { return second(s.Attributes(ctx, 1)) },
+	command.CodeSetAttributes: func(ctx context.Context, _ *Device, s *Session) error { return s.SetAttributes(ctx, 1, nil) },
+	command.CodeDestroyObject: func(ctx context.Context, _ *Device, s *Session) error { return s.Destroy(ctx, 1) },
+	command.CodeSign: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.Sign(ctx, command.Mechanism{}, 1, nil))
+	},
+	command.CodeVerify: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.Verify(ctx, command.Mechanism{}, 1, nil, nil)
+	},
+	command.CodeEncrypt: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.Encrypt(ctx, command.Mechanism{}, 1, nil))
+	},
+	command.CodeDecrypt: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.Decrypt(ctx, command.Mechanism{}, 1, nil))
+	},
+	command.CodeDigest: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.Digest(ctx, command.MechSHA256, nil))
+	},
+	command.CodeRandom: func(ctx context.Context, _ *Device, s *Session) error { return second(s.Random(ctx, 1)) },
+}
+
+// second drops what a method returns besides its error.
+func second[T any](_ T, err error) error { return err }
+
+func TestEveryCommandHasAMethod(t *testing.T) {
+	const handle = 5
+	for _, row := range command.Rows {
+		t.Run(row.Name, func(t *testing.T) {
+			method := methods[row.Code]
+			if method == nil {
+				t.Fatal("no method")
+			}
+			inBubble(t, 1, func(t *testing.T, dev *Device, d *fakeDevice) {
+				done := make(chan error, 1)
+				go func() { done <- method(t.Context(), dev, &Session{device: dev, conn: dev.conn, handle: handle}) }()
+				m := d.next()
+				if command.Code(m.Code) != row.Code {
+					t.Errorf("it sent %v", command.Code(m.Code))
+				}
+				if inSession := row.Need != command.NeedNothing; inSession != (m.Session == handle) {
+					t.Errorf("it was sent in session %d", m.Session)
+				}
+				if err := command.Unmarshal(m.Payload, made(row.Request)); err != nil {
+					t.Errorf("request: %v", err)
+				}
+				d.answer(m, made(row.Response))
+				if err := <-done; err != nil {
+					t.Errorf("a sound answer: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func made(payload func() any) any {
+	if payload == nil {
+		return nil
+	}
+	return payload()
+}
+
+func TestFindAsksUntilTheDeviceHasNoMore(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, dev *Device, d *fakeDevice) {
+		var found []command.Handle
+		done := make(chan error, 1)
+		go func() {
+			var err error
+			found, err = (&Session{device: dev, conn: dev.conn}).Find(t.Context(), nil)
+			done <- err
+		}()
+		for _, page := range []struct {
+			after command.Handle
+			reply command.FindObjectsResponse
+		}{
+			{0, command.FindObjectsResponse{Objects: []command.Handle{3, 5}, More: true}},
+			{5, command.FindObjectsResponse{Objects: []command.Handle{9}}},
+		} {
+			m := d.next()
+			var req command.FindObjectsRequest
+			if err := command.Unmarshal(m.Payload, &req); err != nil || req.After != page.after {
+				t.Errorf("asked for objects after %d (%v), want %d", req.After, err, page.after)
+			}
+			d.answer(m, &page.reply)
+		}
+		if err := <-done; err != nil || len(found) != 3 || found[2] != 9 {
+			t.Errorf("found %v, %v", found, err)
+		}
+	})
+}
