@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -51,22 +52,23 @@ func goTool(ctx context.Context, pkg, name string, env []string, verb ...string)
 	return out, run(ctx, root, env, "go", append(verb, "-trimpath", "-ldflags=-s -w", "-o", out, pkg)...)
 }
 
-// CC compiles the C program source against the named pkg-config packages and
-// returns the path of the binary, under build/lab.
-func CC(ctx context.Context, source string, packages ...string) (string, error) {
+// CC compiles a C program from its sources against the named pkg-config packages
+// and returns the path of the binary, under build/lab. It is named after the
+// first source.
+func CC(ctx context.Context, sources []string, packages ...string) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
 	}
-	config, err := exec.CommandContext(ctx, "pkg-config", append([]string{"--cflags", "--libs"}, packages...)...).Output()
+	flags, err := exec.CommandContext(ctx, "pkg-config", append([]string{"--cflags", "--libs"}, packages...)...).Output()
 	if err != nil {
-		return "", fmt.Errorf("pkg-config %s: %w", strings.Join(packages, " "), err)
+		return "", explain(fmt.Errorf("pkg-config %s: %w", strings.Join(packages, " "), err))
 	}
-	out := filepath.Join(root, "build", "lab", "bin", strings.TrimSuffix(filepath.Base(source), ".c"))
+	out := filepath.Join(root, "build", "lab", "bin", strings.TrimSuffix(filepath.Base(sources[0]), ".c"))
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return "", err
 	}
-	args := append([]string{"-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-o", out, source}, strings.Fields(string(config))...)
+	args := slices.Concat([]string{"-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-o", out}, sources, strings.Fields(string(flags)))
 	return out, run(ctx, root, nil, "gcc", args...)
 }
 

@@ -15,15 +15,16 @@ import (
 	"usbhsm7/scripts/lab/protocol"
 )
 
-// Limits of what a step may take where the caller's context sets none. Both are
+// Limits of what a step may take where the caller's context sets none. They are
 // many times what a quiet machine needs.
 const (
-	bootLimit = 120 * time.Second
-	stepLimit = 60 * time.Second
+	bootLimit  = 120 * time.Second
+	stepLimit  = 60 * time.Second
+	deathLimit = 10 * time.Second // from a lost connection to the emulator's end
 )
 
 // consoleTail is how many lines of the console an error carries.
-const consoleTail = 25
+const consoleTail = 60
 
 // ErrDied tells that the guest has ended: its kernel panicked, or it was closed.
 var ErrDied = errors.New("the lab's guest has ended")

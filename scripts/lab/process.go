@@ -212,18 +212,24 @@ func (r *reply) end() {
 	r.conn.Close()
 }
 
-// fail says why an answer did not come.
+// fail says why an answer did not come. The agent does not end a connection in
+// the middle of an answer, so where the connection fails by itself the guest is
+// dying, though its emulator may not have ended yet.
 func (r *reply) fail(ctx context.Context, err error) error {
 	r.end()
+	grace, cancel := context.WithTimeout(ctx, deathLimit)
+	defer cancel()
+	if ctx.Err() == nil {
+		select {
+		case <-r.machine.gone:
+			return r.machine.explain(ErrDied)
+		case <-grace.Done():
+		}
+	}
 	if ctx.Err() != nil {
 		return r.machine.explain(ctx.Err())
 	}
-	select {
-	case <-r.machine.gone:
-		return r.machine.explain(ErrDied)
-	default:
-		return fmt.Errorf("connection to the guest: %w", err)
-	}
+	return fmt.Errorf("connection to the guest: %w", err)
 }
 
 // limited keeps the first outputLimit bytes.

@@ -1,0 +1,92 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"testing"
+
+	"usbhsm7/firmware/device"
+	"usbhsm7/firmware/flash"
+	"usbhsm7/scripts/lab"
+	"usbhsm7/usbip/server"
+)
+
+// The device under test, as its server exports it.
+const (
+	busID  = "1-1"
+	serial = "7000042"
+)
+
+// simulator is a factory-new device on a server of this process.
+type simulator struct {
+	device  *device.Device
+	port    string // TCP port of the server
+	address string // of the server, as the guest sees it
+	stop    func() // ends the server and every connection
+}
+
+// plugIn starts a simulator that ends with the test. By then the guest has let
+// go of it, or sees it unplugged.
+func plugIn(t *testing.T) *simulator {
+	t.Helper()
+	image, err := flash.NewMemory(flash.DefaultGeometry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := device.New(device.Config{Flash: image, Serial: serial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Errorf("close the device: %v", err)
+		}
+	})
+	s := server.New(server.Options{})
+	if err := s.Export(busID, d.USB()); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := s.Serve(ctx, listener); err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("serve: %v", err)
+		}
+	}()
+	stop := func() {
+		cancel()
+		<-ended
+	}
+	t.Cleanup(stop)
+	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	return &simulator{device: d, port: port, address: net.JoinHostPort(lab.HostAddress, port), stop: stop}
+}
+
+// usbip returns the stock tool's command for this simulator.
+func (s *simulator) usbip(arguments ...string) []string {
+	return append([]string{"usbip", "--tcp-port", s.port}, arguments...)
+}
+
+// attach attaches the device with the stock tool.
+func (s *simulator) attach(ctx context.Context, t *testing.T, b *bench) lab.Result {
+	t.Helper()
+	return b.run(ctx, t, s.usbip("attach", "-r", lab.HostAddress, "-b", busID)...)
+}
+
+// quiet fails if the stock tool had more to say than which port it uses.
+func (s *simulator) quiet(t *testing.T, r lab.Result) {
+	t.Helper()
+	if want := fmt.Sprintf("usbip: info: using port %[1]s (%[1]q)\n", s.port); r.Stderr != want {
+		t.Errorf("usbip says %q, want %q", r.Stderr, want)
+	}
+}
