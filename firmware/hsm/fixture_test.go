@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"os"
+	"sync"
 	"testing"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/hsm"
+	"usbhsm7/firmware/hsm/auth"
 	"usbhsm7/firmware/store"
 )
 
@@ -18,6 +21,12 @@ const (
 	poPassword = "po-secret-canary"
 	coPassword = "co-secret-canary"
 )
+
+// TestMain makes passwords cheap: the tests check thousands of them.
+func TestMain(m *testing.M) {
+	auth.Costs = append(auth.Costs, auth.Cost{Number: 250, Passes: 1, Memory: 8, Threads: 1})
+	os.Exit(m.Run())
+}
 
 // unit is an HSM on its own flash, with one host connected.
 type unit struct {
@@ -145,13 +154,59 @@ func (u *unit) initPartition() *unit {
 	return u
 }
 
+// stages holds the flash of an HSM at each stage of its life. Password hashing
+// is slow on purpose, so they are made once.
+type stages struct {
+	factory, initialised, created, partition, ready *flash.Memory
+}
+
+var stagesOnce sync.Once
+var allStages stages
+
+func stage(t testing.TB) stages {
+	t.Helper()
+	stagesOnce.Do(func() {
+		u := newUnit(t)
+		snap := func() *flash.Memory { return u.flash.(*flash.Memory).Clone() }
+		allStages.factory = snap()
+		u.initialise()
+		allStages.initialised = snap()
+		u.createPartition()
+		allStages.created = snap()
+		u.initPartition()
+		allStages.partition = snap()
+		u.ok(command.CodeRoleInit, u.user, &command.RoleInitRequest{Role: command.RoleCO, Password: []byte(coPassword)}, nil)
+		allStages.ready = snap()
+	})
+	return allStages
+}
+
 // ready is an HSM with the Crypto Officer logged in.
 func ready(t testing.TB) *unit {
 	t.Helper()
-	u := newUnit(t).initialise().createPartition().initPartition()
-	u.ok(command.CodeRoleInit, u.user, &command.RoleInitRequest{Role: command.RoleCO, Password: []byte(coPassword)}, nil)
-	u.ok(command.CodeLogout, u.user, nil, nil)
+	u := powerOn(t, stage(t).ready.Clone())
+	u.user = u.open(command.SlotPartition, false)
 	u.login(command.StatusOK, u.user, command.RoleCO, coPassword)
+	return u
+}
+
+// session returns the usual session with a slot.
+func (u *unit) session(slot command.Slot) uint32 {
+	if slot == command.SlotAdmin {
+		return u.admin
+	}
+	return u.user
+}
+
+func passwordOf(role command.Role) string {
+	return map[command.Role]string{
+		command.RoleSO: soPassword, command.RolePO: poPassword, command.RoleCO: coPassword}[role]
+}
+
+// logIn logs a role in to its usual session.
+func (u *unit) logIn(role command.Role) *unit {
+	u.t.Helper()
+	u.login(command.StatusOK, u.session(role.Slot()), role, passwordOf(role))
 	return u
 }
 

@@ -1,0 +1,272 @@
+package hsm_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/hsm"
+)
+
+// situation is an HSM at a stage of its life with somebody logged in.
+type situation struct {
+	name      string
+	flash     *flash.Memory
+	hsm       command.HSMState
+	partition command.PartitionState
+	so, user  command.Role // logged in to the two slots
+	readOnly  bool         // sessions
+}
+
+func situations(t testing.TB) []situation {
+	s := stage(t)
+	const (
+		fresh, initialised = command.HSMFactory, command.HSMInitialised
+		absent             = command.PartitionAbsent
+		created, complete  = command.PartitionCreated, command.PartitionInitialised
+		none, so, po, co   = command.RoleNone, command.RoleSO, command.RolePO, command.RoleCO
+	)
+	return []situation{
+		{"factory", s.factory, fresh, absent, none, none, false},
+		{"factory, read-only", s.factory, fresh, absent, none, none, true},
+		{"initialised", s.initialised, initialised, absent, none, none, false},
+		{"initialised, SO", s.initialised, initialised, absent, so, none, false},
+		{"partition created", s.created, initialised, created, none, none, false},
+		{"partition created, SO", s.created, initialised, created, so, none, false},
+		{"partition created, read-only", s.created, initialised, created, none, none, true},
+		{"complete", s.ready, initialised, complete, none, none, false},
+		{"complete, SO", s.ready, initialised, complete, so, none, false},
+		{"complete, PO", s.ready, initialised, complete, none, po, false},
+		{"complete, CO", s.ready, initialised, complete, none, co, false},
+		{"complete, SO and CO", s.ready, initialised, complete, so, co, false},
+		{"complete, SO and CO, read-only", s.ready, initialised, complete, so, co, true},
+		{"complete, PO, read-only", s.ready, initialised, complete, none, po, true},
+	}
+}
+
+// enter starts the HSM and brings about the situation.
+func (s situation) enter(t testing.TB) *unit {
+	t.Helper()
+	u := powerOn(t, s.flash.Clone())
+	u.admin = u.open(command.SlotAdmin, s.readOnly)
+	if s.partition != command.PartitionAbsent {
+		u.user = u.open(command.SlotPartition, s.readOnly)
+	}
+	for _, role := range []command.Role{s.so, s.user} {
+		if role != command.RoleNone {
+			u.logIn(role)
+		}
+	}
+	return u
+}
+
+// refusal says what the table refuses a row with, StatusOK if it permits it. It
+// is written down once more here, apart from the code it checks.
+func (s situation) refusal(row command.Row, slot command.Slot) command.Status {
+	role := s.so
+	if slot == command.SlotPartition {
+		role = s.user
+	}
+	needsPartition := row.Need == command.NeedPartition || row.Need == command.NeedInitialised
+	switch {
+	case row.Need == command.NeedNothing:
+		return command.StatusSessionHandleInvalid // for it was given one
+	case row.Need == command.NeedAdmin && slot != command.SlotAdmin, needsPartition && slot != command.SlotPartition:
+		return command.StatusSessionHandleInvalid
+	case row.Need == command.NeedInitialised && s.partition != command.PartitionInitialised:
+		return command.StatusTokenNotPresent
+	case row.Roles>>role&1 == 0:
+		return command.StatusUserNotLoggedIn
+	case row.Write && s.readOnly:
+		return command.StatusSessionReadOnly
+	}
+	return command.StatusOK
+}
+
+// sample returns a request that is well formed. What it asks for need not
+// succeed: it gets past the table or not.
+func sample(t testing.TB, row command.Row, slot command.Slot) []byte {
+	t.Helper()
+	ec := command.Mechanism{Type: command.MechECKeyPairGen}
+	requests := map[command.Code]any{
+		command.CodeHSMInit:         &command.HSMInitRequest{Label: "label", Password: []byte("new-password")},
+		command.CodePartitionInit:   &command.PartitionInitRequest{Label: "label", Password: []byte("new-password")},
+		command.CodeSessionOpen:     &command.SessionOpenRequest{Slot: command.SlotAdmin},
+		command.CodeLogin:           &command.LoginRequest{Role: command.RoleSO, Password: []byte(soPassword)},
+		command.CodeRoleInit:        &command.RoleInitRequest{Role: command.RoleCO, Password: []byte("new-password")},
+		command.CodeChangePassword:  &command.ChangePasswordRequest{Old: []byte(soPassword), New: []byte("new-password")},
+		command.CodeRoleState:       &command.RoleStateRequest{Role: command.RoleCO},
+		command.CodeGenerateKeyPair: &command.GenerateKeyPairRequest{Mechanism: ec, Public: command.Template{command.AttrECParams: p256}},
+	}
+	if slot == command.SlotPartition {
+		requests[command.CodeLogin] = &command.LoginRequest{Role: command.RoleCO, Password: []byte(coPassword)}
+		requests[command.CodeChangePassword] = &command.ChangePasswordRequest{Old: []byte(coPassword), New: []byte("new-password")}
+	}
+	request, ok := requests[row.Code]
+	if !ok && row.Request != nil {
+		request = row.Request()
+	}
+	payload, err := command.Marshal(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return payload
+}
+
+// ownRefusals lists rows that refuse for lack of a login by themselves,
+// because it depends on the state whether they need one.
+var ownRefusals = []command.Code{command.CodeHSMInit, command.CodeHSMFactoryReset, command.CodePartitionInit, command.CodeLogout}
+
+func TestEveryRowInEverySituation(t *testing.T) {
+	gate := []command.Status{command.StatusSessionHandleInvalid, command.StatusTokenNotPresent,
+		command.StatusUserNotLoggedIn, command.StatusSessionReadOnly}
+	for _, s := range situations(t) {
+		t.Run(s.name, func(t *testing.T) {
+			u := s.enter(t)
+			for _, row := range command.Rows {
+				for _, slot := range []command.Slot{command.SlotAdmin, command.SlotPartition} {
+					if slot == command.SlotPartition && s.partition == command.PartitionAbsent {
+						continue
+					}
+					want := s.refusal(row, slot)
+					status, answer := u.host.Execute(context.Background(), row.Code, u.session(slot), sample(t, row, slot))
+					switch {
+					case want != command.StatusOK && status != want:
+						t.Errorf("%s in slot %d: %v, want %v", row.Name, slot, status, want)
+					case want == command.StatusOK && slices.Contains(gate, status) && !slices.Contains(ownRefusals, row.Code) && row.Code != command.CodePartitionDelete:
+						t.Errorf("%s in slot %d: %v%s", row.Name, slot, status, reason(answer))
+					}
+					checkAnswer(t, row, status, answer)
+					if want == command.StatusOK { // it may have changed something
+						u = s.enter(t)
+					}
+				}
+			}
+		})
+	}
+}
+
+// checkAnswer wants the payload that belongs to a status.
+func checkAnswer(t testing.TB, row command.Row, status command.Status, answer []byte) {
+	t.Helper()
+	var into any
+	switch {
+	case status != command.StatusOK:
+		into = new(command.ErrorResponse)
+	case row.Response != nil:
+		into = row.Response()
+	}
+	if err := command.Unmarshal(answer, into); err != nil {
+		t.Errorf("%s: payload of %v: %v", row.Name, status, err)
+	}
+	if e, ok := into.(*command.ErrorResponse); ok && e.Cause == "" {
+		t.Errorf("%s: %v without a cause", row.Name, status)
+	}
+	if _, known := status.Name(); !known {
+		t.Errorf("%s: status %#x has no name", row.Name, uint32(status))
+	}
+}
+
+func TestEveryRowRefusesStrangeSessions(t *testing.T) {
+	u := ready(t)
+	other := u.hsm.Connect()
+	foreign := u.openOn(other, command.SlotAdmin, false)
+	closed := u.open(command.SlotAdmin, false)
+	u.ok(command.CodeSessionClose, closed, nil, nil)
+	for _, row := range command.Rows {
+		for _, session := range []uint32{0, 0xFFFFFFFF, foreign, closed} {
+			if row.Need == command.NeedNothing && session == 0 {
+				continue
+			}
+			status, _ := u.host.Execute(context.Background(), row.Code, session, sample(t, row, command.SlotAdmin))
+			if status != command.StatusSessionHandleInvalid {
+				t.Errorf("%s in session %#x: %v", row.Name, session, status)
+			}
+		}
+	}
+}
+
+func TestEveryRowRefusesMalformedPayloads(t *testing.T) {
+	for _, row := range command.Rows {
+		s := allowing(t, row)
+		u := s.enter(t)
+		session := map[command.Need]uint32{command.NeedSession: u.admin, command.NeedAdmin: u.admin,
+			command.NeedPartition: u.user, command.NeedInitialised: u.user}[row.Need]
+		for _, payload := range [][]byte{{0xFF}, {0xA1}, []byte("junk"), {0xA1, 0x18, 0x63, 0x00}} {
+			status, answer := u.host.Execute(context.Background(), row.Code, session, payload)
+			if status != command.StatusArgumentsBad {
+				t.Errorf("%s with payload %x in %q: %v%s", row.Name, payload, s.name, status, reason(answer))
+			}
+		}
+	}
+}
+
+// allowing returns a situation in which the table permits a row.
+func allowing(t testing.TB, row command.Row) situation {
+	for _, s := range situations(t) {
+		for _, slot := range []command.Slot{command.SlotAdmin, command.SlotPartition} {
+			usable := slot == command.SlotAdmin || s.partition != command.PartitionAbsent
+			if row.Need == command.NeedSession {
+				usable = slot == command.SlotAdmin
+			}
+			if row.Need == command.NeedNothing || usable && s.refusal(row, slot) == command.StatusOK {
+				return s
+			}
+		}
+	}
+	t.Fatalf("nobody may ever run %s", row.Name)
+	return situation{}
+}
+
+func TestUnknownCommands(t *testing.T) {
+	u := newUnit(t)
+	for _, code := range []command.Code{0, 4, 0x0599, 0xFFFFFFFF} {
+		u.do(command.StatusUnknownCommand, code, 0, nil, nil)
+	}
+}
+
+func TestCancelledCommandsChangeNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, row := range command.Rows {
+		s := allowing(t, row)
+		u := s.enter(t)
+		before := fmt.Sprint(u.info())
+		session := map[command.Need]uint32{command.NeedSession: u.admin, command.NeedAdmin: u.admin,
+			command.NeedPartition: u.user, command.NeedInitialised: u.user}[row.Need]
+		status, _ := u.host.Execute(ctx, row.Code, session, sample(t, row, command.SlotAdmin))
+		if status != command.StatusFunctionCanceled {
+			t.Errorf("%s: %v", row.Name, status)
+		}
+		if after := fmt.Sprint(u.info()); after != before {
+			t.Errorf("%s: state %s, was %s", row.Name, after, before)
+		}
+	}
+}
+
+func TestClosedHostsAndDevices(t *testing.T) {
+	u := ready(t)
+	other := u.hsm.Connect()
+	u.openOn(other, command.SlotPartition, false)
+	other.Close()
+	other.Close()
+	u.on(other, command.StatusOperationNotInitialized, command.CodeInfo, 0, nil, nil)
+	if n := u.info().Sessions; n != 2 {
+		t.Errorf("%d sessions, want the 2 of the host that stayed", n)
+	}
+	u.hsm.Close()
+	u.do(command.StatusOperationNotInitialized, command.CodeInfo, 0, nil, nil)
+	u.on(u.hsm.Connect(), command.StatusOperationNotInitialized, command.CodeInfo, 0, nil, nil)
+	u.again()
+}
+
+func TestLimitsTableCoversTheRoles(t *testing.T) {
+	for i, l := range hsm.Limits() {
+		if l.Role != command.Roles[i] || l.Attempts == 0 || l.Evidence == "" {
+			t.Errorf("row %d: %+v", i, l)
+		}
+	}
+}
