@@ -76,7 +76,7 @@ static int header_makes_sense(const struct header *h)
         return 0;
     if (h->type == EVENT ? h->tag != 0 : h->type != RESPONSE && h->tag == 0)
         return 0;
-    return h->total <= FRAME_MESSAGE && h->length <= h->total && (!whole || h->length == h->total);
+    return h->total <= FRAME_MESSAGE && (!whole || h->length == h->total);
 }
 
 static struct partial *find(struct receiver *r, uint32_t tag)
@@ -140,7 +140,7 @@ static int fragment(struct receiver *r, const struct header *h, const uint8_t *p
     const struct header *head = &m->head;
     if (h->type != head->type || h->session != head->session || h->code != head->code || h->total != head->total)
         return -1;
-    if (m->length + h->length > h->total || (last && m->length + h->length < h->total))
+    if (h->length > h->total - m->length || (last && m->length + h->length < h->total))
         return -1;
     if (append(m, p, h->length) != 0)
         return -1;

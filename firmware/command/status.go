@@ -15,7 +15,6 @@ type Status uint32
 // are the meanings that docs/protocol.md prints.
 const (
 	StatusOK                      Status = 0x00000000 // done
-	StatusOperationRestricted     Status = 0x00010A0B // not possible in the present state of the HSM
 	StatusGeneralError            Status = 0x00050000 // a defect of the firmware; report it
 	StatusArgumentsBad            Status = 0x00070000 // the payload is malformed, or a value in it is out of range
 	StatusAttributeReadOnly       Status = 0x00100000 // an attribute that the host may not set, or an object that is not modifiable
@@ -25,7 +24,6 @@ const (
 	StatusAttributeValueInvalid   Status = 0x00130000 // a value of the wrong kind, or one that the attribute does not take
 	StatusSecretMustBeSensitive   Status = 0x00130013 // a secret key cannot be made with sensitive=false
 	StatusPrivateMustBeSensitive  Status = 0x00130015 // a private key cannot be made with sensitive=false
-	StatusDataInvalid             Status = 0x00200000 // the data cannot be processed, such as a DigestInfo of no known hash
 	StatusDataLenRange            Status = 0x00210000 // data, or a whole message, is too long, or not of the length that the mechanism takes
 	StatusDeviceError             Status = 0x00300000 // the storage failed
 	StatusUnknownCommand          Status = 0x00300001 // no command has this number

@@ -12,7 +12,6 @@ import (
 // published gives each constant the name that Thales publishes for its number.
 var published = map[string]string{
 	"StatusOK":                      "LUNA_RET_OK",
-	"StatusOperationRestricted":     "LUNA_RET_OPERATION_RESTRICTED",
 	"StatusGeneralError":            "LUNA_RET_GENERAL_ERROR",
 	"StatusArgumentsBad":            "LUNA_RET_ARGUMENTS_BAD",
 	"StatusAttributeReadOnly":       "LUNA_RET_ATTRIBUTE_READ_ONLY",
@@ -22,7 +21,6 @@ var published = map[string]string{
 	"StatusAttributeValueInvalid":   "LUNA_RET_ATTRIBUTE_VALUE_INVALID",
 	"StatusSecretMustBeSensitive":   "LUNA_RET_SECRET_KEY_MUST_BE_SENSITIVE",
 	"StatusPrivateMustBeSensitive":  "LUNA_RET_PRIVATE_KEY_MUST_BE_SENSITIVE",
-	"StatusDataInvalid":             "LUNA_RET_DATA_INVALID",
 	"StatusDataLenRange":            "LUNA_RET_DATA_LEN_RANGE",
 	"StatusDeviceError":             "LUNA_RET_DEVICE_ERROR",
 	"StatusUnknownCommand":          "LUNA_RET_UNKNOWN_COMMAND",
@@ -107,7 +105,7 @@ func TestStatusPrintsAsTheAdministratorsShellDoes(t *testing.T) {
 		err  error
 		want string
 	}{
-		{command.StatusOperationRestricted, "10A0B : LUNA_RET_OPERATION_RESTRICTED"},
+		{command.Status(0x10A0B), "10A0B : LUNA_RET_OPERATION_RESTRICTED"},
 		{command.StatusPINIncorrect, "A00000 : LUNA_RET_UM_PIN_INCORRECT"},
 		{command.Status(0x12345678), "12345678 : unknown status"},
 		{command.StatusKeySizeRange.With("", ""), "620000 : LUNA_RET_KEY_SIZE_RANGE"},

@@ -136,7 +136,7 @@ func (h Header) flaw() (status uint32, cause string) {
 		return StatusCommandMalformed, "an event has no tag"
 	case h.Total > MaxMessage:
 		return StatusDataLenRange, "message longer than 16 MiB"
-	case h.Length > h.Total, h.Flags == whole && h.Length != h.Total:
+	case h.Flags == whole && h.Length != h.Total:
 		return StatusTransmissionError, "frame length and message length disagree"
 	}
 	return 0, ""
