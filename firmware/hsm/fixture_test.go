@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"io"
 	"os"
 	"sync"
 	"testing"
@@ -42,15 +43,26 @@ type unit struct {
 // newUnit returns an HSM as delivered, with an admin session.
 func newUnit(t testing.TB) *unit {
 	t.Helper()
-	chip, err := flash.NewMemory(flash.DefaultGeometry())
+	return powerOn(t, newChip(t, 128))
+}
+
+// newChip returns a blank chip of so many blocks of 4 KiB.
+func newChip(t testing.TB, blocks int) *flash.Memory {
+	t.Helper()
+	chip, err := flash.NewMemory(flash.Geometry{PageSize: 256, PagesPerBlock: 16, Blocks: blocks})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return powerOn(t, chip)
+	return chip
 }
 
 // powerOn starts an HSM on a chip.
 func powerOn(t testing.TB, chip flash.Device) *unit {
+	t.Helper()
+	return powerOnWith(t, chip, rand.Reader)
+}
+
+func powerOnWith(t testing.TB, chip flash.Device, entropy io.Reader) *unit {
 	t.Helper()
 	u := &unit{t: t, flash: chip, events: make(chan command.Event, 1000)}
 	records, err := store.Open(chip)
@@ -58,7 +70,7 @@ func powerOn(t testing.TB, chip flash.Device) *unit {
 		t.Fatal(err)
 	}
 	u.hsm, err = hsm.Open(hsm.Config{
-		Store: records, Entropy: rand.Reader, Serial: "7000001",
+		Store: records, Entropy: entropy, Serial: "7000001",
 		Notify: func(e command.Event) { u.events <- e },
 	})
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"usbhsm7/firmware/command"
-	"usbhsm7/firmware/flash"
 )
 
 func TestEveryGeneratorMakesWorkingKeys(t *testing.T) {
@@ -237,11 +236,7 @@ func TestLimitOfSessionObjects(t *testing.T) {
 }
 
 func TestFullStorage(t *testing.T) {
-	chip, err := flash.NewMemory(flash.Geometry{PageSize: 256, PagesPerBlock: 16, Blocks: 64})
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := powerOn(t, chip).initialise().createPartition().initPartition()
+	u := powerOn(t, newChip(t, 64)).initialise().createPartition().initPartition()
 	u.ok(command.CodeRoleInit, u.user, &command.RoleInitRequest{Role: command.RoleCO, Password: []byte(coPassword)}, nil)
 	u.ok(command.CodeLogout, u.user, nil, nil)
 	u.logIn(command.RoleCO)

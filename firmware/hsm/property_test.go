@@ -1,0 +1,164 @@
+package hsm_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"usbhsm7/firmware/command"
+)
+
+// machine runs random commands against a simple model of what must be true.
+type machine struct {
+	*unit
+	objects  map[command.Handle]string // acknowledged token objects and their labels
+	attempts map[command.Role]uint     // left
+}
+
+// TestRandomCommandsKeepTheInvariants makes random commands and power cuts, and
+// wants after each: every acknowledged token object with its label is there and
+// no other; nothing sensitive can be read; attempts are what was counted.
+func TestRandomCommandsKeepTheInvariants(t *testing.T) {
+	base := stage(t).ready
+	rapid.Check(t, func(rt *rapid.T) {
+		m := &machine{
+			unit:     powerOn(t, base.Clone()),
+			objects:  map[command.Handle]string{},
+			attempts: map[command.Role]uint{command.RoleSO: 3, command.RolePO: 10, command.RoleCO: 10},
+		}
+		m.start()
+		rt.Repeat(map[string]func(*rapid.T){
+			"generate":      m.generate,
+			"generate pair": m.generatePair,
+			"destroy":       m.destroy,
+			"rename":        m.renameOne,
+			"wrong login":   m.wrongLogin,
+			"reboot":        func(*rapid.T) { m.unit = m.reboot(); m.start() },
+			"log out, in":   func(*rapid.T) { m.ok(command.CodeLogout, m.user, nil, nil); m.enter() },
+			"":              m.check,
+		})
+	})
+}
+
+func (m *machine) start() {
+	m.user = m.open(command.SlotPartition, false)
+	m.enter()
+}
+
+// enter logs the Crypto Officer in, which gives back all attempts.
+func (m *machine) enter() {
+	m.logIn(command.RoleCO)
+	m.attempts[command.RoleCO] = 10
+}
+
+var someLabels = rapid.SampledFrom([]string{"a", "b", "", "ü"})
+
+func (m *machine) generate(t *rapid.T) {
+	label := someLabels.Draw(t, "label")
+	if rapid.Bool().Draw(t, "token") {
+		m.objects[m.aes(label)] = label
+		return
+	}
+	m.secret(command.MechGenericSecretGen, command.Template{command.AttrLabel: "session", command.AttrValueLen: uint64(8)})
+}
+
+func (m *machine) generatePair(t *rapid.T) {
+	label := someLabels.Draw(t, "label")
+	pair := m.ec(label, p256)
+	m.objects[pair.Public], m.objects[pair.Private] = label, label
+}
+
+func (m *machine) pick(t *rapid.T) command.Handle {
+	if len(m.objects) == 0 {
+		t.Skip("no object")
+	}
+	return rapid.SampledFrom(slices.Sorted(maps.Keys(m.objects))).Draw(t, "object")
+}
+
+func (m *machine) destroy(t *rapid.T) {
+	h := m.pick(t)
+	m.ok(command.CodeDestroyObject, m.user, &command.DestroyObjectRequest{Object: h}, nil)
+	delete(m.objects, h)
+}
+
+func (m *machine) renameOne(t *rapid.T) {
+	h, label := m.pick(t), someLabels.Draw(t, "label")
+	m.ok(command.CodeSetAttributes, m.user, &command.SetAttributesRequest{Object: h, Attributes: command.Template{command.AttrLabel: label}}, nil)
+	m.objects[h] = label
+}
+
+// wrongLogin spends an attempt, but never the last one.
+func (m *machine) wrongLogin(t *rapid.T) {
+	role := rapid.SampledFrom(command.Roles).Draw(t, "role")
+	if m.attempts[role] == 1 {
+		t.Skip("the last attempt")
+	}
+	host := m.hsm.Connect()
+	defer host.Close()
+	session := m.openOn(host, role.Slot(), true)
+	m.on(host, command.StatusPINIncorrect, command.CodeLogin, session, &command.LoginRequest{Role: role, Password: []byte("a wrong one")}, nil)
+	m.attempts[role]--
+}
+
+func (m *machine) check(t *rapid.T) {
+	found := m.find(command.Template{command.AttrToken: true})
+	if want := slices.Sorted(maps.Keys(m.objects)); !slices.Equal(found, want) {
+		t.Fatalf("token objects %v, want %v", found, want)
+	}
+	for _, h := range found {
+		a := m.attributes(h)
+		if a.Text(command.AttrLabel) != m.objects[h] {
+			t.Fatalf("object %d has the label %q, want %q", h, a.Text(command.AttrLabel), m.objects[h])
+		}
+		if _, leaked := a[command.AttrValue]; leaked {
+			t.Fatalf("object %d shows its value", h)
+		}
+	}
+	for role, want := range m.attempts {
+		if got := m.role(m.session(role.Slot()), role).AttemptsLeft; got != want {
+			t.Fatalf("%v has %d attempts left, want %d", role, got, want)
+		}
+	}
+}
+
+// FuzzExecute gives arbitrary bytes to an HSM with everybody logged in. It
+// never panics, always answers as the table says, and goes on working.
+func FuzzExecute(f *testing.F) {
+	for _, row := range command.Rows {
+		for session := uint32(0); session < 4; session++ {
+			f.Add(uint32(row.Code), session, sample(f, row, command.SlotPartition))
+		}
+	}
+	f.Add(uint32(0xFFFF), uint32(1), []byte{0xA0})
+	u := fuzzed(f)
+	f.Fuzz(func(t *testing.T, code, session uint32, payload []byte) {
+		u.t = t
+		before := slices.Clone(payload)
+		status, answer := u.host.Execute(context.Background(), command.Code(code), session, payload)
+		if !slices.Equal(before, payload) {
+			t.Error("the payload was changed")
+		}
+		row, _ := command.Lookup(command.Code(code))
+		checkAnswer(t, row, status, answer)
+		if i := u.info(); i.Sessions != 3 || i.State != command.HSMInitialised || i.Objects > 100 || !u.role(2, command.RoleSO).LoggedIn || !u.role(3, command.RoleCO).LoggedIn {
+			u.hsm.Close()
+			u = fuzzed(t)
+		}
+	})
+}
+
+// fuzzed is an HSM with SO and CO logged in and a key of each kind; its
+// sessions are 1 to 3.
+func fuzzed(t testing.TB) *unit {
+	u := powerOn(t, stage(t).ready.Clone())
+	u.admin = u.open(command.SlotAdmin, false)
+	u.user = u.open(command.SlotPartition, false)
+	u.logIn(command.RoleSO).logIn(command.RoleCO)
+	u.aes("aes")
+	u.ec("ec", p256)
+	u.secret(command.MechGenericSecretGen, token("hmac", command.AttrValueLen, uint64(32)))
+	return u
+}
