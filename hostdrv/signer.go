@@ -47,14 +47,14 @@ func (k *Signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byt
 
 // SignContext is Sign with a context. digest is the hash of the message made
 // with opts.HashFunc(); PKCS#1 v1.5 alone also takes unhashed data, with a hash
-// function of 0. A hash that the device lacks, or a digest of another length
-// than that of its hash, is command.StatusMechanismParamInvalid or
-// StatusDataLenRange.
+// function of 0. An RSA signature with a hash that the device lacks is
+// command.StatusMechanismParamInvalid, a digest of another length than its
+// hash has is StatusDataLenRange.
 func (k *Signer) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	hash := opts.HashFunc()
-	if hash != 0 && len(digest) != hash.Size() {
+	if h, ok := hashes[hash]; ok && len(digest) != int(h.size) {
 		return nil, command.StatusDataLenRange.With(
-			fmt.Sprintf("a digest of %d bytes, %s has %d", len(digest), hash, hash.Size()), "")
+			fmt.Sprintf("a digest of %d bytes, %s has %d", len(digest), hash, h.size), "")
 	}
 	if _, ok := k.public.(*rsa.PublicKey); !ok {
 		return k.signECDSA(ctx, digest)
@@ -93,10 +93,10 @@ func (k *Signer) signPSS(ctx context.Context, digest []byte, hash crypto.Hash, s
 	var length uint
 	switch {
 	case salt == rsa.PSSSaltLengthEqualsHash:
-		length = uint(hash.Size())
+		length = uint(h.size)
 	case salt == rsa.PSSSaltLengthAuto: // the longest that fits: RFC 8017, section 9.1.1, step 3
 		bits := k.public.(*rsa.PublicKey).N.BitLen()
-		length = uint((bits-1+7)/8 - hash.Size() - 2)
+		length = uint((bits-1+7)/8 - int(h.size) - 2)
 	case salt > 0:
 		length = uint(salt)
 	default:
