@@ -17,6 +17,9 @@ import (
 	"usbhsm7/usbip/client"
 )
 
+// patience bounds the life of each process; nothing takes nearly as long.
+const patience = 20 * time.Second
+
 // asCommand makes the test binary behave as the command itself.
 const asCommand = "USBHSM7_TEST_AS_COMMAND"
 
@@ -38,7 +41,7 @@ type process struct {
 // command returns the command, not started.
 func command(t *testing.T, args ...string) *process {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	p := &process{Cmd: exec.CommandContext(ctx, os.Args[0], args...)}
 	p.Env = append(os.Environ(), asCommand+"=1")
@@ -149,7 +152,7 @@ func TestCorruptStateIsRefusedAndNotOverwritten(t *testing.T) {
 		"an empty file":         {},
 		"a truncated image":     image[:len(image)/2],
 		"another format":        append([]byte("XXXXXXXX"), image[8:]...),
-		"a flipped bit":         flip(image),
+		"spoilt records":        flip(t, image),
 		"a file that is longer": append(bytes.Clone(image), 0),
 	}
 	for name, content := range tests {
@@ -171,14 +174,22 @@ func TestCorruptStateIsRefusedAndNotOverwritten(t *testing.T) {
 	}
 }
 
-// flip changes a bit of the first record that the flash holds.
-func flip(image []byte) []byte {
-	spoilt := bytes.Clone(image)
-	at := bytes.Index(spoilt, []byte("serial"))
-	if at < 0 {
-		at = len(spoilt) / 4
+// flip changes bytes of the first batch of records in an image, which the file
+// holds with every bit inverted.
+func flip(t *testing.T, image []byte) []byte {
+	t.Helper()
+	batch := []byte("HBAT")
+	for i := range batch {
+		batch[i] = ^batch[i]
 	}
-	spoilt[at] ^= 1
+	at := bytes.Index(image, batch)
+	if at < 0 {
+		t.Fatal("the image holds no records")
+	}
+	spoilt := bytes.Clone(image)
+	for i := range 8 {
+		spoilt[at+40+i] ^= 0x5A
+	}
 	return spoilt
 }
 

@@ -128,7 +128,7 @@ func setUp(t *testing.T, d *hostdrv.Device) {
 // maker makes and destroys keys and remembers what was acknowledged.
 type maker struct {
 	labels map[string]bool // true: made; false: destroyed
-	limbo  string          // the label whose command had no answer; either way is right
+	limbo  string          // the label whose command had no answer: check settles which way it went
 }
 
 // work goes on until the device is gone.
@@ -171,8 +171,10 @@ func (m *maker) check(t *testing.T, s *hostdrv.Session) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := len(found) == 1; got != want && label != m.limbo {
+		got := len(found) == 1
+		if got != want && label != m.limbo {
 			t.Errorf("%s: found %d times, acknowledged as there: %v", label, len(found), want)
 		}
+		m.labels[label] = got
 	}
 }
