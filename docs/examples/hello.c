@@ -1,6 +1,6 @@
 /* A small driver for the usbhsm7 protocol, written from protocol.md.
  *
- *     cc -o hello hello.c frame.c cbor.c -lusb-1.0
+ *     cc -o hello hello.c frame.c cbor.c $(pkg-config --cflags --libs libusb-1.0)
  *     ./hello [vendor:product]        (default 1209:0001)
  *
  * Opens the device, says HELLO, prints what the device tells of itself, and
