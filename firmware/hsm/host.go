@@ -93,7 +93,11 @@ func (h *Host) run(ctx context.Context, code command.Code, session uint32, paylo
 	if err != nil {
 		return nil, err
 	}
-	return command.Marshal(response)
+	answer, err := command.Marshal(response)
+	if err != nil {
+		return nil, command.StatusGeneralError.With("the answer cannot be encoded", "report this")
+	}
+	return answer, nil
 }
 
 func decode(row command.Row, payload []byte) (any, error) {

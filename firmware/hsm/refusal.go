@@ -18,7 +18,8 @@ func refusal(err error) (command.Status, []byte) {
 	return e.Status, payload
 }
 
-// explain finds the refusal in an error. What is none comes from the storage.
+// explain finds the refusal in an error. What is none comes from the storage,
+// whose errors name records but never hold what is in them.
 func explain(err error) *command.Error {
 	var e *command.Error
 	switch {
@@ -29,5 +30,5 @@ func explain(err error) *command.Error {
 	case errors.Is(err, store.ErrFull):
 		return command.StatusHSMStorageFull.With("the storage is full", "destroy objects")
 	}
-	return command.StatusDeviceError.With("the storage failed", "restart the device")
+	return command.StatusDeviceError.With("the storage failed: "+err.Error(), "restart the device")
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/hmac"
 	"crypto/rsa"
+	"errors"
 	"fmt"
 	"io"
 
@@ -181,6 +182,10 @@ func signatureLength(want int) error {
 	return command.StatusSignatureLenRange.With(fmt.Sprintf("a signature of this key has %d bytes", want), "")
 }
 
-func signFailed(error) error {
+// signFailed keeps a refusal of the entropy source.
+func signFailed(err error) error {
+	if e := (*command.Error)(nil); errors.As(err, &e) {
+		return e
+	}
 	return command.StatusGeneralError.With("the signature could not be made", "")
 }

@@ -2,6 +2,8 @@ package object
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"usbhsm7/firmware/command"
 )
@@ -99,6 +101,10 @@ func checkValue(typ command.AttributeType, value any) error {
 	}
 	return nil
 }
+
+// inOrder returns the attributes of a template in ascending order, so that of
+// several faults always the same one is reported.
+func inOrder(t command.Template) []command.AttributeType { return slices.Sorted(maps.Keys(t)) }
 
 func invalid(typ command.AttributeType, rule string) error {
 	return command.StatusAttributeValueInvalid.With(fmt.Sprintf("%s %s", typ, rule), "")

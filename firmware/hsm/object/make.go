@@ -48,8 +48,8 @@ func Make(s Spec, t command.Template) (Draft, error) {
 	if err := t.Check(); err != nil {
 		return Draft{}, err
 	}
-	for typ, value := range t {
-		if err := s.admits(typ, value); err != nil {
+	for _, typ := range inOrder(t) {
+		if err := s.admits(typ, t[typ]); err != nil {
 			return Draft{}, err
 		}
 	}

@@ -125,14 +125,14 @@ func (o *Object) Changed(t command.Template) (*Object, error) {
 	if !o.attrs.Bool(command.AttrModifiable, false) {
 		return nil, command.StatusAttributeReadOnly.With("the object is not modifiable", "")
 	}
-	for typ, value := range t {
+	for _, typ := range inOrder(t) {
 		if row, _ := command.LookupAttribute(typ); !row.OnWrite {
 			return nil, command.StatusAttributeReadOnly.With(fmt.Sprintf("%s cannot be changed", typ), "")
 		}
 		if _, ok := o.attrs[typ]; !ok {
 			return nil, o.lacks(typ)
 		}
-		if err := checkValue(typ, value); err != nil {
+		if err := checkValue(typ, t[typ]); err != nil {
 			return nil, err
 		}
 	}

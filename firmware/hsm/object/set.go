@@ -91,11 +91,11 @@ func NewQuery(t command.Template) (Query, error) {
 		return Query{}, err
 	}
 	q := Query{rest: make(command.Template, len(t))}
-	for typ, value := range t {
+	for _, typ := range inOrder(t) {
 		if row, _ := command.LookupAttribute(typ); row.Secret {
 			return Query{}, command.StatusAttributeSensitive.With(fmt.Sprintf("objects cannot be found by %s", typ), "")
 		}
-		switch v := value.(type) {
+		switch v := t[typ].(type) {
 		case string:
 			q.label = &v
 		case []byte:
