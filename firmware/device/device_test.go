@@ -250,6 +250,37 @@ func TestAMessageOf16MiBGoesThereAndBack(t *testing.T) {
 	}
 }
 
+func TestManyLargeAnswersStayWithinWhatAHostMustHold(t *testing.T) {
+	h := hello(t, power(t))
+	payload, err := command.Marshal(command.Echo{Data: make([]byte, 15<<20)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const requests = 6
+	for tag := uint32(1); tag <= requests; tag++ { // one after the other, none of the answers read
+		splitter := frame.NewSplitter(frame.Message{Type: frame.TypeRequest, Tag: tag, Code: uint32(command.CodeEcho), Payload: payload})
+		for done := false; !done; {
+			var transfer []byte
+			transfer, done = splitter.AppendFrame(nil, frame.MaxTransfer)
+			h.send(transfer)
+		}
+	}
+	served := 0
+	for range requests {
+		switch m := h.receive(); command.Status(m.Code) { // a bad frame fails the test
+		case command.StatusOK:
+			served++
+		case command.StatusMailboxesNotAvailable:
+		default:
+			t.Errorf("tag %d: %v", m.Tag, command.Status(m.Code))
+		}
+	}
+	if served < 2 || served == requests {
+		t.Errorf("%d of %d requests of 15 MiB were served at once", served, requests)
+	}
+	h.alive()
+}
+
 func TestEventsComeOverTheInterruptEndpoint(t *testing.T) {
 	h := hello(t, power(t))
 	setUp(h)

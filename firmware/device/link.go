@@ -13,6 +13,11 @@ import (
 	"usbhsm7/firmware/hsm"
 )
 
+// maxHeld is how many bytes of requests in flight and answers not yet sent the
+// device keeps. A request that would take it past that is refused, unless it is
+// the only one.
+const maxHeld = 64 << 20
+
 // protocolVersion is the one version of the protocol that this firmware speaks.
 const protocolVersion = 1
 
@@ -29,6 +34,7 @@ type link struct {
 	requests chan *request // to the workers
 	answers  chan answer   // to the writer
 	closing  <-chan struct{}
+	held     atomic.Int64 // payload bytes of requests in flight and of answers
 
 	mu       sync.Mutex // guards what follows; epoch and open may be read without it
 	epoch    atomic.Uint64
@@ -151,6 +157,8 @@ func (l *link) accept(m frame.Message) error {
 		return command.StatusOperationActive.With("a request with this tag is still in flight", "")
 	case len(l.inFlight) >= frame.MaxInFlight:
 		return command.StatusMailboxesNotAvailable.With("too many requests in flight", "wait for an answer before sending more")
+	case l.held.Load() > 0 && l.held.Load()+int64(len(m.Payload)) > maxHeld:
+		return command.StatusMailboxesNotAvailable.With("the requests in flight are too large together", "wait for an answer before sending more")
 	}
 	r := &request{epoch: l.epoch.Load(), host: l.host, message: m}
 	r.message.Payload = append([]byte(nil), m.Payload...)
@@ -158,6 +166,7 @@ func (l *link) accept(m frame.Message) error {
 	select {
 	case l.requests <- r:
 		l.inFlight[m.Tag] = r
+		l.held.Add(int64(len(m.Payload)))
 		return nil
 	default: // the workers still finish cancelled requests of earlier hosts
 		r.cancel()
@@ -186,6 +195,7 @@ func (l *link) work() {
 // finish takes r out of flight and sends its answer, unless its host has gone.
 func (l *link) finish(r *request, status command.Status, payload []byte) {
 	r.cancel()
+	l.held.Add(-int64(len(r.message.Payload)))
 	l.mu.Lock()
 	current := r.epoch == l.epoch.Load()
 	if current {
@@ -215,6 +225,7 @@ func (l *link) send(m frame.Message) {
 // queue waits while the host reads too slowly. That is the backpressure: while
 // the queue is full the OUT endpoint is not read, so it answers NAK.
 func (l *link) queue(a answer) {
+	l.held.Add(int64(len(a.message.Payload)))
 	select {
 	case l.answers <- a:
 	case <-l.closing:

@@ -10,15 +10,17 @@ import (
 // time share a transfer, and a large one takes turns with the others, one
 // frame each, so it delays none of them by more than a transfer.
 type writer struct {
-	link   *link
-	active []outgoing // messages with frames left to send, in turn
-	buffer []byte
+	link       *link
+	active     []outgoing // messages with frames left to send, in turn
+	unfinished int        // payload bytes of the active messages of which a part was sent
+	buffer     []byte
 }
 
-// outgoing is a message that is partly sent.
+// outgoing is a message that is not sent to its end yet.
 type outgoing struct {
-	epoch    uint64
+	answer
 	splitter *frame.Splitter
+	begun    bool // a part was sent; counted in unfinished
 }
 
 // transferWriter is the part of usb.InEndpoint that the writers need.
@@ -27,7 +29,7 @@ type transferWriter interface {
 }
 
 // run writes until ctx ends. A transfer that fails was meant for a host that
-// has gone, so what was in it is dropped.
+// has gone, so everything that was under way is dropped.
 func (w *writer) run(ctx context.Context, in transferWriter) {
 	w.buffer = make([]byte, 0, frame.MaxTransfer)
 	for w.collect(ctx) {
@@ -35,7 +37,9 @@ func (w *writer) run(ctx context.Context, in transferWriter) {
 			continue
 		}
 		if err := in.Write(ctx, w.buffer); err != nil {
-			w.active = w.active[:0]
+			for len(w.active) > 0 {
+				w.release(w.pop())
+			}
 		}
 		clear(w.buffer) // it may have held plaintext
 	}
@@ -64,34 +68,53 @@ func (w *writer) collect(ctx context.Context) bool {
 }
 
 func (w *writer) add(a answer) {
-	w.active = append(w.active, outgoing{a.epoch, frame.NewSplitter(a.message)})
+	w.active = append(w.active, outgoing{answer: a, splitter: frame.NewSplitter(a.message)})
 }
 
 // fill packs one frame of each active message into the buffer while there is
 // room. Messages of an earlier epoch are dropped.
 func (w *writer) fill() {
 	w.buffer = w.buffer[:0]
-	for turns := len(w.active); turns > 0 && len(w.active) > 0; turns-- {
-		next := w.active[0]
-		if next.epoch != w.link.epoch.Load() {
-			w.drop()
-			continue
-		}
-		room := frame.MaxTransfer - len(w.buffer)
-		extended, done := next.splitter.AppendFrame(w.buffer, room)
-		if len(extended) == len(w.buffer) {
-			return // no room for a frame
-		}
-		w.buffer = extended
-		if w.drop(); !done {
+	for range len(w.active) {
+		next := w.pop()
+		switch {
+		case next.epoch != w.link.epoch.Load():
+			w.release(next)
+		case !next.begun && w.unfinished+len(next.message.Payload) > frame.MaxUnfinished:
+			w.active = append(w.active, next) // the host may refuse so much at once: later
+		case w.append(&next):
+			w.release(next)
+		default:
 			w.active = append(w.active, next)
 		}
 	}
 }
 
-// drop takes the first active message out, keeping the slice's memory.
-func (w *writer) drop() {
+// append adds a frame of next to the buffer, if there is room for one, and
+// reports whether that was the last.
+func (w *writer) append(next *outgoing) (done bool) {
+	before := len(w.buffer)
+	w.buffer, done = next.splitter.AppendFrame(w.buffer, frame.MaxTransfer-before)
+	if !done && !next.begun && len(w.buffer) > before {
+		next.begun = true
+		w.unfinished += len(next.message.Payload)
+	}
+	return done
+}
+
+// pop takes the first active message out, keeping the slice's memory.
+func (w *writer) pop() outgoing {
+	first := w.active[0]
 	copy(w.active, w.active[1:])
 	w.active[len(w.active)-1] = outgoing{}
 	w.active = w.active[:len(w.active)-1]
+	return first
+}
+
+// release gives back what next held.
+func (w *writer) release(next outgoing) {
+	if next.begun {
+		w.unfinished -= len(next.message.Payload)
+	}
+	w.link.held.Add(-int64(len(next.message.Payload)))
 }
