@@ -123,14 +123,27 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// reset returns the device to the state of delivery. A device that earlier tests
+// have initialised lets only its HSM SO do that.
+func reset(t *testing.T, dev *hostdrv.Device) {
+	t.Helper()
+	ctx := deadline(t)
+	info, err := dev.Info(ctx)
+	must(t, err)
+	admin := open(t, dev, command.SlotAdmin)
+	if info.State == command.HSMInitialised {
+		must(t, admin.Login(ctx, command.RoleSO, passwordSO))
+	}
+	must(t, admin.FactoryReset(ctx))
+}
+
 // initialise brings the device from any state to one with all three roles, and
 // returns a session in which the Crypto Officer is logged in.
 func initialise(t *testing.T, dev *hostdrv.Device) *hostdrv.Session {
 	t.Helper()
 	ctx := deadline(t)
+	reset(t, dev)
 	admin := open(t, dev, command.SlotAdmin)
-	must(t, admin.FactoryReset(ctx))
-	admin = open(t, dev, command.SlotAdmin) // a reset may end sessions
 	must(t, admin.InitHSM(ctx, command.HSMInitRequest{Label: "test", Password: passwordSO}))
 	must(t, admin.Login(ctx, command.RoleSO, passwordSO))
 	must(t, admin.CreatePartition(ctx))

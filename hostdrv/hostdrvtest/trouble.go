@@ -72,7 +72,7 @@ func refusals(t *testing.T, goal Target) {
 
 func events(t *testing.T, goal Target) {
 	dev := dial(t, goal)
-	must(t, open(t, dev, command.SlotAdmin).FactoryReset(deadline(t)))
+	reset(t, dev)
 	e, err := dev.NextEvent(deadline(t))
 	must(t, err)
 	if e.Code != command.EventStateChanged && e.Code != command.EventZeroized {

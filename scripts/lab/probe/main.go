@@ -62,7 +62,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: probe control|read NODE ...")
+		return errors.New("no request: probe control, or probe read, and the node of a device")
 	}
 	device, err := os.OpenFile(args[1], os.O_RDWR, 0)
 	if err != nil {
