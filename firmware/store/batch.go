@@ -53,9 +53,6 @@ func (b *Batch) DeletePrefix(prefix string) { b.add(opDeletePrefix, prefix, nil)
 // is for what must be written even then, such as a first failed login.
 func (b *Batch) UseReserve() { b.reserve = true }
 
-// Len returns the number of changes.
-func (b *Batch) Len() int { return len(b.records) }
-
 // Size returns the bytes that the batch takes in the log.
 func (b *Batch) Size() int { return framed(len(b.body)) }
 

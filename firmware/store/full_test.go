@@ -151,4 +151,12 @@ func TestLimitsAreReported(t *testing.T) {
 	if err := s.Commit(&b); err != nil {
 		t.Errorf("largest record: %v", err)
 	}
+	for value := s.MaxBatch() - b.Size(); b.Size() < s.MaxBatch(); value-- {
+		b = store.Batch{}
+		b.Put("a", make([]byte, store.MaxValue))
+		b.Put("b", make([]byte, value))
+	}
+	if err := s.Commit(&b); err != nil {
+		t.Errorf("batch of %d bytes: %v", b.Size(), err)
+	}
 }

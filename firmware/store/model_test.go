@@ -227,3 +227,103 @@ func TestReplacedRootKeyLeavesNoTrace(t *testing.T) {
 		t.Error("the old root key is still on the chip")
 	}
 }
+
+// TestReadersSeeWholeBatches reads while a writer puts and deletes two keys at
+// a time.
+func TestReadersSeeWholeBatches(t *testing.T) {
+	s := mustOpen(t, blankChip(t, small))
+	done := make(chan struct{})
+	seen := make(chan int)
+	for range 2 {
+		go func() {
+			both := 0
+			for {
+				select {
+				case <-done:
+					seen <- both
+					return
+				default:
+				}
+				switch n := len(slices.Collect(s.Keys("pair/"))); n {
+				case 1:
+					t.Error("half of a batch is visible")
+				case 2:
+					both++
+				}
+				s.Get("pair/a")
+				s.Usage()
+			}
+		}()
+	}
+	for i := range 2000 {
+		kind := [...]string{"put", "delete"}[i%2]
+		c := change{ops: []op{{kind: kind, key: "pair/a"}, {kind: kind, key: "pair/b"}}}
+		if err := c.run(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(done)
+	if <-seen+<-seen == 0 {
+		t.Log("no reader came between two commits")
+	}
+}
+
+func TestClosedStoreRefusesChangesButReads(t *testing.T) {
+	s := mustOpen(t, blankChip(t, small))
+	c := change{ops: []op{{kind: "put", key: "key", value: "value"}}}
+	if err := c.run(s); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	for _, c := range []change{c, {root: strings.Repeat("k", store.RootKeySize)}} {
+		if err := c.run(s); !errors.Is(err, store.ErrClosed) {
+			t.Errorf("%v, want ErrClosed", err)
+		}
+	}
+	if value, ok := s.Get("key"); !ok || string(value) != "value" {
+		t.Errorf("value %q, %v", value, ok)
+	}
+}
+
+func TestGetReturnsACopy(t *testing.T) {
+	s := mustOpen(t, blankChip(t, small))
+	given := []byte("value")
+	var b store.Batch
+	b.Put("key", given)
+	if err := s.Commit(&b); err != nil {
+		t.Fatal(err)
+	}
+	given[0] = 'X'
+	got, _ := s.Get("key")
+	got[1] = 'X'
+	if again, _ := s.Get("key"); string(again) != "value" {
+		t.Errorf("value became %q", again)
+	}
+}
+
+func TestStoreThatLostPowerRefusesChangesUntilOpenedAgain(t *testing.T) {
+	chip := blankChip(t, small)
+	mustOpen(t, chip)
+	s := mustOpen(t, flash.NewPowerCut(chip, 1, flash.Outcome{Mode: flash.TornBits}))
+	c := change{ops: []op{{kind: "put", key: "key"}}}
+	for range 2 {
+		if err := c.run(s); !errors.Is(err, flash.ErrPowerLost) {
+			t.Errorf("%v, want ErrPowerLost", err)
+		}
+	}
+	if err := c.run(mustOpen(t, chip)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRootKeyOfAnotherSizeIsRefused(t *testing.T) {
+	s := mustOpen(t, blankChip(t, small))
+	if s.RootKey() != nil {
+		t.Error("a new store has a root key")
+	}
+	for _, n := range []int{0, 16, 33} {
+		if err := s.ReplaceRootKey(make([]byte, n)); err == nil || s.RootKey() != nil {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+}

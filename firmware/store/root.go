@@ -33,7 +33,7 @@ type rootRecord struct {
 // rootCopy is what one block of the region holds.
 type rootCopy struct {
 	record rootRecord
-	intact bool // a record and nothing else
+	intact bool
 	erased bool
 }
 
@@ -124,11 +124,7 @@ func (r *rootRegion) read(i int) (rootCopy, error) {
 		return rootCopy{erased: true}, nil
 	}
 	record, ok, err := parseRoot(b[:rootSize])
-	if err != nil {
-		return rootCopy{}, err
-	}
-	// Remains of another key make a copy as bad as a damaged record does.
-	return rootCopy{record: record, intact: ok && isErased(b[rootSize:])}, nil
+	return rootCopy{record: record, intact: ok}, err
 }
 
 // renew writes a copy, sparing an erasure where the block is blank.
