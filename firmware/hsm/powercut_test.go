@@ -13,6 +13,7 @@ import (
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/hsm"
+	"usbhsm7/firmware/hsm/vault"
 	"usbhsm7/firmware/store"
 )
 
@@ -201,13 +202,15 @@ func TestCorruptRecordsAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b store.Batch
+		found := 0
 		for key := range records.Keys("") {
 			if strings.HasSuffix(key, victim) {
 				b.Put(key, []byte("no sealed record, but long enough for one"))
+				found++
 			}
 		}
-		if b.Len() != 1 {
-			t.Fatalf("%d records end in %s", b.Len(), victim)
+		if found != 1 {
+			t.Fatalf("%d records end in %s", found, victim)
 		}
 		if err := records.Commit(&b); err != nil {
 			t.Fatal(err)
@@ -220,6 +223,36 @@ func TestCorruptRecordsAreRefused(t *testing.T) {
 		if !bytes.Equal(before, image(t, u.flash)) {
 			t.Errorf("%s: a corrupt state was changed", victim)
 		}
+	}
+}
+
+// TestForgedPrivateObject forges a record with the record key, which whoever
+// holds the flash has, but without the partition key.
+func TestForgedPrivateObject(t *testing.T) {
+	u := ready(t)
+	key := u.aes("x")
+	records, err := store.Open(u.flash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, _, err := vault.Open(records, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, err := command.Marshal(map[int]any{1: true, 2: make([]byte, 100)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c vault.Change
+	c.Put(fmt.Sprintf("object/%08x", key), forged)
+	if err := v.Commit(&c); err != nil {
+		t.Fatal(err)
+	}
+	u = u.reboot()
+	u.user = u.open(command.SlotPartition, false)
+	u.login(command.StatusDeviceError, u.user, command.RoleCO, coPassword)
+	if s := u.role(u.user, command.RoleCO); s.LoggedIn || s.AttemptsLeft != 10 {
+		t.Errorf("state %+v", s)
 	}
 }
 

@@ -79,6 +79,9 @@ func Digest(m *command.Mechanism, data []byte) ([]byte, error) {
 	if err := NoParameters(m); err != nil {
 		return nil, err
 	}
+	if err := checkLength(data); err != nil {
+		return nil, err
+	}
 	return sum(hash, data), nil
 }
 
