@@ -60,27 +60,17 @@ func compare(b *testing.B, l load, depths ...int) {
 }
 
 // benchDevice serves a device whose function always has data and always takes
-// some. It sends transfers of 64 MiB, so that URBs are full but for one in thousands.
-func benchDevice(b *testing.B, size int) string {
+// some.
+func benchDevice(b *testing.B) string {
 	d := newDevice(b)
 	addr, _ := serve(b, server.Options{}, d)
-	transfer := make([]byte, 64<<20)
-	goFunction(b, func(ctx context.Context) {
-		for ctx.Err() == nil {
-			_ = d.In(bulkIn).Write(ctx, transfer)
-		}
-	})
-	goFunction(b, func(ctx context.Context) {
-		sink := make([]byte, size)
-		for ctx.Err() == nil {
-			_, _ = d.Out(bulkOut).Read(ctx, sink)
-		}
-	})
+	goFunction(b, source(d))
+	goFunction(b, sink(d))
 	return addr
 }
 
 func benchClient(b *testing.B, l load, depth int) {
-	addr := benchDevice(b, l.size)
+	addr := benchDevice(b)
 	h := attach(b, addr)
 	free := make(chan *usb.URB, depth)
 	for range depth {
@@ -102,7 +92,7 @@ func benchClient(b *testing.B, l load, depth int) {
 }
 
 func benchServer(b *testing.B, l load, depth int) {
-	addr := benchDevice(b, l.size)
+	addr := benchDevice(b)
 	exchange(b, importRaw(b, addr), l, depth)
 }
 

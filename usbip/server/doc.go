@@ -12,7 +12,8 @@
 //
 // A device has one host at a time. While it has one, the list leaves it out and
 // an import is answered with "busy"; when the connection ends, for whatever
-// reason, the device is free again. When the device unplugs itself the
+// reason, the device is free again: before the host sees the end, if it was not
+// the host that ended it. When the device unplugs itself the
 // connection is dropped, which is how a USB/IP host sees an unplugged device.
 //
 // # How URBs end

@@ -74,7 +74,8 @@ type readFunc func([]byte) (int, error)
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 // run serves the session until the connection ends and returns why it did. When
-// it returns, every URB has been given back by the port.
+// it returns, every URB has been given back by the port; the connection is of no
+// more use and has to be closed.
 func (s *session) run(ctx context.Context, gone <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var helpers sync.WaitGroup
@@ -114,14 +115,16 @@ func (s *session) serve() error {
 	}
 }
 
-// end closes the connection for the reason given; the first reason stays.
+// end stops all use of the connection for the reason given; the first reason
+// stays. The connection is closed only after the device is free again, so that a
+// host that sees the end can import the device at once.
 func (s *session) end(cause error) {
 	s.mu.Lock()
 	if !s.ended {
 		s.ended, s.cause = true, cause
 	}
 	s.mu.Unlock()
-	s.conn.Close()
+	s.conn.SetDeadline(time.Unix(1, 0))
 	notify(s.room)
 }
 

@@ -62,6 +62,19 @@ func serve(t testing.TB, options server.Options, p usb.Port) (string, *server.Se
 	if err != nil {
 		t.Fatal(err)
 	}
+	return listener.Addr().String(), serveOn(t, listener, options, p)
+}
+
+// servePipes is serve without a network.
+func servePipes(t testing.TB, options server.Options, p usb.Port) *pipes {
+	t.Helper()
+	listener := newPipes()
+	serveOn(t, listener, options, p)
+	return listener
+}
+
+func serveOn(t testing.TB, listener net.Listener, options server.Options, p usb.Port) *server.Server {
+	t.Helper()
 	s := server.New(options)
 	if err := s.Export(busID, p); err != nil {
 		t.Fatal(err)
@@ -75,7 +88,7 @@ func serve(t testing.TB, options server.Options, p usb.Port) (string, *server.Se
 			t.Errorf("Serve: %v", err)
 		}
 	})
-	return listener.Addr().String(), s
+	return s
 }
 
 // host is a client.Device with calls that wait. It has a configured device.
@@ -129,25 +142,37 @@ type raw struct {
 	t testing.TB
 }
 
-// importRaw imports the device and configures it, without a client.
-func importRaw(t testing.TB, addr string) *raw {
+func dialRaw(t testing.TB, addr string) *raw {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	r := &raw{conn, t}
-	r.send(proto.AppendImport(nil, busID))
-	if op := r.op(); op.Status != proto.OpOK {
-		t.Fatalf("import: %v", op.Status)
-	}
-	if _, err := proto.ReadDevice(conn, false); err != nil {
-		t.Fatal(err)
-	}
+	return &raw{conn, t}
+}
+
+// importRaw imports a usb.Device and configures it, without a client.
+func importRaw(t testing.TB, addr string) *raw {
+	t.Helper()
+	r := dialRaw(t, addr)
+	r.importDevice()
 	r.send(submit(1000, 0, usb.Setup{Request: usb.SetConfiguration, Value: 1}, 0))
 	r.wantResult(1000, usb.OK, nil)
 	return r
+}
+
+func (r *raw) importDevice() proto.Device {
+	r.t.Helper()
+	r.send(proto.AppendImport(nil, busID))
+	if op := r.op(); op != (proto.Op{Code: proto.OpReplyImport}) {
+		r.t.Fatalf("import: %+v", op)
+	}
+	d, err := proto.ReadDevice(r, false)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return d
 }
 
 func (r *raw) send(messages ...[]byte) {
@@ -270,4 +295,25 @@ func goFunction(t testing.TB, f func(context.Context)) {
 		cancel()
 		running.Wait()
 	})
+}
+
+// sink takes transfers as fast as the host sends them.
+func sink(d *usb.Device) func(context.Context) {
+	return func(ctx context.Context) {
+		p := make([]byte, 16<<10)
+		for ctx.Err() == nil {
+			_, _ = d.Out(bulkOut).Read(ctx, p)
+		}
+	}
+}
+
+// source sends transfers as fast as the host takes them. They have 64 MiB, so
+// that URBs are full but for one in thousands.
+func source(d *usb.Device) func(context.Context) {
+	transfer := make([]byte, 64<<20)
+	return func(ctx context.Context) {
+		for ctx.Err() == nil {
+			_ = d.In(bulkIn).Write(ctx, transfer)
+		}
+	}
 }

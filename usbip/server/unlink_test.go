@@ -1,0 +1,186 @@
+package server_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"usbhsm7/usbip/server"
+	"usbhsm7/usbip/usb"
+)
+
+// withScripted runs a test on a scripted port, with synthetic time.
+func withScripted(t *testing.T, options server.Options, test func(t *testing.T, r *raw, port *scripted)) {
+	synctest.Test(t, func(t *testing.T) {
+		port := newScripted()
+		r := servePipes(t, options, port).dial(t)
+		defer r.Close()
+		r.importDevice()
+		test(t, r, port)
+	})
+}
+
+// wantEcho shows that the stream is in step: a URB ends with its own reply, next.
+func (r *raw) wantEcho(port *scripted, seq uint32) {
+	r.t.Helper()
+	r.send(submit(seq, bulkIn, usb.Setup{}, 4))
+	u := <-port.submitted
+	port.complete(u, copy(u.Buffer, "echo"), usb.OK)
+	r.wantResult(seq, usb.OK, []byte("echo"))
+}
+
+func TestUnlinkOfAPendingURBIsItsOnlyAnswer(t *testing.T) {
+	addr, _ := serve(t, server.Options{}, newDevice(t))
+	r := importRaw(t, addr)
+	r.send(submit(1, bulkIn, usb.Setup{}, 512), unlink(2, 1))
+	r.wantUnlinked(2, usb.ECONNRESET) // with the number of the UNLINK, not of the victim
+	r.wantAlive()                     // and no reply to SUBMIT 1 before it
+}
+
+func TestUnlinkOfAControlTransfer(t *testing.T) {
+	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
+		r.send(submit(1, 0x80, usb.Setup{RequestType: 0xc0, Length: 8}, 8), unlink(2, 1))
+		r.wantUnlinked(2, usb.ECONNRESET)
+		<-port.submitted
+		r.wantEcho(port, 3)
+	})
+}
+
+func TestUnlinkThatComesTooLateFollowsTheReply(t *testing.T) {
+	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
+		r.send(submit(1, bulkIn, usb.Setup{}, 4))
+		u := <-port.submitted
+		port.complete(u, copy(u.Buffer, "data"), usb.OK)
+		r.send(unlink(2, 1))
+		r.wantResult(1, usb.OK, []byte("data"))
+		r.wantUnlinked(2, usb.OK)
+	})
+}
+
+func TestCompletionThatWinsAgainstTheUnlinkIsWrittenFirst(t *testing.T) {
+	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
+		port.cancel = func(u *usb.URB) { port.complete(u, copy(u.Buffer, "data"), usb.OK) }
+		r.send(submit(1, bulkIn, usb.Setup{}, 4), unlink(2, 1))
+		r.wantResult(1, usb.OK, []byte("data"))
+		r.wantUnlinked(2, usb.OK)
+	})
+}
+
+func TestURBThatCannotBeCancelledEndsInItsOwnTime(t *testing.T) {
+	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
+		port.cancel = func(*usb.URB) {}
+		r.send(submit(1, bulkIn, usb.Setup{}, 4), unlink(2, 1))
+		u := <-port.submitted
+		r.wantEcho(port, 3)
+		port.complete(u, copy(u.Buffer, "late"), usb.OK)
+		r.wantResult(1, usb.OK, []byte("late"))
+		r.wantUnlinked(2, usb.OK)
+	})
+}
+
+func TestCancelledURBDeliversWhatHadArrived(t *testing.T) {
+	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
+		port.cancel = func(u *usb.URB) { port.complete(u, copy(u.Buffer, "par"), usb.ECONNRESET) }
+		r.send(submit(1, bulkIn, usb.Setup{}, 512), unlink(2, 1))
+		r.wantResult(1, usb.ECONNRESET, []byte("par"))
+		r.wantUnlinked(2, usb.OK)
+	})
+}
+
+func TestSecondUnlinkOfOneURBFollowsTheFirst(t *testing.T) {
+	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
+		port.cancel = func(*usb.URB) {}
+		r.send(submit(1, bulkIn, usb.Setup{}, 4), unlink(2, 1), unlink(3, 1))
+		u := <-port.submitted
+		r.wantEcho(port, 4)
+		port.complete(u, 0, usb.ECONNRESET)
+		r.wantUnlinked(2, usb.ECONNRESET)
+		r.wantUnlinked(3, usb.OK)
+	})
+}
+
+func TestEarlyUnlinkIsHeldUntilItsSubmit(t *testing.T) {
+	for name, endpoint := range map[string]uint8{"IN": bulkIn, "OUT": bulkOut} {
+		t.Run(name, func(t *testing.T) {
+			withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
+				r.send(unlink(8, 7))
+				r.wantEcho(port, 1) // the UNLINK has no answer yet
+				message := submit(7, endpoint, usb.Setup{}, 100)
+				if endpoint == bulkOut {
+					message = append(message, make([]byte, 100)...)
+				}
+				r.send(message)
+				r.wantUnlinked(8, usb.ECONNRESET)
+				r.wantEcho(port, 2) // nothing of SUBMIT 7 is left in the stream
+				if len(port.submitted) != 0 {
+					t.Error("the cancelled URB reached the device")
+				}
+				r.send(unlink(9, 7)) // 7 has ended: answered at once
+				r.wantUnlinked(9, usb.OK)
+			})
+		})
+	}
+}
+
+func TestEarlyUnlinkWithoutASubmitIsAnsweredInTheEnd(t *testing.T) {
+	withScripted(t, server.Options{UnlinkTimeout: time.Second}, func(t *testing.T, r *raw, port *scripted) {
+		start := time.Now()
+		r.send(unlink(8, 7))
+		time.Sleep(time.Second / 2)
+		r.send(unlink(10, 9))
+		r.wantUnlinked(8, usb.OK)
+		if waited := time.Since(start); waited != time.Second {
+			t.Errorf("answered after %v, want 1s", waited)
+		}
+		r.wantUnlinked(10, usb.OK)
+		if waited := time.Since(start); waited != 3*time.Second/2 {
+			t.Errorf("the second answered after %v, want 1.5s", waited)
+		}
+		r.wantEcho(port, 7) // too late to cancel: a URB like any other
+	})
+}
+
+func TestUnlinkOfAnOldURBIsAnsweredAtOnce(t *testing.T) {
+	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
+		for seq := range uint32(1024) {
+			r.wantEcho(port, seq)
+		}
+		start := time.Now()
+		r.send(unlink(5000, 0))
+		r.wantUnlinked(5000, usb.OK)
+		if time.Since(start) != 0 {
+			t.Error("the answer took its time")
+		}
+	})
+}
+
+func TestTooManyUnlinksEndTheConnection(t *testing.T) {
+	withScripted(t, server.Options{MaxPending: 4}, func(t *testing.T, r *raw, port *scripted) {
+		for i := range uint32(5) {
+			r.send(unlink(100+i, i))
+		}
+		r.wantDropped()
+	})
+}
+
+func TestHostThatLeavesGetsNoMoreAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		port := newScripted()
+		listener := servePipes(t, server.Options{}, port)
+		r := listener.dial(t)
+		r.importDevice()
+		r.send(submit(1, bulkIn, usb.Setup{}, 4), submit(2, bulkIn, usb.Setup{}, 4))
+		synctest.Wait()
+		if port.count() != 2 {
+			t.Fatalf("%d URBs pending, want 2", port.count())
+		}
+		r.Close()
+		synctest.Wait()
+		if port.count() != 0 {
+			t.Errorf("%d URBs outlive their host", port.count())
+		}
+		next := listener.dial(t)
+		defer next.Close()
+		next.importDevice()
+	})
+}
