@@ -28,7 +28,7 @@ Returns when the kernel has enumerated the device.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
 			defer cancel()
-			before, _ := a.where.listBus(ctx, overUSB)
+			before, _ := a.where.bus(overUSB).List(ctx)
 			port, err := vhci.Attach(ctx, a.where.usbip, busID)
 			if err != nil {
 				return err
@@ -51,7 +51,7 @@ func (a *app) awaitDevice(ctx context.Context, before []transport.Info) (transpo
 	ticker := time.NewTicker(enumerationPoll)
 	defer ticker.Stop()
 	for {
-		now, _ := a.where.listBus(ctx, overUSB)
+		now, _ := a.where.bus(overUSB).List(ctx)
 		for _, info := range now {
 			if !slices.ContainsFunc(before, func(b transport.Info) bool { return b.Path == info.Path }) {
 				return info, nil

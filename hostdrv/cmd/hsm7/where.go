@@ -60,16 +60,12 @@ func (w where) buses() ([]busName, error) {
 	return nil, usagef("--via %q is not usb, usbip or auto", w.via)
 }
 
-// connect returns the bus and what ends its use.
-func (w where) connect(name busName) (transport.Bus, func(), error) {
+// bus returns the bus with that name.
+func (w where) bus(name busName) transport.Bus {
 	if name == overUSBIP {
-		return usbip.New(w.usbip), func() {}, nil
+		return usbip.New(w.usbip)
 	}
-	bus, err := gousb.New()
-	if err != nil {
-		return nil, nil, err
-	}
-	return bus, func() { _ = bus.Close() }, nil
+	return gousb.New()
 }
 
 // selector returns what the flags choose.
@@ -108,7 +104,7 @@ func (w where) list(ctx context.Context) ([]found, error) {
 	var devices []found
 	var failures []error
 	for _, name := range names {
-		infos, err := w.listBus(ctx, name)
+		infos, err := w.bus(name).List(ctx)
 		if err != nil {
 			failures = append(failures, fmt.Errorf("%s: %w", name, err))
 		}
@@ -124,15 +120,6 @@ func (w where) list(ctx context.Context) ([]found, error) {
 	return nil, errors.Join(failures...)
 }
 
-func (w where) listBus(ctx context.Context, name busName) ([]transport.Info, error) {
-	bus, release, err := w.connect(name)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return bus.List(ctx)
-}
-
 // open opens the device. release closes it.
 func (w where) open(ctx context.Context) (device *hostdrv.Device, release func(), err error) {
 	selector, err := w.selector()
@@ -145,9 +132,9 @@ func (w where) open(ctx context.Context) (device *hostdrv.Device, release func()
 	}
 	var failures []error
 	for _, name := range names {
-		device, release, err = w.openBus(ctx, name, selector)
+		device, err = hostdrv.Dial(ctx, w.bus(name), selector, hostdrv.Options{Client: "hsm7 " + version})
 		if err == nil {
-			return device, release, nil
+			return device, func() { _ = device.Close() }, nil
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", name, err))
 		if !errors.Is(err, transport.ErrNotFound) && !errors.Is(err, errors.ErrUnsupported) {
@@ -155,20 +142,4 @@ func (w where) open(ctx context.Context) (device *hostdrv.Device, release func()
 		}
 	}
 	return nil, nil, errors.Join(failures...)
-}
-
-func (w where) openBus(ctx context.Context, name busName, selector transport.Selector) (*hostdrv.Device, func(), error) {
-	bus, release, err := w.connect(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	device, err := hostdrv.Dial(ctx, bus, selector, hostdrv.Options{Client: "hsm7 " + version})
-	if err != nil {
-		release()
-		return nil, nil, err
-	}
-	return device, func() {
-		_ = device.Close()
-		release()
-	}, nil
 }

@@ -24,47 +24,41 @@ import (
 const controlTimeout = 5 * time.Second
 
 // Bus is the machine's USB. It may be used by several goroutines.
-type Bus struct {
-	context *libusb.Context
-}
+//
+// It keeps nothing open. Each List, and each link, has a libusb of its own,
+// because one that runs for longer learns of new devices only where udev runs,
+// which it does not in most containers.
+type Bus struct{}
 
 var _ transport.Bus = (*Bus)(nil)
 
-// New starts libusb. It fails where the system has no USB at all, as in most
-// containers.
-func New() (bus *Bus, err error) {
-	defer func() {
-		if reason := recover(); reason != nil { // gousb panics when libusb_init fails
-			err = fmt.Errorf("start libusb: %v: is /dev/bus/usb present? (a container needs it passed in)", reason)
-		}
-	}()
-	return &Bus{context: libusb.NewContext()}, nil
-}
-
-// Close stops libusb. Every link must have been closed before.
-func (b *Bus) Close() error {
-	if err := b.context.Close(); err != nil {
-		return fmt.Errorf("stop libusb: %w", err)
-	}
-	return nil
-}
+// New returns the bus.
+func New() *Bus { return &Bus{} }
 
 // List implements transport.Bus. It opens no device: on Linux the serial
 // number comes from sysfs, elsewhere it stays empty.
 func (b *Bus) List(context.Context) ([]transport.Info, error) {
+	usb, err := start()
+	if err != nil {
+		return nil, err
+	}
 	var found []transport.Info
-	// Errors here concern single devices whose descriptors cannot be read, as
-	// when one is just leaving. The others are listed all the same.
-	_, err := b.context.OpenDevices(func(d *libusb.DeviceDesc) bool {
+	_, err = usb.OpenDevices(func(d *libusb.DeviceDesc) bool {
 		if _, ok := choose(d); ok {
 			found = append(found, infoOf(d))
 		}
 		return false
 	})
-	if err != nil && len(found) == 0 && !leaving(err) {
-		return nil, explain("list USB devices", err)
+	closeErr := usb.Close()
+	if len(found) > 0 || err != nil && leaving(err) {
+		// The error concerns another device, whose descriptors cannot be read,
+		// or one that has just left.
+		return found, closeErr
 	}
-	return found, nil
+	if err != nil {
+		return nil, errors.Join(explain("list USB devices", err), closeErr)
+	}
+	return nil, closeErr
 }
 
 // Open implements transport.Bus.
@@ -77,18 +71,43 @@ func (b *Bus) Open(ctx context.Context, s transport.Selector) (transport.Link, e
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		device, err := b.openDevice(info)
-		if err != nil {
-			return nil, err
-		}
-		return claim(device, info)
+		return open(info)
 	})
+}
+
+// start starts a libusb. Where the system has no USB at all it fails with an
+// error that wraps errors.ErrUnsupported.
+func start() (usb *libusb.Context, err error) {
+	defer func() {
+		if reason := recover(); reason != nil { // gousb panics when libusb_init fails
+			err = fmt.Errorf("start libusb: %v: is /dev/bus/usb present? (a container needs it passed in): %w", reason, errors.ErrUnsupported)
+		}
+	}()
+	return libusb.NewContext(), nil
+}
+
+// open opens the device at the path of info and claims the HSM in it.
+func open(info transport.Info) (transport.Link, error) {
+	usb, err := start()
+	if err != nil {
+		return nil, err
+	}
+	device, err := openDevice(usb, info)
+	if err != nil {
+		return nil, errors.Join(err, usb.Close())
+	}
+	device.ControlTimeout = controlTimeout
+	l, err := newLink(usb, device, info)
+	if err != nil {
+		return nil, errors.Join(err, device.Close(), usb.Close())
+	}
+	return l, nil
 }
 
 // openDevice opens the device at the path of info. OpenDevices may return
 // devices and an error together: then the error concerns another device.
-func (b *Bus) openDevice(info transport.Info) (*libusb.Device, error) {
-	devices, err := b.context.OpenDevices(func(d *libusb.DeviceDesc) bool {
+func openDevice(usb *libusb.Context, info transport.Info) (*libusb.Device, error) {
+	devices, err := usb.OpenDevices(func(d *libusb.DeviceDesc) bool {
 		return pathOf(d) == info.Path && uint16(d.Vendor) == info.Vendor && uint16(d.Product) == info.Product
 	})
 	if len(devices) > 0 {
@@ -179,15 +198,4 @@ func (p *place) take(s libusb.InterfaceSetting) bool {
 		}
 	}
 	return p.out.MaxPacketSize > 0 && p.in.MaxPacketSize > 0 && p.event.MaxPacketSize > 0
-}
-
-// claim takes the HSM's interface and starts the pipes. It closes device if it
-// fails.
-func claim(device *libusb.Device, info transport.Info) (transport.Link, error) {
-	device.ControlTimeout = controlTimeout
-	l, err := newLink(device, info)
-	if err != nil {
-		return nil, errors.Join(err, device.Close())
-	}
-	return l, nil
 }

@@ -6,9 +6,12 @@ import (
 	"cmp"
 	"context"
 	"os"
+	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"usbhsm7/hostdrv/hostdrvtest"
 	"usbhsm7/hostdrv/transport"
@@ -20,20 +23,12 @@ import (
 // or idVendor:idProduct in hexadecimal. Its keys are destroyed.
 const deviceVariable = "HSM7_TEST_DEVICE"
 
-// start starts libusb until the test ends.
-func start(t *testing.T) *gousb.Bus {
-	t.Helper()
-	bus, err := gousb.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := bus.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return bus
-}
+// These may hold shell commands that take the device off the bus and put it
+// back, such as "usbip detach -p 0". With them its disappearance is tested too.
+const (
+	unplugVariable = "HSM7_TEST_UNPLUG"
+	plugVariable   = "HSM7_TEST_PLUG"
+)
 
 // selector returns what the environment names.
 func selector(t *testing.T) transport.Selector {
@@ -68,20 +63,59 @@ func facts(t *testing.T, bus *gousb.Bus) transport.Info {
 	return info
 }
 
+// plugs returns what unplugs the device and what plugs it in again, nil if the
+// environment does not say how. Both return when the bus shows it.
+func plugs(t *testing.T, bus *gousb.Bus, device transport.Info) (unplug, plug func()) {
+	off, on := os.Getenv(unplugVariable), os.Getenv(plugVariable)
+	if off == "" || on == "" {
+		return nil, nil
+	}
+	await := func(command string, present bool) {
+		t.Helper()
+		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		look := time.NewTicker(20 * time.Millisecond)
+		defer look.Stop()
+		for listed(t, bus, device) != present {
+			select {
+			case <-look.C:
+			case <-ctx.Done():
+				t.Fatalf("after %q the bus does not change", command)
+			}
+		}
+	}
+	return func() { await(off, false) }, func() { await(on, true) }
+}
+
+func listed(t *testing.T, bus *gousb.Bus, device transport.Info) bool {
+	t.Helper()
+	found, err := bus.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Contains(found, device)
+}
+
 func TestConformance(t *testing.T) {
-	bus := start(t)
+	bus := gousb.New()
 	info := facts(t, bus)
-	transporttest.Run(t, func(*testing.T) transporttest.Target {
-		return transporttest.Target{Bus: bus, Device: info}
+	transporttest.Run(t, func(t *testing.T) transporttest.Target {
+		unplug, plug := plugs(t, bus, info)
+		return transporttest.Target{Bus: bus, Device: info, Unplug: unplug, Plug: plug}
 	})
 }
 
 func TestDriver(t *testing.T) {
-	bus := start(t)
+	bus := gousb.New()
 	info := facts(t, bus)
-	hostdrvtest.Run(t, func(*testing.T) hostdrvtest.Target {
+	hostdrvtest.Run(t, func(t *testing.T) hostdrvtest.Target {
+		unplug, plug := plugs(t, bus, info)
 		return hostdrvtest.Target{
-			Bus: bus, Selector: transport.Selector{Vendor: info.Vendor, Product: info.Product, Serial: info.Serial},
+			Bus: bus, Unplug: unplug, Plug: plug,
+			Selector: transport.Selector{Vendor: info.Vendor, Product: info.Product, Serial: info.Serial},
 		}
 	})
 }

@@ -26,6 +26,7 @@ const (
 // link is one claimed device.
 type link struct {
 	info   transport.Info
+	usb    *libusb.Context
 	device *libusb.Device
 	config *libusb.Config
 	iface  *libusb.Interface
@@ -40,13 +41,14 @@ type link struct {
 	closed  error // what Close returned
 }
 
-// newLink claims the interface, detaching a kernel driver that may hold it.
-func newLink(device *libusb.Device, info transport.Info) (_ *link, err error) {
+// newLink claims the interface, detaching a kernel driver that may hold it, and
+// starts the pipes. From then on usb and device are the link's to close.
+func newLink(usb *libusb.Context, device *libusb.Device, info transport.Info) (_ *link, err error) {
 	where, ok := choose(device.Desc)
 	if !ok {
 		return nil, fmt.Errorf("%w: its descriptors have changed", transport.ErrNotFound)
 	}
-	l := &link{info: info, device: device}
+	l := &link{info: info, usb: usb, device: device}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.releaseInterface())
@@ -177,7 +179,7 @@ func (l *link) Close() error {
 		defer l.writing.Unlock()
 		l.in.wait()
 		l.event.wait()
-		l.closed = errors.Join(l.releaseInterface(), l.device.Close())
+		l.closed = errors.Join(l.releaseInterface(), l.device.Close(), l.usb.Close())
 	})
 	return l.closed
 }

@@ -10,19 +10,18 @@ import (
 	"usbhsm7/hostdrv/transport"
 )
 
-// Bus cannot be made in a program that was built without cgo.
+// Bus finds no devices in a program that was built without cgo.
 type Bus struct{}
+
+var _ transport.Bus = (*Bus)(nil)
 
 var errNoCgo = fmt.Errorf("this program was built without libusb (CGO_ENABLED=0): build it with cgo and libusb-1.0-0-dev, or use the built-in USB/IP client: %w", errors.ErrUnsupported)
 
-// New returns an error that wraps errors.ErrUnsupported.
-func New() (*Bus, error) { return nil, errNoCgo }
+// New returns a bus whose methods all fail.
+func New() *Bus { return &Bus{} }
 
-// List returns the error of New.
+// List returns an error that wraps errors.ErrUnsupported.
 func (*Bus) List(context.Context) ([]transport.Info, error) { return nil, errNoCgo }
 
-// Open returns the error of New.
+// Open returns an error that wraps errors.ErrUnsupported.
 func (*Bus) Open(context.Context, transport.Selector) (transport.Link, error) { return nil, errNoCgo }
-
-// Close does nothing.
-func (*Bus) Close() error { return nil }

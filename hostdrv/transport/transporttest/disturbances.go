@@ -69,6 +69,7 @@ func vanishes(t *testing.T, goal Target) {
 		ended <- err
 	}()
 	goal.Unplug()
+	t.Cleanup(goal.Plug)
 	for range 2 {
 		if err := <-ended; !errors.Is(err, transport.ErrDisconnected) {
 			t.Errorf("a read ended with %v, want %v", err, transport.ErrDisconnected)
