@@ -57,6 +57,24 @@ func ownWithoutModule(ctx context.Context, t *testing.T, b *bench) string {
 	return strings.TrimSpace(said)
 }
 
+func ownAsUser(ctx context.Context, t *testing.T, b *bench) string {
+	s := plugIn(t)
+	const nobody = 65534
+	asUser := func(arguments ...string) lab.Result {
+		r, _ := b.Run(ctx, lab.Command{Argv: append([]string{hsm7Path}, arguments...), User: nobody}) // the code is in r too
+		return r
+	}
+	refused := asUser("attach", "--usbip", s.address)
+	if refused.Code == 0 {
+		t.Error("an ordinary user may attach devices to the kernel")
+	}
+	want(t, refused.Stderr, `no permission`, `sudo`)
+	s.attach(ctx, t, b) // the device was not left busy
+	local, _ := b.awaitDevice(ctx, t)
+	want(t, asUser("ports").Stdout, `port 0: `+local)
+	return strings.TrimSpace(refused.Stderr)
+}
+
 // gousbConformance runs the tests that every transport passes.
 func gousbConformance(ctx context.Context, t *testing.T, b *bench) string {
 	return b.hardwareTest(ctx, t, "TestConformance")

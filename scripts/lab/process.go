@@ -23,6 +23,7 @@ type Command struct {
 	Argv   []string  // the program, by path or name, and its arguments
 	Env    []string  // added to the guest's environment
 	Dir    string    // empty: /
+	User   uint32    // number of the user and group to run as; 0: root
 	Stdin  []byte    // standard input
 	Stdout io.Writer // also gets the standard output as it is written; may be nil
 }
@@ -77,7 +78,9 @@ type Process struct {
 // Start starts a program. ctx bounds its whole life, as for Exec.
 func (m *Machine) Start(ctx context.Context, c Command) (*Process, error) {
 	ctx, cancel := withLimit(ctx)
-	r, err := m.send(ctx, protocol.Request{Op: protocol.Exec, Argv: c.Argv, Env: c.Env, Dir: c.Dir, Data: c.Stdin})
+	r, err := m.send(ctx, protocol.Request{
+		Op: protocol.Exec, Argv: c.Argv, Env: c.Env, Dir: c.Dir, User: c.User, Data: c.Stdin,
+	})
 	if err != nil {
 		cancel()
 		return nil, err

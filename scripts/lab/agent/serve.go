@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,10 +60,10 @@ func hello(token string) protocol.Hello {
 // answer carries out one request. Its context ends when the host closes the
 // connection.
 func answer(conn net.Conn, request protocol.Request) {
-	defer conn.Close()
 	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	closed := make(chan struct{})
 	go func() {
+		defer close(closed)
 		defer cancel()
 		_, _ = io.Copy(io.Discard, conn) // the host sends nothing more: this waits for its end
 	}()
@@ -73,6 +74,8 @@ func answer(conn net.Conn, request protocol.Request) {
 		last.Error = err.Error()
 	}
 	out.send(last)
+	conn.Close()
+	<-closed
 }
 
 func perform(ctx context.Context, r protocol.Request, out *replies) (protocol.Reply, error) {
@@ -103,10 +106,13 @@ func execute(ctx context.Context, r protocol.Request, out *replies) (protocol.Re
 	cmd := exec.CommandContext(ctx, r.Argv[0], r.Argv[1:]...)
 	cmd.Env = append(os.Environ(), r.Env...)
 	cmd.Dir = r.Dir
-	cmd.Stdin = strings.NewReader(string(r.Data))
+	cmd.Stdin = bytes.NewReader(r.Data)
 	cmd.Stdout = out.stream(func(p []byte) protocol.Reply { return protocol.Reply{Stdout: p} })
 	cmd.Stderr = out.stream(func(p []byte) protocol.Reply { return protocol.Reply{Stderr: p} })
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if r.User != 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: r.User, Gid: r.User}
+	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()

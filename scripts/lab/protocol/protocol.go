@@ -42,6 +42,7 @@ type Request struct {
 	Argv    []string    `json:"argv,omitempty"`
 	Env     []string    `json:"env,omitempty"` // added to the agent's own environment
 	Dir     string      `json:"dir,omitempty"`
+	User    uint32      `json:"user,omitempty"` // user and group to run as
 	Data    []byte      `json:"data,omitempty"` // standard input of Exec, content of Put
 	Path    string      `json:"path,omitempty"`
 	Mode    fs.FileMode `json:"mode,omitempty"`
