@@ -194,8 +194,12 @@ func mechanismsTable() string {
 		use  command.Use
 		name string
 	}{
-		{command.UseGenerate, "generate"}, {command.UseSign, "sign"}, {command.UseVerify, "verify"},
-		{command.UseEncrypt, "encrypt"}, {command.UseDecrypt, "decrypt"}, {command.UseDigest, "digest"},
+		{command.UseGenerate, "generate"},
+		{command.UseSign, "sign"},
+		{command.UseVerify, "verify"},
+		{command.UseEncrypt, "encrypt"},
+		{command.UseDecrypt, "decrypt"},
+		{command.UseDigest, "digest"},
 	}
 	keys := map[uint64]string{
 		command.KeyRSA: "RSA", command.KeyEC: "EC", command.KeyGenericSecret: "generic secret", command.KeyAES: "AES",

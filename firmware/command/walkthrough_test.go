@@ -59,7 +59,8 @@ func walkthrough(t *testing.T) string {
 func exampleSteps(t *testing.T) []step {
 	t.Helper()
 	hello := step{
-		"HELLO", frame.Message{Type: frame.TypeHello, Tag: 0x5EED0001},
+		"HELLO",
+		frame.Message{Type: frame.TypeHello, Tag: 0x5EED0001},
 		&command.HelloRequest{MinVersion: 1, MaxVersion: 1, Client: "example"},
 	}
 	open := request(0x5EED0002, command.CodeSessionOpen, 0, &command.SessionOpenRequest{Slot: command.SlotPartition})
@@ -78,7 +79,8 @@ func exampleSteps(t *testing.T) []step {
 	})
 	leave := request(0x5EED0006, command.CodeSessionClose, exampleSession, nil)
 	return []step{
-		hello, {"HELLO, the answer", hello.message, capabilities()},
+		hello,
+		{"HELLO, the answer", hello.message, capabilities()},
 		open, response(open, &command.SessionOpenResponse{Session: exampleSession}),
 		login, response(login, nil),
 		generate, response(generate, &command.KeyPairResponse{Public: 1, Private: 2}),

@@ -34,12 +34,17 @@ type keyAlgorithm struct {
 
 var keyAlgorithms = []keyAlgorithm{
 	{
-		"rsa-2048", command.Mechanism{Type: command.MechRSAPKCS}, append(digestInfoSHA256, digest[:]...),
+		"rsa-2048",
+		command.Mechanism{Type: command.MechRSAPKCS},
+		append(digestInfoSHA256, digest[:]...),
 		func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
-		command.Mechanism{Type: command.MechRSAKeyPairGen}, command.Template{command.AttrModulusBits: uint64(2048)},
+		command.Mechanism{Type: command.MechRSAKeyPairGen},
+		command.Template{command.AttrModulusBits: uint64(2048)},
 	},
 	{
-		"p-256", command.Mechanism{Type: command.MechECDSA}, digest[:],
+		"p-256",
+		command.Mechanism{Type: command.MechECDSA},
+		digest[:],
 		func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
 		command.Mechanism{Type: command.MechECKeyPairGen},
 		command.Template{command.AttrECParams: []byte{0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07}},
@@ -134,7 +139,8 @@ func commandCases() ([]benchCase, func(), error) {
 	for _, callers := range []int{1, manyCallers} {
 		cases = append(cases, benchCase{
 			fmt.Sprintf("command/echo-64/callers=%d", callers), "commands", "the in-process transport",
-			load{callers: callers, do: echo(bench.device, payload)}, load{callers: callers, do: echo(bench.inProcess, payload)},
+			load{callers: callers, do: echo(bench.device, payload)},
+			load{callers: callers, do: echo(bench.inProcess, payload)},
 		})
 	}
 	return cases, bench.close, nil
