@@ -44,9 +44,7 @@ func (r *reader) begin() error {
 
 // next returns the next batch, or nil behind the last one that is sealed.
 func (r *reader) next() (*batch, error) {
-	if err := r.advance(); err != nil || r.pos == (r.head+1)*r.room {
-		return nil, err
-	}
+	r.advance()
 	h, size, err := r.batchHeader()
 	if err != nil || size == 0 {
 		return nil, err
@@ -60,7 +58,7 @@ func (r *reader) next() (*batch, error) {
 	if err := r.read(r.pos+batchHeaderSize, body); err != nil {
 		return nil, err
 	}
-	if checksum(body) != h.check || !r.inOnePiece(home, end) {
+	if checksum(body) != h.check {
 		return nil, fmt.Errorf("batch %d, at %#x, is sealed but damaged: %w", r.number, r.addr(r.pos), ErrCorrupt)
 	}
 	r.note(home, end, mark)
@@ -68,19 +66,11 @@ func (r *reader) next() (*batch, error) {
 }
 
 // advance follows the log into the next block where it leaves one early.
-func (r *reader) advance() error {
+func (r *reader) advance() {
 	seq := r.pos / r.room
-	if seq < r.head && r.pos%r.room != 0 && r.header(seq+1).cut == r.unitOf(r.pos) {
-		seq++
-		r.pos = seq * r.room
+	if seq < r.head && r.header(seq+1).cut == r.unitOf(r.pos) {
+		r.pos = (seq + 1) * r.room
 	}
-	if r.pos%r.room != 0 || seq > r.head {
-		return nil
-	}
-	if h := r.header(seq); h.batch != r.number || !h.starts() {
-		return fmt.Errorf("block %d of the log should begin with batch %d: %w", seq, r.number, ErrCorrupt)
-	}
-	return nil
 }
 
 // batchHeader returns the header at the position and the size of the framed
@@ -105,16 +95,6 @@ func (r *reader) batchHeader() (h batchHeader, size uint64, err error) {
 		return h, 0, nil
 	}
 	return h, uint64(framed(int(h.length))), nil
-}
-
-// inOnePiece reports whether the blocks that a batch runs into were opened for it.
-func (r *reader) inOnePiece(home, end uint64) bool {
-	for seq := home + 1; seq*r.room < end; seq++ {
-		if h := r.header(seq); h.batch != r.number || h.cut != r.units() || h.starts() {
-			return false
-		}
-	}
-	return true
 }
 
 // note adds a sealed batch to the log.

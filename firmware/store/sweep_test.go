@@ -261,29 +261,78 @@ func TestHostCrashThatReordersBlocksLeavesOldOrNewState(t *testing.T) {
 
 func TestPowerThatFailsAgainAndAgainNeverUsesUpTheChip(t *testing.T) {
 	t.Parallel()
-	chip := blankChip(t, small)
-	now := fillUp(t, mustOpen(t, chip))
+	for name, fill := range map[string]func(*store.Store) state{
+		"full":         func(s *store.Store) state { return fillUp(t, s) },
+		"nearly empty": func(s *store.Store) state { return one(t, s) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			chip := blankChip(t, small)
+			now := fill(mustOpen(t, chip))
+			now = failAgain(t, chip, now, 2000)
+			if err := checkWorks(mustOpen(t, chip), chip, now); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// failAgain overwrites values of a chip whose power fails some operations
+// after each opening.
+func failAgain(t *testing.T, chip *flash.Memory, now state, rounds int) state {
+	t.Helper()
 	r := rand.New(rand.NewPCG(3, 3))
 	keys := sortedKeys(now)
-	for i := range 3000 {
+	for i := range rounds {
 		key := keys[r.IntN(len(keys))]
 		c := change{ops: []op{{kind: "put", key: key, value: strings.Repeat(string(rune('a'+i%26)), len(now.values[key]))}}}
 		how := flash.Outcome{Mode: flash.Mode(1 + r.IntN(4)), Seed: r.Uint64()}
-		if s, err := store.Open(flash.NewPowerCut(chip, 1+r.IntN(12), how)); err == nil {
-			err = c.run(s)
-			if err != nil && !errors.Is(err, flash.ErrPowerLost) {
-				t.Fatalf("round %d: %v", i, err)
+		s, err := store.Open(flash.NewPowerCut(chip, 1+r.IntN(12), how))
+		for err == nil {
+			// Until the power fails, each commit may be the last.
+			before := now
+			now = c.apply(now)
+			if err = c.run(s); err != nil && observe(mustOpen(t, chip.Clone())).equal(before) {
+				now = before
 			}
-		} else if !errors.Is(err, flash.ErrPowerLost) {
+		}
+		if !errors.Is(err, flash.ErrPowerLost) {
 			t.Fatalf("round %d: %v", i, err)
 		}
-		seen := observe(mustOpen(t, chip.Clone()))
-		if !seen.equal(now) && !seen.equal(c.apply(now)) {
+		if !observe(mustOpen(t, chip.Clone())).equal(now) {
 			t.Fatalf("round %d: neither the state before nor the one after", i)
 		}
-		now = seen
 	}
-	if err := checkWorks(mustOpen(t, chip), chip, now); err != nil {
+	return now
+}
+
+// TestStateSeenAfterAKillSurvivesAHostCrash lets the process die with writes
+// that the host has not synced, opens the store again, and then loses all that
+// the host has not written.
+func TestStateSeenAfterAKillSurvivesAHostCrash(t *testing.T) {
+	for seed := range uint64(300) {
+		chip := blankChip(t, small)
+		load := newWorkload(seed)
+		cache := flash.NewCache(chip)
+		s := mustOpen(t, flash.NewPowerCut(cache, 30+int(seed)%50, flash.Outcome{Mode: flash.After}))
+		if err := load.run(s, 100); !errors.Is(err, flash.ErrPowerLost) {
+			t.Fatalf("workload %d: %v", seed, err)
+		}
+		seen := observe(mustOpen(t, cache))
+		crashed, err := cache.Crash(seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !observe(mustOpen(t, crashed)).equal(seen) {
+			t.Fatalf("workload %d: what was there after the kill is not there after the crash", seed)
+		}
+	}
+}
+
+// one puts a single value.
+func one(t *testing.T, s *store.Store) state {
+	t.Helper()
+	if err := (change{ops: []op{{kind: "put", key: "key", value: "v"}}}).run(s); err != nil {
 		t.Fatal(err)
 	}
+	return observe(s)
 }
