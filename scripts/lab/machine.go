@@ -92,16 +92,25 @@ func boot(ctx context.Context, config Config) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	initrd, err := os.CreateTemp(filepath.Join(root, "build", "lab"), "initrd.*")
+	initrd, err := makeInitrd(ctx, root, k, agent, config.Files)
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(initrd.Name()) // QEMU has read it by the time the agent answers
-	defer initrd.Close()
-	if err := writeImage(ctx, initrd, k, agent, config.Files); err != nil {
-		return nil, err
+	defer os.Remove(initrd) // QEMU has read it by the time the agent answers
+	return start(ctx, k.image, initrd, order)
+}
+
+// makeInitrd writes the guest's file system to a file and returns its path.
+func makeInitrd(ctx context.Context, root string, k *kernel, agent string, files []File) (string, error) {
+	f, err := os.CreateTemp(filepath.Join(root, "build", "lab"), "initrd.*")
+	if err != nil {
+		return "", err
 	}
-	return start(ctx, k.image, initrd.Name(), order)
+	if err := errors.Join(writeImage(ctx, f, k, agent, files), f.Close()); err != nil {
+		os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
 }
 
 // start runs QEMU and waits for the agent.
