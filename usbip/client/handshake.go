@@ -11,14 +11,14 @@ import (
 	"usbhsm7/usbip/usb"
 )
 
-// Errors of Import.
+// Errors of Import and List.
 var (
 	// ErrBusy says that another host uses the device.
 	ErrBusy = usb.ErrBusy
 	// ErrNoDevice says that the server does not export a device under this bus ID.
 	ErrNoDevice = usb.ErrNoDevice
-	// ErrRefused says that the server refused the import for another reason.
-	ErrRefused = errors.New("USB/IP server refused the import")
+	// ErrRefused says that the server refused for another reason.
+	ErrRefused = errors.New("refused by the USB/IP server")
 )
 
 // RemoteDevice is a device that a server offers for import.
