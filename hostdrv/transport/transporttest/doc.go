@@ -96,5 +96,5 @@ func open(t *testing.T, goal Target) transport.Link {
 
 // choose returns the selector that fits d and nothing else.
 func choose(d transport.Info) transport.Selector {
-	return transport.Selector{Vendor: d.Vendor, Product: d.Product, Serial: d.Serial, Path: d.Path}
+	return transport.Selector(d)
 }
