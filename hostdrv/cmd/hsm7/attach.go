@@ -4,18 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"usbhsm7/hostdrv/transport"
 	"usbhsm7/usbip/vhci"
 )
-
-// enumerationPoll is how often attach looks whether the kernel has the device.
-const enumerationPoll = 20 * time.Millisecond
 
 func (a *app) attachCommand() *cobra.Command {
 	var busID string
@@ -28,41 +22,18 @@ Returns when the kernel has enumerated the device.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
 			defer cancel()
-			before, _ := a.where.bus(overUSB).List(ctx)
 			port, err := vhci.Attach(ctx, a.where.usbip, busID)
 			if err != nil {
 				return err
 			}
-			info, err := a.awaitDevice(ctx, before)
-			if err != nil {
-				return fmt.Errorf("attached to port %d, but the kernel has not enumerated it: %w", port.Number, err)
+			if port, err = vhci.Wait(ctx, port.Number); err != nil {
+				return err
 			}
-			return a.print(map[string]any{"port": port.Number, "usb": info}, func(w io.Writer) {
-				fmt.Fprintf(w, "attached to port %d: %s\n", port.Number, info)
-			})
+			return a.print(port, func(w io.Writer) { fmt.Fprintln(w, port) })
 		},
 	}
 	cmd.Flags().StringVar(&busID, "bus-id", "1-1", "bus ID of the device at the server")
 	return cmd
-}
-
-// awaitDevice waits until the kernel shows a device that was not there before.
-func (a *app) awaitDevice(ctx context.Context, before []transport.Info) (transport.Info, error) {
-	ticker := time.NewTicker(enumerationPoll)
-	defer ticker.Stop()
-	for {
-		now, _ := a.where.bus(overUSB).List(ctx)
-		for _, info := range now {
-			if !slices.ContainsFunc(before, func(b transport.Info) bool { return b.Path == info.Path }) {
-				return info, nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return transport.Info{}, ctx.Err()
-		case <-ticker.C:
-		}
-	}
 }
 
 func (a *app) detachCommand() *cobra.Command {
