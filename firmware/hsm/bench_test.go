@@ -31,10 +31,14 @@ func BenchmarkSign(b *testing.B) {
 		data []byte
 		bare func() error
 	}{
-		{"P-256", command.MechECDSA, u.ec("ec", p256).Private, hash,
-			func() error { _, err := ecdsa.SignASN1(rand.Reader, bareEC, hash); return err }},
-		{"RSA-2048", command.MechSHA256RSAPKCS, u.rsa("rsa", 2048).Private, hash,
-			func() error { _, err := rsa.SignPKCS1v15(nil, bareRSA, crypto.SHA256, hash); return err }},
+		{
+			"P-256", command.MechECDSA, u.ec("ec", p256).Private, hash,
+			func() error { _, err := ecdsa.SignASN1(rand.Reader, bareEC, hash); return err },
+		},
+		{
+			"RSA-2048", command.MechSHA256RSAPKCS, u.rsa("rsa", 2048).Private, hash,
+			func() error { _, err := rsa.SignPKCS1v15(nil, bareRSA, crypto.SHA256, hash); return err },
+		},
 	} {
 		payload, err := command.Marshal(&command.SignRequest{Mechanism: command.Mechanism{Type: c.m}, Key: c.key, Data: c.data})
 		if err != nil {

@@ -75,7 +75,8 @@ func (u *unit) makeAndDestroy(label string) func() {
 	return func() {
 		var r command.ObjectResponse
 		u.tolerant(u.host, command.CodeGenerateKey, u.user, &command.GenerateKeyRequest{
-			Mechanism: command.Mechanism{Type: command.MechAESKeyGen}, Template: token(label, command.AttrValueLen, uint64(16))}, &r)
+			Mechanism: command.Mechanism{Type: command.MechAESKeyGen}, Template: token(label, command.AttrValueLen, uint64(16)),
+		}, &r)
 		u.tolerant(u.host, command.CodeDestroyObject, u.user, &command.DestroyObjectRequest{Object: r.Object}, nil)
 	}
 }

@@ -172,8 +172,10 @@ type stages struct {
 	factory, initialised, created, partition, ready *flash.Memory
 }
 
-var stagesOnce sync.Once
-var allStages stages
+var (
+	stagesOnce sync.Once
+	allStages  stages
+)
 
 func stage(t testing.TB) stages {
 	t.Helper()
@@ -212,7 +214,8 @@ func (u *unit) session(slot command.Slot) uint32 {
 
 func passwordOf(role command.Role) string {
 	return map[command.Role]string{
-		command.RoleSO: soPassword, command.RolePO: poPassword, command.RoleCO: coPassword}[role]
+		command.RoleSO: soPassword, command.RolePO: poPassword, command.RoleCO: coPassword,
+	}[role]
 }
 
 // logIn logs a role in to its usual session.
@@ -286,7 +289,8 @@ func (u *unit) pair(m command.MechanismType, public, private command.Template) c
 	u.t.Helper()
 	var r command.KeyPairResponse
 	u.ok(command.CodeGenerateKeyPair, u.user, &command.GenerateKeyPairRequest{
-		Mechanism: command.Mechanism{Type: m}, Public: public, Private: private}, &r)
+		Mechanism: command.Mechanism{Type: m}, Public: public, Private: private,
+	}, &r)
 	return r
 }
 

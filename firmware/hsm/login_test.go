@@ -150,8 +150,10 @@ func TestRoleInitUnlocksAndReplacesTheCO(t *testing.T) {
 	u.do(command.StatusUserTypeInvalid, command.CodeRoleInit, u.user, request(command.Role(7), coPassword), nil)
 	u.do(command.StatusPINLenRange, command.CodeRoleInit, u.user, request(command.RoleCO, "short"), nil)
 	u.ok(command.CodeRoleInit, u.user, request(command.RoleCO, "a new password"), nil)
-	if s := u.role(u.user, command.RoleCO); s.Locked || s.AttemptsLeft != 10 {
-		t.Errorf("state %+v", s)
+	for _, v := range []*unit{u, u.reboot()} {
+		if s := v.role(v.open(command.SlotPartition, true), command.RoleCO); s.Locked || s.AttemptsLeft != 10 {
+			t.Errorf("state %+v", s)
+		}
 	}
 	u.ok(command.CodeLogout, u.user, nil, nil)
 	u.login(command.StatusPINIncorrect, u.user, command.RoleCO, coPassword)

@@ -77,7 +77,8 @@ func TestSessionObjectsLiveWithTheirSession(t *testing.T) {
 	second := u.open(command.SlotPartition, true)
 	var made command.ObjectResponse
 	u.ok(command.CodeGenerateKey, second, &command.GenerateKeyRequest{
-		Mechanism: command.Mechanism{Type: command.MechAESKeyGen}, Template: command.Template{command.AttrValueLen: uint64(16)}}, &made)
+		Mechanism: command.Mechanism{Type: command.MechAESKeyGen}, Template: command.Template{command.AttrValueLen: uint64(16)},
+	}, &made)
 	pair := u.pair(command.MechECKeyPairGen, command.Template{command.AttrECParams: p256}, nil)
 	u.attributes(made.Object) // seen by the host's other session
 	u.ok(command.CodeSetAttributes, second, &command.SetAttributesRequest{Object: made.Object, Attributes: command.Template{command.AttrLabel: "renamed"}}, nil)
@@ -118,7 +119,8 @@ func TestPrivateObjectsNeedTheCO(t *testing.T) {
 	}
 	sig := make([]byte, 64)
 	u.do(command.StatusSignatureInvalid, command.CodeVerify, u.user, &command.VerifyRequest{
-		Mechanism: command.Mechanism{Type: command.MechECDSA}, Key: pair.Public, Data: make([]byte, 32), Signature: sig}, nil)
+		Mechanism: command.Mechanism{Type: command.MechECDSA}, Key: pair.Public, Data: make([]byte, 32), Signature: sig,
+	}, nil)
 }
 
 func TestPrivateObjectsStayWhileAnotherCOIsLoggedIn(t *testing.T) {
@@ -131,6 +133,9 @@ func TestPrivateObjectsStayWhileAnotherCOIsLoggedIn(t *testing.T) {
 	var r command.GetAttributesResponse
 	u.on(other, command.StatusOK, command.CodeGetAttributes, session, &command.GetAttributesRequest{Object: key}, &r)
 	u.do(command.StatusObjectHandleInvalid, command.CodeGetAttributes, u.user, &command.GetAttributesRequest{Object: key}, nil)
+	if got := u.find(nil); len(got) != 0 {
+		t.Errorf("found %v without a login", got)
+	}
 	other.Close()
 	u.logIn(command.RoleCO)
 	u.attributes(key)
@@ -201,7 +206,8 @@ func TestSetAttributesAreStored(t *testing.T) {
 		t.Errorf("found %v", got)
 	}
 	u.do(command.StatusKeyInvalidForOperation, command.CodeSign, u.user, &command.SignRequest{
-		Mechanism: command.Mechanism{Type: command.MechECDSA}, Key: pair.Private, Data: make([]byte, 32)}, nil)
+		Mechanism: command.Mechanism{Type: command.MechECDSA}, Key: pair.Private, Data: make([]byte, 32),
+	}, nil)
 }
 
 func TestLimitOfSessions(t *testing.T) {

@@ -34,26 +34,35 @@ func scenes(t testing.TB) []scene {
 	full := u.flash.(*flash.Memory)
 	wrong := func(r command.Role) any { return &command.LoginRequest{Role: r, Password: []byte("a wrong one")} }
 	return []scene{
-		{"hard initialisation", s.factory, command.RoleNone, command.SlotAdmin, command.CodeHSMInit,
-			&command.HSMInitRequest{Label: "x", Password: []byte(soPassword)}},
+		{
+			"hard initialisation", s.factory, command.RoleNone, command.SlotAdmin, command.CodeHSMInit,
+			&command.HSMInitRequest{Label: "x", Password: []byte(soPassword)},
+		},
 		{"soft initialisation", full, command.RoleSO, command.SlotAdmin, command.CodeHSMInit, &command.HSMInitRequest{Label: "x"}},
 		{"zeroize", full, command.RoleSO, command.SlotAdmin, command.CodeHSMZeroize, nil},
 		{"factory reset", full, command.RoleSO, command.SlotAdmin, command.CodeHSMFactoryReset, nil},
 		{"factory reset of a new HSM", s.factory, command.RoleNone, command.SlotAdmin, command.CodeHSMFactoryReset, nil},
 		{"partition creation", s.initialised, command.RoleSO, command.SlotAdmin, command.CodePartitionCreate, nil},
 		{"partition deletion", full, command.RoleSO, command.SlotAdmin, command.CodePartitionDelete, nil},
-		{"partition initialisation", s.created, command.RoleNone, command.SlotPartition, command.CodePartitionInit,
-			&command.PartitionInitRequest{Label: "x", Password: []byte(poPassword)}},
+		{
+			"partition initialisation", s.created, command.RoleNone, command.SlotPartition, command.CodePartitionInit,
+			&command.PartitionInitRequest{Label: "x", Password: []byte(poPassword)},
+		},
 		{"wrong password", full, command.RoleNone, command.SlotAdmin, command.CodeLogin, wrong(command.RoleSO)},
 		{"last attempt of the SO", spent(t, full, command.RoleSO, 2), command.RoleNone, command.SlotAdmin, command.CodeLogin, wrong(command.RoleSO)},
 		{"last attempt of the PO", spent(t, full, command.RolePO, 9), command.RoleNone, command.SlotPartition, command.CodeLogin, wrong(command.RolePO)},
 		{"last attempt of the CO", spent(t, full, command.RoleCO, 9), command.RoleNone, command.SlotPartition, command.CodeLogin, wrong(command.RoleCO)},
-		{"change of a password", full, command.RoleCO, command.SlotPartition, command.CodeChangePassword,
-			&command.ChangePasswordRequest{Old: []byte(coPassword), New: []byte("new-password")}},
+		{
+			"change of a password", full, command.RoleCO, command.SlotPartition, command.CodeChangePassword,
+			&command.ChangePasswordRequest{Old: []byte(coPassword), New: []byte("new-password")},
+		},
 		{"key generation", full, command.RoleCO, command.SlotPartition, command.CodeGenerateKeyPair, &command.GenerateKeyPairRequest{
-			Mechanism: command.Mechanism{Type: command.MechECKeyPairGen}, Public: token("x", command.AttrECParams, p256), Private: token("x")}},
-		{"change of an attribute", full, command.RoleCO, command.SlotPartition, command.CodeSetAttributes,
-			&command.SetAttributesRequest{Object: 1, Attributes: command.Template{command.AttrID: []byte{1}}}},
+			Mechanism: command.Mechanism{Type: command.MechECKeyPairGen}, Public: token("x", command.AttrECParams, p256), Private: token("x"),
+		}},
+		{
+			"change of an attribute", full, command.RoleCO, command.SlotPartition, command.CodeSetAttributes,
+			&command.SetAttributesRequest{Object: 1, Attributes: command.Template{command.AttrID: []byte{1}}},
+		},
 		{"destruction of an object", full, command.RoleCO, command.SlotPartition, command.CodeDestroyObject, &command.DestroyObjectRequest{Object: 1}},
 	}
 }
@@ -168,8 +177,10 @@ func (s scene) between(t testing.TB) []string {
 // TestPowerCutNeverGivesAGuess tries to guess with the power cut at every
 // operation of a login, over and over, and wants the attempts to run out.
 func TestPowerCutNeverGivesAGuess(t *testing.T) {
-	login := scene{code: command.CodeLogin, slot: command.SlotAdmin,
-		request: &command.LoginRequest{Role: command.RoleSO, Password: []byte("a wrong one")}}
+	login := scene{
+		code: command.CodeLogin, slot: command.SlotAdmin,
+		request: &command.LoginRequest{Role: command.RoleSO, Password: []byte("a wrong one")},
+	}
 	for at := 1; at <= 3; at++ {
 		chip := stage(t).ready.Clone()
 		answered := 0
@@ -253,6 +264,55 @@ func TestForgedPrivateObject(t *testing.T) {
 	u.login(command.StatusDeviceError, u.user, command.RoleCO, coPassword)
 	if s := u.role(u.user, command.RoleCO); s.LoggedIn || s.AttemptsLeft != 10 {
 		t.Errorf("state %+v", s)
+	}
+}
+
+// TestFailedDestructionForgetsAnyway lets the flash fail at every operation of
+// a zeroization and wants the running HSM to have forgotten its keys.
+func TestFailedDestructionForgetsAnyway(t *testing.T) {
+	for at, failed := 1, true; failed; at++ {
+		count := -1
+		u := powerOn(t, flash.NewTap(stage(t).ready.Clone(), func(flash.Operation) error {
+			if count >= 0 {
+				count++
+			}
+			if count >= at {
+				return flash.ErrPowerLost
+			}
+			return nil
+		}))
+		u.user = u.open(command.SlotPartition, false)
+		u.logIn(command.RoleSO).logIn(command.RoleCO)
+		count = 0
+		status, _ := u.host.Execute(t.Context(), command.CodeHSMZeroize, u.admin, nil)
+		failed = status == command.StatusDeviceError
+		if !failed && status != command.StatusOK {
+			t.Fatalf("failure at operation %d: %v", at, status)
+		}
+		if i := u.info(); i.State != command.HSMZeroized || i.Partition != command.PartitionAbsent {
+			t.Errorf("failure at operation %d: info %+v", at, i)
+		}
+		u.do(command.StatusSessionHandleInvalid, command.CodeSessionInfo, u.user, nil, nil)
+		u.do(command.StatusUserNotLoggedIn, command.CodeLogout, u.admin, nil, nil)
+	}
+}
+
+// TestLostRootKeyIsAZeroizedHSM is what remains if the root key was destroyed
+// and nothing could be written in place of the old records.
+func TestLostRootKeyIsAZeroizedHSM(t *testing.T) {
+	chip := stage(t).ready.Clone()
+	records, err := store.Open(chip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := records.ReplaceRootKey(make([]byte, 32)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		i := powerOn(t, chip).info()
+		if i.State != command.HSMZeroized || i.Objects != 0 || i.Label != "" || i.Serial != "7000001" {
+			t.Errorf("info %+v", i)
+		}
 	}
 }
 

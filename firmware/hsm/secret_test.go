@@ -95,7 +95,8 @@ func secretive(t *testing.T, r io.Reader) *unit {
 	t.Helper()
 	u := powerOnWith(t, newChip(t, 128), r).initialise().createPartition()
 	u.ok(command.CodePartitionInit, u.user, &command.PartitionInitRequest{
-		Label: "partition-canary", Password: []byte(poPassword), Domain: []byte("domain-canary")}, nil)
+		Label: "partition-canary", Password: []byte(poPassword), Domain: []byte("domain-canary"),
+	}, nil)
 	u.logIn(command.RolePO)
 	u.ok(command.CodeRoleInit, u.user, &command.RoleInitRequest{Role: command.RoleCO, Password: []byte(coPassword)}, nil)
 	u.ok(command.CodeLogout, u.user, nil, nil)

@@ -121,8 +121,10 @@ func sample(t testing.TB, row command.Row, slot command.Slot) []byte {
 var ownRefusals = []command.Code{command.CodeHSMInit, command.CodeHSMFactoryReset, command.CodePartitionInit, command.CodeLogout}
 
 func TestEveryRowInEverySituation(t *testing.T) {
-	gate := []command.Status{command.StatusSessionHandleInvalid, command.StatusTokenNotPresent,
-		command.StatusUserNotLoggedIn, command.StatusSessionReadOnly}
+	gate := []command.Status{
+		command.StatusSessionHandleInvalid, command.StatusTokenNotPresent,
+		command.StatusUserNotLoggedIn, command.StatusSessionReadOnly,
+	}
 	for _, s := range situations(t) {
 		t.Run(s.name, func(t *testing.T) {
 			u := s.enter(t)
@@ -193,8 +195,10 @@ func TestEveryRowRefusesMalformedPayloads(t *testing.T) {
 	for _, row := range command.Rows {
 		s := allowing(t, row)
 		u := s.enter(t)
-		session := map[command.Need]uint32{command.NeedSession: u.admin, command.NeedAdmin: u.admin,
-			command.NeedPartition: u.user, command.NeedInitialised: u.user}[row.Need]
+		session := map[command.Need]uint32{
+			command.NeedSession: u.admin, command.NeedAdmin: u.admin,
+			command.NeedPartition: u.user, command.NeedInitialised: u.user,
+		}[row.Need]
 		for _, payload := range [][]byte{{0xFF}, {0xA1}, []byte("junk"), {0xA1, 0x18, 0x63, 0x00}} {
 			status, answer := u.host.Execute(context.Background(), row.Code, session, payload)
 			if status != command.StatusArgumentsBad {
@@ -235,8 +239,10 @@ func TestCancelledCommandsChangeNothing(t *testing.T) {
 		s := allowing(t, row)
 		u := s.enter(t)
 		before := fmt.Sprint(u.info())
-		session := map[command.Need]uint32{command.NeedSession: u.admin, command.NeedAdmin: u.admin,
-			command.NeedPartition: u.user, command.NeedInitialised: u.user}[row.Need]
+		session := map[command.Need]uint32{
+			command.NeedSession: u.admin, command.NeedAdmin: u.admin,
+			command.NeedPartition: u.user, command.NeedInitialised: u.user,
+		}[row.Need]
 		status, _ := u.host.Execute(ctx, row.Code, session, sample(t, row, command.SlotAdmin))
 		if status != command.StatusFunctionCanceled {
 			t.Errorf("%s: %v", row.Name, status)

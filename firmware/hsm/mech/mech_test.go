@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -177,6 +178,29 @@ func TestRefusedInput(t *testing.T) {
 		"GCM with a wrong short tag":        {command.StatusEncryptedDataInvalid, decrypt(k.aes, gcm(iv, 96), block)},
 	} {
 		t.Run(name, func(t *testing.T) { refuse(t, c.want, c.run()) })
+	}
+}
+
+func TestPaddings(t *testing.T) {
+	k := makeKeys(t)
+	iv := make([]byte, 16)
+	for tail, want := range map[string]int{ // of a block; -1: refused
+		"\x01": 15, "\x02\x02": 14, "\x00": -1, "\x11": -1, "\xff": -1,
+		"\x02\x01": 15, "\x03\x02": -1, "\x03\x04\x03": -1, "\x02\x03\x03": -1,
+		strings.Repeat("\x10", 16): 0, "\x0f" + strings.Repeat("\x10", 15): -1,
+	} {
+		block := bytes.Repeat([]byte{0x77}, 16)
+		copy(block[16-len(tail):], tail)
+		sealed, _, err := Encrypt(k.aes, &command.Mechanism{Type: command.MechAESCBC, IV: iv}, block, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Decrypt(k.aes, &command.Mechanism{Type: command.MechAESCBCPad, IV: iv}, sealed)
+		if want < 0 {
+			refuse(t, command.StatusEncryptedDataInvalid, err)
+		} else if err != nil || !bytes.Equal(got, block[:want]) {
+			t.Errorf("padding %x: %x, %v", tail, got, err)
+		}
 	}
 }
 
