@@ -73,23 +73,20 @@ func (l *ring) readHeaders(f *found) error {
 // cut short may have opened blocks; without them the newest block is an older
 // one, with its own tail.
 func (l *ring) findLog(f *found) error {
-	for candidates := f.newest + 1; candidates > 0; candidates-- {
-		head := candidates - 1
-		if f.newest-head >= l.blocks {
-			break
-		}
-		if !l.connected(f, head) {
+	oldest := int64(f.newest) - int64(l.blocks)
+	for head := int64(f.newest); head >= 0 && head > oldest; head-- {
+		if !l.connected(f, uint64(head)) {
 			continue
 		}
-		c, err := l.replay(f, head)
+		c, err := l.replay(f, uint64(head))
 		if err != nil {
 			return err
 		}
-		if c.next == candidates || c.next == 0 {
+		if c.next == uint64(head)+1 || c.next == 0 {
 			f.log = c
 			break
 		}
-		candidates = c.next + 1
+		head = int64(c.next) // go on with the block before it
 	}
 	return nil
 }
