@@ -213,6 +213,12 @@ func TestARequestThatIsRefusedEarlyIsSentNoFurther(t *testing.T) {
 		}
 		d.echo(d.next())
 		<-next
+		synctest.Wait()
+		select {
+		case <-d.link.out:
+			t.Error("the refused message goes on")
+		default:
+		}
 	})
 }
 
@@ -336,8 +342,9 @@ func TestTheEndOfTheLinkEndsEveryCall(t *testing.T) {
 						t.Errorf("error %v, want %v", err, test.want)
 					}
 				}
-				if _, err := dev.Info(t.Context()); !errors.Is(err, test.want) {
-					t.Errorf("a later call: %v, want %v", err, test.want)
+				_, err := dev.Info(t.Context())
+				if !errors.Is(err, test.want) || errors.Is(err, ErrProtocol) && errors.Is(err, transport.ErrDisconnected) {
+					t.Errorf("a later call: %v, want %v alone", err, test.want)
 				}
 				if _, err := dev.NextEvent(t.Context()); !errors.Is(err, test.want) {
 					t.Errorf("waiting for an event: %v, want %v", err, test.want)

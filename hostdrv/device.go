@@ -95,7 +95,7 @@ func (d *Device) Reconnect(ctx context.Context) error {
 	if d.bus == nil {
 		return fmt.Errorf("reconnect: the device was opened over a given link: %w", errors.ErrUnsupported)
 	}
-	old.close(ErrSessionLost)
+	old.close(errReconnecting)
 	link, err := d.bus.Open(ctx, d.selector)
 	if err != nil {
 		return fmt.Errorf("reconnect: %w", err)

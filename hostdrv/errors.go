@@ -1,6 +1,11 @@
 package hostdrv
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"usbhsm7/hostdrv/transport"
+)
 
 var (
 	// ErrNoAnswer means that the device did not answer HELLO.
@@ -14,3 +19,6 @@ var (
 	// may be missing: the link is given up and Reconnect starts afresh.
 	ErrProtocol = errors.New("device broke the protocol")
 )
+
+// errReconnecting ends the calls of a link that Reconnect gives up.
+var errReconnecting = fmt.Errorf("%w by Reconnect: %w", transport.ErrDisconnected, ErrSessionLost)

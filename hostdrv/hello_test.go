@@ -21,7 +21,7 @@ func TestOpenDropsWhatAnEarlierHostLeftUnread(t *testing.T) {
 			link.in <- stale[1]                    // the end of a response
 			link.in <- []byte("no frame at all")   // the rest of a transfer
 			link.in <- stale[0]                    // the beginning of another
-			d.send(frame.TypeHello, 9, 0, able(4)) // the answer to an earlier HELLO
+			d.send(frame.TypeHello, 9, 0, able(3)) // the answer to an earlier HELLO
 			d.answerHello(4)
 		}()
 		dev, err := Open(t.Context(), link, Options{})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,6 +22,7 @@ func TestCallersGetTheirOwnAnswers(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		inFlight := rapid.Uint32Range(1, 5).Draw(r, "in flight")
 		sizes := rapid.SliceOfN(rapid.SampledFrom([]int{0, 1, 500, 70_000, 200_000}), 1, 12).Draw(r, "sizes")
+		order := rand.New(rand.NewPCG(rapid.Uint64().Draw(r, "order"), 0))
 		giveUp := rapid.SliceOfN(rapid.Bool(), len(sizes), len(sizes)).Draw(r, "give up")
 		synctest.Test(t, func(t *testing.T) {
 			dev, d := connected(t, inFlight)
@@ -28,7 +30,7 @@ func TestCallersGetTheirOwnAnswers(t *testing.T) {
 			finished := make(chan struct{})
 			go func() {
 				defer close(finished)
-				serveShuffled(host, r, d, int(inFlight))
+				serveShuffled(host, order, d, int(inFlight))
 			}()
 			var callers sync.WaitGroup
 			for i, size := range sizes {
@@ -62,8 +64,8 @@ func callOnce(t *testing.T, dev *Device, fill byte, size int, giveUp bool) {
 	}
 }
 
-// serveShuffled answers requests in an order that r draws.
-func serveShuffled(ctx context.Context, r *rapid.T, d *fakeDevice, most int) {
+// serveShuffled answers requests in a random order.
+func serveShuffled(ctx context.Context, order *rand.Rand, d *fakeDevice, most int) {
 	var waiting []frame.Message
 	for {
 		for _, m := range d.heard {
@@ -78,8 +80,8 @@ func serveShuffled(ctx context.Context, r *rapid.T, d *fakeDevice, most int) {
 		if len(waiting) > most {
 			d.t.Errorf("%d requests in flight, the device takes %d", len(waiting), most)
 		}
-		if len(waiting) > 0 && (len(waiting) == most || rapid.Bool().Draw(r, "answer")) {
-			i := rapid.IntRange(0, len(waiting)-1).Draw(r, "which")
+		if len(waiting) > 0 && (len(waiting) == most || order.IntN(2) == 0) {
+			i := order.IntN(len(waiting))
 			m := waiting[i]
 			waiting = append(waiting[:i], waiting[i+1:]...)
 			if m.Type == frame.TypeCancel {

@@ -101,10 +101,17 @@ func (l *link) start(where place) (err error) {
 func (l *link) Info() transport.Info { return l.info }
 
 // Read implements transport.Link.
-func (l *link) Read(ctx context.Context, p []byte) (int, error) { return l.in.read(ctx, p) }
+func (l *link) Read(ctx context.Context, p []byte) (int, error) { return l.read(ctx, l.in, p) }
 
 // ReadEvent implements transport.Link.
-func (l *link) ReadEvent(ctx context.Context, p []byte) (int, error) { return l.event.read(ctx, p) }
+func (l *link) ReadEvent(ctx context.Context, p []byte) (int, error) { return l.read(ctx, l.event, p) }
+
+func (l *link) read(ctx context.Context, from *pipe, p []byte) (int, error) {
+	if l.ctx.Err() != nil {
+		return 0, transport.ErrClosed // whatever has been read ahead
+	}
+	return from.read(ctx, p)
+}
 
 // Write implements transport.Link. An OUT endpoint that is halted took nothing
 // of the transfer: it is cleared and the transfer sent again, once.

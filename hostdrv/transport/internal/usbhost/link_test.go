@@ -208,6 +208,26 @@ func TestAHaltIsClearedAndTheTransferRepeated(t *testing.T) {
 	}
 }
 
+func TestATransferThatAHaltCutsOffDoesNotSpoilTheNext(t *testing.T) {
+	d := peripheral(t, hsmInterface(0, 0))
+	l := attach(t, d)
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cut := make(chan error, 1)
+	go func() { cut <- d.In(0x83).Write(ctx, make([]byte, (bulkDepth+1)*bulkBuffer)) }()
+	for i := range l.in.slots { // until the device has filled every URB
+		s := &l.in.slots[i]
+		<-s.done
+		s.done <- struct{}{}
+	}
+	cancel()
+	<-cut
+	d.In(0x83).Halt()
+	if err := roundTrip(t, l, d, 600); err != nil {
+		t.Error(err)
+	}
+}
+
 // stubborn is a port whose IN endpoint stalls whatever is done about it.
 type stubborn struct{ *usb.Device }
 
