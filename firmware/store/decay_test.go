@@ -140,7 +140,7 @@ func TestBitFlipAfterAPowerCutLosesNothingAcknowledged(t *testing.T) {
 	}
 	opening := flash.NewPowerCut(chip.Clone(), 0, flash.Outcome{})
 	mustOpen(t, opening)
-	step := 16
+	step := 24
 	if *long {
 		step = 1
 	}

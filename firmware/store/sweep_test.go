@@ -184,7 +184,7 @@ func checkWorks(s *store.Store, chip flash.Device, seen state) error {
 func TestEveryPowerCutLeavesOldOrNewState(t *testing.T) {
 	t.Parallel()
 	w := sweep{tears: 3, double: true}
-	workloads := uint64(6)
+	workloads := uint64(4)
 	if *long {
 		workloads, w.tears = 200, 6
 	}
