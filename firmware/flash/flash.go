@@ -6,9 +6,9 @@
 // time. Nothing is certain to outlive a loss of power before [Device].Sync has
 // returned.
 //
-// [Memory] keeps the chip in memory and clones it in microseconds, however
-// large it is; [File] keeps it in a file of the host. Both count how often
-// each block was erased.
+// [Memory] keeps the chip in memory and clones it in microseconds, copying no
+// content; [File] keeps it in a file of the host. Both count how often each
+// block was erased.
 //
 // Power fails in the middle of things. [Tap] shows every single operation
 // before it happens, [Operation].Perform carries it out as far as an [Outcome]
