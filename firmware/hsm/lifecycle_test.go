@@ -51,6 +51,14 @@ func TestInfoFollowsTheLifeCycle(t *testing.T) {
 	check(command.HSMFactory, command.PartitionAbsent, "", "")
 }
 
+func TestIdentityIsWhatInfoTells(t *testing.T) {
+	u := newUnit(t)
+	model, serial, firmware := u.hsm.Identity()
+	if i := u.info(); model != i.Model || serial != i.Serial || firmware != i.Firmware || serial != "7000001" {
+		t.Errorf("identity %q, %q, %q, info %+v", model, serial, firmware, i)
+	}
+}
+
 func TestHardInitRefusals(t *testing.T) {
 	u := newUnit(t)
 	good := []byte(soPassword)

@@ -186,6 +186,10 @@ func TestFindGivesPagesInHandleOrder(t *testing.T) {
 	if got := u.find(command.Template{command.AttrLabel: "page", command.AttrToken: false}); len(got) != 3 {
 		t.Errorf("found %v", got)
 	}
+	a, b := u.ec("a curve", p256), u.ec("a curve", p384)
+	if got := u.find(command.Template{command.AttrECParams: p384, command.AttrClass: command.ClassPublicKey}); !slices.Equal(got, []command.Handle{b.Public}) {
+		t.Errorf("found %v on P-384, want %v and not %v", got, b, a)
+	}
 	u.do(command.StatusAttributeSensitive, command.CodeFindObjects, u.user, &command.FindObjectsRequest{Template: command.Template{command.AttrValue: []byte{1}}}, nil)
 }
 

@@ -281,6 +281,11 @@ func TestFailingEntropyIsNamed(t *testing.T) {
 	refuse(t, command.StatusRNGError, err)
 	_, _, err = Encrypt(k.aes, mechanism(command.MechAESGCM), nil, broken)
 	refuse(t, command.StatusRNGError, err)
+	named := command.StatusRNGError.With("the random number generator failed", "")
+	_, err = Sign(k.rsaPrivate, mechanism(command.MechSHA256RSAPKCSPSS), nil, iotest.ErrReader(named))
+	refuse(t, command.StatusRNGError, err)
+	_, err = Sign(k.rsaPrivate, mechanism(command.MechSHA256RSAPKCSPSS), nil, broken)
+	refuse(t, command.StatusGeneralError, err)
 }
 
 func TestDeviceChosenNoncesDiffer(t *testing.T) {
