@@ -109,6 +109,9 @@ func (w where) list(ctx context.Context) ([]found, error) {
 			failures = append(failures, fmt.Errorf("%s: %w", name, err))
 		}
 		for _, info := range infos {
+			if info.Serial == "" {
+				selector.Serial = "" // not known before it is opened
+			}
 			if selector.Matches(info) {
 				devices = append(devices, found{name, info})
 			}
