@@ -109,10 +109,11 @@ func (w where) list(ctx context.Context) ([]found, error) {
 			failures = append(failures, fmt.Errorf("%s: %w", name, err))
 		}
 		for _, info := range infos {
+			choice := selector
 			if info.Serial == "" {
-				selector.Serial = "" // not known before it is opened
+				choice.Serial = "" // not known before the device is opened
 			}
-			if selector.Matches(info) {
+			if choice.Matches(info) {
 				devices = append(devices, found{name, info})
 			}
 		}
