@@ -48,8 +48,10 @@ const (
 
 // Error says what s means.
 func (s OpStatus) Error() string {
-	names := [...]string{"success", "request refused", "device is in use", "device is in an error state",
-		"no such device", "server failed"}
+	names := [...]string{
+		"success", "request refused", "device is in use", "device is in an error state",
+		"no such device", "server failed",
+	}
 	if int64(s) < int64(len(names)) {
 		return "USB/IP: " + names[s]
 	}

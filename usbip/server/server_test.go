@@ -176,6 +176,7 @@ func TestUnplugDropsTheConnection(t *testing.T) {
 	addr, _ := serve(t, server.Options{}, d)
 	h := attach(t, addr)
 	u, done := h.start(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 8)})
+	h.control(usb.Setup{RequestType: usb.DirIn, Request: usb.GetConfiguration, Length: 1}, nil) // the device has u
 	d.Unplug()
 	<-done
 	<-h.Gone()
@@ -187,6 +188,20 @@ func TestUnplugDropsTheConnection(t *testing.T) {
 	}
 	d.Plug()
 	importRetry(t, addr)
+}
+
+func TestHostThatLeavesBeforeTheAnswerToItsImport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDevice(t)
+		listener := servePipes(t, server.Options{}, d)
+		r := listener.dial(t)
+		r.send(proto.AppendImport(nil, busID))
+		r.Close()
+		synctest.Wait()
+		if _, err := d.Connect(); err != nil {
+			t.Errorf("the device is not free: %v", err)
+		}
+	})
 }
 
 func TestUnexportTakesTheDeviceFromItsHost(t *testing.T) {

@@ -115,8 +115,12 @@ func TestEarlyUnlinkIsHeldUntilItsSubmit(t *testing.T) {
 				if len(port.submitted) != 0 {
 					t.Error("the cancelled URB reached the device")
 				}
-				r.send(unlink(9, 7)) // 7 has ended: answered at once
+				now := time.Now()
+				r.send(unlink(9, 7))
 				r.wantUnlinked(9, usb.OK)
+				if time.Since(now) != 0 {
+					t.Error("the UNLINK of a URB that has ended waited for another")
+				}
 			})
 		})
 	}

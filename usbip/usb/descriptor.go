@@ -124,8 +124,10 @@ func (e *encoded) encodeConfiguration(c *Configuration) []byte {
 	if c.RemoteWakeup {
 		attributes |= 0x20
 	}
-	b := []byte{9, DescriptorConfiguration, 0, 0, uint8(c.count()), c.Value, e.addString(c.Name),
-		attributes, uint8((c.MaxPower + 1) / 2)}
+	b := []byte{
+		9, DescriptorConfiguration, 0, 0, uint8(c.count()), c.Value, e.addString(c.Name),
+		attributes, uint8((c.MaxPower + 1) / 2),
+	}
 	for i := range c.Interfaces {
 		b = e.appendInterface(b, &c.Interfaces[i])
 	}

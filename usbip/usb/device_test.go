@@ -111,6 +111,25 @@ func TestDoneMaySubmitAgain(t *testing.T) {
 	<-finished
 }
 
+func TestCancelLeavesAFinishedURBAlone(t *testing.T) {
+	d := connected(t, nil)
+	second := inURB(512)
+	secondDone := make(chan struct{})
+	second.Done = func(*usb.URB) { close(secondDone) }
+	d.Submit(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 512), Done: func(*usb.URB) {
+		d.Cancel(second) // finished, and about to be told
+	}})
+	d.Submit(second)
+	if err := d.In(bulkIn).Write(t.Context(), pattern(600)); err != nil {
+		t.Fatal(err)
+	}
+	<-secondDone
+	if wantStatus(t, second, usb.OK); second.Actual != 88 {
+		t.Errorf("%d bytes, want 88", second.Actual)
+	}
+	d.Cancel(second)
+}
+
 func TestCompleteNeverExceedsTheBuffer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		u := &usb.URB{

@@ -171,6 +171,28 @@ func TestReadGoesOnWhereItsContextEnded(t *testing.T) {
 	})
 }
 
+func TestResetEndsAnOverrun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := connected(t, nil)
+		out := d.Out(bulkOut)
+		synchronise(t, out)
+		ctx, cancel := context.WithCancel(t.Context())
+		reading := read(ctx, out, make([]byte, 100))
+		start(d, outURB(pattern(512), 0))
+		synctest.Wait()
+		cancel()
+		if r := <-reading; r.n != 100 || !errors.Is(r.err, context.Canceled) {
+			t.Fatalf("%d bytes, %v; want 100 and the error of the context", r.n, r.err)
+		}
+		wantStatus(t, control(d, usb.Setup{RequestType: onEndpoint, Request: usb.ClearFeature, Index: bulkOut}, nil), usb.OK)
+		synchronise(t, out)
+		start(d, outURB([]byte{1}, 0))
+		if n, err := out.Read(t.Context(), make([]byte, 100)); n != 1 || err != nil {
+			t.Errorf("%d bytes, %v; want 1", n, err)
+		}
+	})
+}
+
 func TestWriteEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := connected(t, nil)
