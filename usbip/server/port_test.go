@@ -12,6 +12,7 @@ import (
 type scripted struct {
 	submitted chan *usb.URB  // every URB, in order
 	cancel    func(*usb.URB) // what Cancel does
+	slow      bool           // Disconnect leaves URBs to the test
 
 	mu      sync.Mutex
 	pending []*usb.URB
@@ -31,7 +32,7 @@ func (s *scripted) Identity() usb.Identity {
 func (s *scripted) Connect() (<-chan struct{}, error) { return make(chan struct{}), s.err }
 
 func (s *scripted) Disconnect() {
-	for {
+	for !s.slow {
 		s.mu.Lock()
 		if len(s.pending) == 0 {
 			s.mu.Unlock()

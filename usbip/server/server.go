@@ -105,7 +105,7 @@ func (s *Server) Export(busID string, p usb.Port) error {
 		return err
 	}
 	s.exports[busID] = &export{port: p, device: proto.Device{
-		Path: "/sys/devices/usbhsm7/" + busID, BusID: busID, Bus: bus, Number: number,
+		Path: "/sys/devices/usbip/" + busID, BusID: busID, Bus: bus, Number: number,
 	}}
 	return nil
 }

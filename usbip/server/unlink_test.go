@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
 )
@@ -186,5 +187,28 @@ func TestHostThatLeavesGetsNoMoreAnswers(t *testing.T) {
 		next := listener.dial(t)
 		defer next.Close()
 		next.importDevice()
+	})
+}
+
+func TestDeviceIsFreeOnlyWhenItHasGivenBackItsURBs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		port := newScripted()
+		port.slow = true
+		listener := servePipes(t, server.Options{}, port)
+		r := listener.dial(t)
+		r.importDevice()
+		r.send(submit(1, bulkIn, usb.Setup{}, 4))
+		u := <-port.submitted
+		r.Close()
+		next := listener.dial(t)
+		next.send(proto.AppendImport(nil, busID))
+		if op := next.op(); op.Status != proto.OpBusy {
+			t.Errorf("import while a URB is out: %v, want busy", op.Status)
+		}
+		port.complete(u, 0, usb.ESHUTDOWN)
+		synctest.Wait()
+		last := listener.dial(t)
+		defer last.Close()
+		last.importDevice()
 	})
 }

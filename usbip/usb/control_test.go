@@ -236,3 +236,25 @@ func TestFullSpeedDeviceHasNoOtherSpeed(t *testing.T) {
 		t.Errorf("bcdUSB %02x%02x without a BOS descriptor, want 0200", got, device.Buffer[2])
 	}
 }
+
+// TestMicrosoftDescriptorOfASingleFunction: without other functions the features
+// belong to the device, with no subsets between.
+func TestMicrosoftDescriptorOfASingleFunction(t *testing.T) {
+	descriptors := example()
+	descriptors.Configurations = descriptors.Configurations[1:]
+	d := newDevice(t, descriptors, nil)
+	if _, err := d.Connect(); err != nil {
+		t.Fatal(err)
+	}
+	u := control(d, usb.Setup{RequestType: 0xc0, Request: 0x20, Index: 7, Length: 0x200}, nil)
+	wantStatus(t, u, usb.OK)
+	const header, compatibleID, property = 10, 20, 132
+	set := u.Buffer[:u.Actual]
+	if len(set) != header+compatibleID+property || int(set[8]) != len(set) || set[header+2] != 3 || set[header+compatibleID+2] != 4 {
+		t.Errorf("descriptor set % x", set)
+	}
+	bos := control(d, usb.Setup{RequestType: 0x80, Request: usb.GetDescriptor, Value: 0x0f00, Length: 64}, nil)
+	if got := int(bos.Buffer[29]); got != len(set) {
+		t.Errorf("the BOS descriptor says %d bytes, the set has %d", got, len(set))
+	}
+}
