@@ -5,12 +5,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/device"
+	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/frame"
 	"usbhsm7/firmware/store"
 	"usbhsm7/usbip/usb"
@@ -340,6 +342,56 @@ func TestForeignFlashIsRefusedAndLeftAlone(t *testing.T) {
 	if errors.Join(image.Read(0, got), before.Read(0, want)) != nil || !bytes.Equal(got, want) {
 		t.Error("the flash was changed")
 	}
+}
+
+func TestAFullFlashIsSaidAndNothingIsLost(t *testing.T) {
+	small := flash.DefaultGeometry()
+	small.Blocks = 160
+	image, err := flash.NewMemory(small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hello(t, powerOn(t, image))
+	session := setUp(h)
+	request := command.GenerateKeyRequest{
+		Mechanism: command.Mechanism{Type: command.MechAESKeyGen},
+		Template:  command.Template{command.AttrToken: true, command.AttrValueLen: uint64(32), command.AttrLabel: strings.Repeat("x", 255)},
+	}
+	var made []command.Handle
+	for {
+		var key command.ObjectResponse
+		status := h.call(command.CodeGenerateKey, session, request, &key)
+		if status == command.StatusObjectStorageFull || status == command.StatusHSMStorageFull {
+			break
+		}
+		if status != command.StatusOK || len(made) > 10_000 {
+			t.Fatalf("after %d keys: %v", len(made), status)
+		}
+		made = append(made, key.Object)
+	}
+	h.alive()
+	var info command.InfoResponse
+	h.must(command.CodeInfo, 0, nil, &info)
+	if int(info.Objects) != len(made) || len(made) < 100 {
+		t.Errorf("%d keys acknowledged, %d objects", len(made), info.Objects)
+	}
+	h.must(command.CodeDestroyObject, session, command.DestroyObjectRequest{Object: made[0]}, nil)
+	h.must(command.CodeGenerateKey, session, request, nil)
+}
+
+func TestRefusalsOfTheCoreReachTheHost(t *testing.T) {
+	h := hello(t, power(t))
+	session := setUp(h)
+	weak := command.GenerateKeyPairRequest{Mechanism: command.Mechanism{Type: command.MechRSAKeyPairGen}, Public: command.Template{command.AttrModulusBits: uint64(1024)}}
+	if status := h.call(command.CodeGenerateKeyPair, session, weak, nil); status != command.StatusKeySizeRange {
+		t.Errorf("RSA-1024: %v", status)
+	}
+	h.must(command.CodeLogout, session, nil, nil)
+	wrong := command.LoginRequest{Role: command.RoleCO, Password: []byte("not the password")}
+	if status := h.call(command.CodeLogin, session, wrong, nil); status != command.StatusPINIncorrect {
+		t.Errorf("wrong password: %v", status)
+	}
+	h.alive()
 }
 
 func TestFrameAndCommandAgreeOnStatuses(t *testing.T) {
