@@ -15,7 +15,7 @@ import (
 // packet.
 const (
 	bulkBuffer  = 65536
-	bulkDepth   = 4
+	bulkDepth   = 8
 	eventBuffer = 1024
 	eventDepth  = 2
 )

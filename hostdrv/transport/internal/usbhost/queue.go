@@ -20,6 +20,7 @@ type queue struct {
 	slots   []slot
 
 	head    int   // the slot whose transfer comes next; the reader's
+	taken   int   // slots before head that are not queued again yet; the reader's
 	partial bool  // a part of a transfer that is longer than a buffer was dropped; the reader's
 	failed  error // why there will be no more; the reader's
 
@@ -76,13 +77,13 @@ func (q *queue) read(ctx context.Context, p []byte) (int, error) {
 				return n, err
 			}
 		case usb.EOVERFLOW:
-			q.next(s)
+			q.next()
 			return 0, transport.ErrOverrun
 		case usb.EPIPE:
 			if stalls++; stalls > maxStalls {
 				q.failed = fmt.Errorf("endpoint %#02x stalls again and again: %w", q.address, s.urb.Status)
 			} else {
-				q.failed = q.recover(s)
+				q.failed = q.recover()
 			}
 		default:
 			q.failed = failure(s.urb.Status)
@@ -124,31 +125,37 @@ func (q *queue) take(s *slot, p []byte) (n int, whole bool, err error) {
 	}
 	clear(received) // it may have held plaintext
 	q.partial = full
-	q.next(s)
+	q.next()
 	return n, !full, err
 }
 
-// next queues s again and moves on to the slot behind it.
-func (q *queue) next(s *slot) {
-	q.submit(s)
+// next moves on to the slot behind s. When half of the slots are taken they are
+// queued again together, which costs the wire one message instead of many.
+func (q *queue) next() {
 	q.head = (q.head + 1) % len(q.slots)
+	if q.taken++; q.taken < len(q.slots)/2 {
+		return
+	}
+	for ; q.taken > 0; q.taken-- {
+		q.submit(&q.slots[(q.head+len(q.slots)-q.taken)%len(q.slots)])
+	}
 }
 
-// recover clears a halt. The URBs queued behind the one that stalled are taken
-// back first, since a halted endpoint answers none of them.
-func (q *queue) recover(stalled *slot) error {
-	for i := range q.slots {
-		if s := &q.slots[i]; s != stalled {
-			q.host.Port.Cancel(&s.urb)
-			<-s.done
-		}
+// recover clears a halt. The URBs queued behind the one that stalled, at the
+// head, are taken back first, since a halted endpoint answers none of them.
+func (q *queue) recover() error {
+	for i := 1; i < len(q.slots)-q.taken; i++ {
+		s := &q.slots[(q.head+i)%len(q.slots)]
+		q.host.Port.Cancel(&s.urb)
+		<-s.done
 	}
 	q.partial = false
 	if err := q.host.clearHalt(context.Background(), q.address); err != nil {
 		return fmt.Errorf("clear a halt: %w", err)
 	}
-	for range q.slots {
-		q.next(&q.slots[q.head])
+	q.head, q.taken = 0, 0
+	for i := range q.slots {
+		q.submit(&q.slots[i])
 	}
 	return nil
 }
