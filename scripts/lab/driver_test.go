@@ -20,7 +20,7 @@ func ownAttach(ctx context.Context, t *testing.T, b *bench) string {
 	s := plugIn(t)
 	r := b.run(ctx, t, hsm7Path, "attach", "--usbip", s.address)
 	local, _ := b.awaitDevice(ctx, t)
-	want(t, r.Stdout, `port \d+`, `1209:0001`)
+	want(t, r.Stdout, `^port 0: `+local+` from `)
 	want(t, b.run(ctx, t, hsm7Path, "ports").Stdout, `port 0: `+local+` from 10\.0\.2\.2:`+s.port+` bus ID 1-1, high speed, in use`)
 	_, shown := b.port(ctx, t)
 	want(t, shown, local+` -> usbip://10\.0\.2\.2:`+s.port+`/1-1`)

@@ -32,8 +32,8 @@ var shipped = []string{
 
 // applets are the busybox commands that the guest has under their own names.
 var applets = []string{
-	"cat", "dmesg", "echo", "grep", "ip", "kill", "ls", "lsmod", "mkdir", "modprobe",
-	"ps", "rm", "rmmod", "sh", "sleep", "sync", "test", "timeout", "uname",
+	"cat", "cut", "dirname", "dmesg", "echo", "find", "grep", "ip", "kill", "ls", "lsmod", "mkdir", "mkfifo", "mktemp",
+	"modprobe", "ps", "rm", "rmmod", "sed", "setsid", "sh", "sleep", "sort", "sync", "tail", "test", "timeout", "uname",
 }
 
 // programs are the host's own stock programs that the guest gets.

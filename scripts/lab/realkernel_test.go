@@ -41,6 +41,8 @@ var checks = []check{
 	{"the gousb transport passes the tests of every transport", gousbConformance},
 	{"the driver passes its tests over gousb", gousbDriver},
 	{"hsm7 over gousb does what OpenSSL accepts", scenario},
+	{"the main job runs through the kernel and leaves nothing behind", mainJob},
+	{"the main job leaves nothing behind when it is interrupted", mainJobInterrupted},
 	{"a program in C speaks the protocol with libusb", cExample},
 	{"an unplugged device ends pending reads and frees the port", unplugged},
 	{"a lost connection ends pending reads and frees the port", cutOff},
@@ -53,7 +55,7 @@ type bench struct {
 
 // Programs of the project, where the guest has them.
 const (
-	hsm7Path    = "/usr/bin/hsm7"
+	hsm7Path    = tree + "/build/hsm7"
 	probePath   = "/usr/bin/probe"
 	gousbPath   = "/usr/bin/gousb.test"
 	examplePath = "/usr/bin/example"
@@ -135,7 +137,7 @@ func programs(t *testing.T) []lab.File {
 	}
 	example, err := lab.CC(ctx, sources, "libusb-1.0")
 	add(examplePath, example, err)
-	return files
+	return append(files, mainJobFiles(t, root)...)
 }
 
 // run runs a program in the guest that must succeed, and returns its output.
