@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 
@@ -110,17 +111,21 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// start begins the goroutines. The workers end when the link's requests are
+// start begins the goroutines. The workers end when the link's channels are
 // closed, which the reader's end makes safe.
 func (d *Device) start(notes *events) {
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
 	d.link = newLink(d.core, d.log, ctx.Done())
+	for range runtime.GOMAXPROCS(0) {
+		d.workers.Go(func() { d.link.work(d.link.quick) })
+	}
 	for range frame.MaxInFlight {
-		d.workers.Go(d.link.work)
+		d.workers.Go(func() { d.link.work(d.link.slow) })
 	}
 	d.running.Go(func() {
-		defer close(d.link.requests)
+		defer close(d.link.quick)
+		defer close(d.link.slow)
 		d.read(ctx, d.usb.Out(endpointOut))
 	})
 	d.running.Go(func() { (&writer{link: d.link}).run(ctx, d.usb.In(endpointIn)) })

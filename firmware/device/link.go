@@ -18,6 +18,16 @@ import (
 // the only one.
 const maxHeld = 64 << 20
 
+// quick commands only compute: none waits for the flash, for another command or
+// for a password to be checked. More of them at a time than there are
+// processors would only get in the way of the link's goroutines.
+var quick = map[command.Code]bool{
+	command.CodeInfo: true, command.CodeEcho: true, command.CodeMechanisms: true, command.CodeSessionInfo: true,
+	command.CodeRoleState: true, command.CodeFindObjects: true, command.CodeGetAttributes: true,
+	command.CodeSign: true, command.CodeVerify: true, command.CodeEncrypt: true, command.CodeDecrypt: true,
+	command.CodeDigest: true, command.CodeRandom: true,
+}
+
 // protocolVersion is the one version of the protocol that this firmware speaks.
 const protocolVersion = 1
 
@@ -29,12 +39,13 @@ const protocolVersion = 1
 // to an earlier epoch is cancelled and its answers are dropped, so a host never
 // meets the remains of the one before.
 type link struct {
-	core     *hsm.HSM
-	log      zerolog.Logger
-	requests chan *request // to the workers
-	answers  chan answer   // to the writer
-	closing  <-chan struct{}
-	held     atomic.Int64 // payload bytes of requests in flight and of answers
+	core    *hsm.HSM
+	log     zerolog.Logger
+	quick   chan *request // to the workers for quick commands
+	slow    chan *request // to those for all others
+	answers chan answer   // to the writer
+	closing <-chan struct{}
+	held    atomic.Int64 // payload bytes of requests in flight and of answers
 
 	mu       sync.Mutex // guards what follows; epoch and open may be read without it
 	epoch    atomic.Uint64
@@ -61,7 +72,8 @@ type answer struct {
 func newLink(core *hsm.HSM, log zerolog.Logger, closing <-chan struct{}) *link {
 	return &link{
 		core: core, log: log, closing: closing,
-		requests: make(chan *request, frame.MaxInFlight),
+		quick:    make(chan *request, frame.MaxInFlight),
+		slow:     make(chan *request, frame.MaxInFlight),
 		answers:  make(chan answer, 2*frame.MaxInFlight),
 		inFlight: make(map[uint32]*request, frame.MaxInFlight),
 	}
@@ -163,8 +175,12 @@ func (l *link) accept(m frame.Message) error {
 	r := &request{epoch: l.epoch.Load(), host: l.host, message: m}
 	r.message.Payload = append([]byte(nil), m.Payload...)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
+	workers := l.slow
+	if quick[command.Code(m.Code)] {
+		workers = l.quick
+	}
 	select {
-	case l.requests <- r:
+	case workers <- r:
 		l.inFlight[m.Tag] = r
 		l.held.Add(int64(len(m.Payload)))
 		return nil
@@ -184,8 +200,8 @@ func (l *link) cancel(tag uint32) {
 }
 
 // work runs requests until the channel is closed.
-func (l *link) work() {
-	for r := range l.requests {
+func (l *link) work(requests <-chan *request) {
+	for r := range requests {
 		status, payload := r.host.Execute(r.ctx, command.Code(r.message.Code), r.message.Session, r.message.Payload)
 		clear(r.message.Payload) // it may have held a password
 		l.finish(r, status, payload)
