@@ -94,8 +94,12 @@ func (b *bench) hardwareTest(ctx context.Context, t *testing.T, name string) str
 	b.awaitDevice(ctx, t)
 	r, err := b.Run(ctx, lab.Command{
 		Argv: []string{gousbPath, "-test.v", "-test.run", "^" + name + "$", "-test.timeout", "2m"},
-		Env:  []string{"HSM7_TEST_DEVICE=" + serial},
-		Dir:  "/tmp",
+		Env: []string{
+			"HSM7_TEST_DEVICE=" + serial,
+			"HSM7_TEST_UNPLUG=usbip detach -p 0",
+			"HSM7_TEST_PLUG=usbip --tcp-port " + s.port + " attach -r " + lab.HostAddress + " -b " + busID,
+		},
+		Dir: "/tmp",
 	})
 	passed := strings.Count(r.Stdout, "--- PASS: ")
 	if err != nil || passed == 0 || strings.Contains(r.Stdout, "--- SKIP") {

@@ -110,19 +110,25 @@ func (c Controller) hand(conn *net.TCPConn, port int, remote proto.Device) error
 }
 
 // Detach takes the device off the port. Programs that use it see it unplugged.
-// Errors: ErrNotAttached and those of Available.
+// Errors: ErrNotAttached, where the device is gone already, and those of
+// Available.
 func (c Controller) Detach(port int) error {
 	p, err := c.port(port)
 	if err != nil {
 		return fmt.Errorf("detach: %w", err)
 	}
 	if p.Status == StatusFree {
-		return fmt.Errorf("detach: port %d: %w", port, ErrNotAttached)
+		return errors.Join(fmt.Errorf("detach: port %d: %w", port, ErrNotAttached), c.removeNote(port))
 	}
 	err = c.write("detach", fmt.Sprint(port))
 	if err != nil && !errors.Is(err, syscall.EINVAL) { // EINVAL: it went by itself meanwhile
 		return fmt.Errorf("detach: port %d: %w", port, explain(err))
 	}
+	return c.removeNote(port)
+}
+
+// removeNote removes what attach noted for the usbip tool.
+func (c Controller) removeNote(port int) error {
 	if err := os.Remove(c.note(port)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("detach: port %d is free, but %w", port, err)
 	}

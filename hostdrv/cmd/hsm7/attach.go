@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -22,18 +23,27 @@ Returns when the kernel has enumerated the device.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
 			defer cancel()
-			port, err := vhci.Attach(ctx, a.where.usbip, busID)
+			attached, err := vhci.Attach(ctx, a.where.usbip, busID)
 			if err != nil {
 				return err
 			}
-			if port, err = vhci.Wait(ctx, port.Number); err != nil {
-				return err
+			port, err := vhci.Wait(ctx, attached.Number)
+			if err != nil {
+				return errors.Join(err, takeBack(attached.Number))
 			}
 			return a.print(port, func(w io.Writer) { fmt.Fprintln(w, port) })
 		},
 	}
 	cmd.Flags().StringVar(&busID, "bus-id", "1-1", "bus ID of the device at the server")
 	return cmd
+}
+
+// takeBack detaches a port on which no device came up.
+func takeBack(port int) error {
+	if err := vhci.Detach(port); err != nil && !errors.Is(err, vhci.ErrNotAttached) {
+		return err
+	}
+	return nil
 }
 
 func (a *app) detachCommand() *cobra.Command {
