@@ -76,8 +76,10 @@ func (l stubLink) Close() error {
 
 func TestFirstOpensTheFirstThatMatches(t *testing.T) {
 	listed := []Info{ // as listed: serial numbers are not known, or are
-		{Vendor: 0x1209, Product: 1, Path: "a"}, {Vendor: 0x1209, Product: 1, Path: "b", Serial: "B"},
-		{Vendor: 0x1209, Product: 1, Path: "c"}, {Vendor: 0x1209, Product: 2, Path: "d"},
+		{Vendor: 0x1209, Product: 1, Path: "a"},
+		{Vendor: 0x1209, Product: 1, Path: "b", Serial: "B"},
+		{Vendor: 0x1209, Product: 1, Path: "c"},
+		{Vendor: 0x1209, Product: 2, Path: "d"},
 	}
 	serials := map[string]string{"a": "A", "b": "B", "c": "C", "d": "D"}
 	broken := errors.New("broken")

@@ -102,7 +102,8 @@ func (b *bench) signCases(algorithm keyAlgorithm, peer *softHSM) ([]benchCase, e
 	pipelined := load{callers: manyCallers, units: inFlight, do: inParallel(ours)}
 	cases = append(cases, benchCase{
 		fmt.Sprintf("sign/%s/callers=%d/pipelined/go", algorithm.name, manyCallers), "signatures", "bare Go crypto",
-		pipelined, load{callers: manyCallers, do: bare},
+		pipelined,
+		load{callers: manyCallers, do: bare},
 	})
 	for _, callers := range []int{1, manyCallers} {
 		name := fmt.Sprintf("sign/%s/callers=%d", algorithm.name, callers)
