@@ -58,7 +58,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.ids, "usb-id", "1209:0001", "idVendor:idProduct, hexadecimal")
 	flags.StringVar(&o.serial, "serial", "", "serial number of a new device (default random)")
 	flags.IntVar(&o.readyFD, "ready-fd", -1, "file descriptor that gets one line of JSON when the device is ready")
-	flags.StringVar(&o.logFormat, "log-format", "console", "console, json or none")
+	flags.StringVar(&o.logFormat, "log-format", "console", "console (or text), json or none")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }

@@ -72,7 +72,7 @@ func (o options) logger(w io.Writer) (zerolog.Logger, error) {
 	case "none":
 		return zerolog.Nop(), nil
 	case "json":
-	case "console":
+	case "console", "text":
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
 	default:
 		return zerolog.Nop(), fmt.Errorf("--log-format %q is not console, json or none", o.logFormat)

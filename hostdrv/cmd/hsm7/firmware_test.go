@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,11 +26,7 @@ import (
 // state: every key whose making was acknowledged is there, every one whose
 // destruction was acknowledged is not.
 func TestAcknowledgedKeysSurviveKill9(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "usbhsm7")
-	build := exec.Command("go", "build", "-o", binary, "usbhsm7/firmware/cmd/usbhsm7")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	binary := buildFirmware(t)
 	rounds := 8
 	if testing.Short() {
 		rounds = 3
@@ -36,7 +35,7 @@ func TestAcknowledgedKeysSurviveKill9(t *testing.T) {
 	m := &maker{labels: map[string]bool{}}
 	random := rand.New(rand.NewPCG(7, 7))
 	for round := range rounds {
-		f := powerOn(t, binary, state)
+		f := powerOn(t, binary, "--state-dir", state, "--log-format", "none")
 		s := f.logIn(t, round == 0)
 		m.check(t, s)
 		time.AfterFunc(time.Duration(20+random.IntN(150))*time.Millisecond, func() { _ = f.cmd.Process.Kill() })
@@ -48,21 +47,65 @@ func TestAcknowledgedKeysSurviveKill9(t *testing.T) {
 	}
 }
 
+// TestTheLogHoldsNoSecrets has the firmware log all it can while passwords,
+// right and wrong, and plaintext go through it.
+func TestTheLogHoldsNoSecrets(t *testing.T) {
+	f := powerOn(t, buildFirmware(t), "--ephemeral", "--log-level", "debug", "--log-format", "json")
+	keys := f.logIn(t, true)
+	if err := session(t, f.device, command.SlotAdmin).Login(t.Context(), command.RoleSO, []byte("wrong-password")); err == nil {
+		t.Error("a wrong password was accepted")
+	}
+	key, err := keys.GenerateKey(t.Context(), command.Mechanism{Type: command.MechAESKeyGen}, command.Template{command.AttrValueLen: uint64(32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Encrypt(t.Context(), command.Mechanism{Type: command.MechAESGCM}, key, []byte("secret plaintext")); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	log := f.stderr.String()
+	for _, secret := range []string{"-password", "secret plaintext"} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log holds %q:\n%s", secret, log)
+		}
+	}
+	if !strings.Contains(log, "device ready") {
+		t.Errorf("there is no log:\n%s", log)
+	}
+}
+
+func buildFirmware(t *testing.T) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "usbhsm7")
+	build := exec.Command("go", "build", "-o", binary, "usbhsm7/firmware/cmd/usbhsm7")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return binary
+}
+
 // firmware is a running usbhsm7.
 type firmware struct {
 	cmd     *exec.Cmd
+	stderr  bytes.Buffer // to be read when the process has ended
 	address string
+	device  *hostdrv.Device // set by logIn
 }
 
-func powerOn(t *testing.T, binary, state string) *firmware {
+func powerOn(t *testing.T, binary string, flags ...string) *firmware {
 	t.Helper()
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	f := &firmware{cmd: exec.Command(binary, "--state-dir", state, "--listen", "127.0.0.1:0", "--ready-fd", "3", "--log-format", "none")}
-	f.cmd.ExtraFiles, f.cmd.Stderr = []*os.File{writer}, os.Stderr
+	f := &firmware{cmd: exec.Command(binary, append(flags, "--listen", "127.0.0.1:0", "--ready-fd", "3")...)}
+	f.cmd.ExtraFiles, f.cmd.Stderr = []*os.File{writer}, &f.stderr
 	if err := f.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +113,8 @@ func powerOn(t *testing.T, binary, state string) *firmware {
 	_ = writer.Close()
 	var ready struct{ Listen string }
 	if err := json.NewDecoder(reader).Decode(&ready); err != nil {
-		t.Fatalf("the firmware did not start: %v", err)
+		_ = f.cmd.Wait()
+		t.Fatalf("the firmware did not start: %v\n%s", err, f.stderr.String())
 	}
 	f.address = ready.Listen
 	return f
@@ -85,6 +129,7 @@ func (f *firmware) logIn(t *testing.T, isNew bool) *hostdrv.Session {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
+	f.device = d
 	if isNew {
 		setUp(t, d)
 	}
