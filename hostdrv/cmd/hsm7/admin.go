@@ -108,20 +108,13 @@ func (a *app) hsmResetCommand() *cobra.Command {
 
 // simple makes a command that logs role in and does one thing.
 func (a *app) simple(role command.Role, use, short, done string, do func(context.Context, *hostdrv.Session) error) *cobra.Command {
-	var from passwordSource
-	cmd := &cobra.Command{
-		Use: use, Short: short, Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withLogin(cmd.Context(), role, from, func(ctx context.Context, s *hostdrv.Session) error {
-				if err := do(ctx, s); err != nil {
-					return err
-				}
-				return a.done("%s", done)
-			})
-		},
-	}
-	passwordFlag(cmd, &from)
-	return cmd
+	cmd := &cobra.Command{Use: use, Short: short, Args: noArgs}
+	return a.asRole(role, cmd, func(ctx context.Context, s *hostdrv.Session, _ []string) error {
+		if err := do(ctx, s); err != nil {
+			return err
+		}
+		return a.done("%s", done)
+	})
 }
 
 func (a *app) partitionCommand() *cobra.Command {
@@ -191,9 +184,9 @@ func (a *app) roleInitCommand() *cobra.Command {
 		Example: "  HSM7_PO_PASSWORD=po-password HSM7_CO_PASSWORD=co-password hsm7 role init co",
 		Args:    exactArgs(1), ValidArgs: []string{"co"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			role, err := command.ParseRole(args[0])
+			role, err := parseRole(args[0])
 			if err != nil {
-				return usagef("%w", err)
+				return err
 			}
 			password, err := a.newPassword(role, newFrom)
 			if err != nil {
@@ -221,9 +214,9 @@ func (a *app) rolePasswordCommand() *cobra.Command {
 		Example: "  hsm7 role password co --new-password-file new.txt",
 		Args:    exactArgs(1), ValidArgs: []string{"so", "po", "co"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			role, err := command.ParseRole(args[0])
+			role, err := parseRole(args[0])
 			if err != nil {
-				return usagef("%w", err)
+				return err
 			}
 			if newFrom.file == "" {
 				return usagef("--new-password-file is missing")
@@ -256,9 +249,9 @@ func (a *app) roleShowCommand() *cobra.Command {
 		Use: "show ROLE", Short: "Show whether a role is initialised or locked, and how many attempts are left",
 		Args: exactArgs(1), ValidArgs: []string{"so", "po", "co"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			role, err := command.ParseRole(args[0])
+			role, err := parseRole(args[0])
 			if err != nil {
-				return usagef("%w", err)
+				return err
 			}
 			return a.withSession(cmd.Context(), role.Slot(), func(ctx context.Context, s *hostdrv.Session) error {
 				state, err := s.RoleState(ctx, role)
@@ -271,6 +264,15 @@ func (a *app) roleShowCommand() *cobra.Command {
 			})
 		},
 	}
+}
+
+// parseRole is command.ParseRole with this program's usage error.
+func parseRole(name string) (command.Role, error) {
+	role, err := command.ParseRole(name)
+	if err != nil {
+		return role, usagef("%w", err)
+	}
+	return role, nil
 }
 
 func yes(b bool) string {

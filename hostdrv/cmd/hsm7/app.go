@@ -152,3 +152,15 @@ func (a *app) withLogin(ctx context.Context, role command.Role, from passwordSou
 		return f(ctx, s)
 	})
 }
+
+// asRole makes cmd run do in a session with role logged in.
+func (a *app) asRole(role command.Role, cmd *cobra.Command, do func(ctx context.Context, s *hostdrv.Session, args []string) error) *cobra.Command {
+	var from passwordSource
+	passwordFlag(cmd, &from)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.withLogin(cmd.Context(), role, from, func(ctx context.Context, s *hostdrv.Session) error {
+			return do(ctx, s, args)
+		})
+	}
+	return cmd
+}

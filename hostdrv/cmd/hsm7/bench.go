@@ -31,37 +31,35 @@ func (a *app) benchCommand() *cobra.Command {
 		key      string
 		callers  int
 		duration time.Duration
-		from     passwordSource
 	)
 	cmd := &cobra.Command{
-		Use: "bench --key LABEL", Short: "Measure how many signatures a second a key makes", GroupID: "key", Args: noArgs,
+		Use: "bench --key LABEL", Short: "Measure how many signatures a second a key makes", GroupID: "key",
 		Example: "  hsm7 bench --key root --callers 8 --duration 2s",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
 			if callers < 1 || callers > 1024 || duration <= 0 {
 				return usagef("--callers must be 1 to 1024 and --duration above 0")
 			}
-			return a.withLogin(cmd.Context(), command.RoleCO, from, func(ctx context.Context, s *hostdrv.Session) error {
-				signer, err := a.signer(ctx, s, key)
-				if err != nil {
-					return err
-				}
-				result, err := measure(ctx, signer, callers, duration)
-				if err != nil {
-					return err
-				}
-				result.Key = key
-				return a.print(result, func(w io.Writer) {
-					fmt.Fprintf(w, "%d signatures in %.1f s with %d callers: %.0f a second, p50 %.2f ms, p99 %.2f ms\n",
-						result.Signatures, result.Seconds, result.Callers, result.PerSecond, result.P50, result.P99)
-				})
-			})
+			return noArgs(cmd, args)
 		},
 	}
 	cmd.Flags().StringVar(&key, "key", "", "label of the key")
 	cmd.Flags().IntVar(&callers, "callers", 8, "how many sign at the same time")
 	cmd.Flags().DurationVar(&duration, "duration", 2*time.Second, "how long")
-	passwordFlag(cmd, &from)
-	return cmd
+	return a.asRole(command.RoleCO, cmd, func(ctx context.Context, s *hostdrv.Session, _ []string) error {
+		signer, err := a.signer(ctx, s, key)
+		if err != nil {
+			return err
+		}
+		result, err := measure(ctx, signer, callers, duration)
+		if err != nil {
+			return err
+		}
+		result.Key = key
+		return a.print(result, func(w io.Writer) {
+			fmt.Fprintf(w, "%d signatures in %.1f s with %d callers: %.0f a second, p50 %.2f ms, p99 %.2f ms\n",
+				result.Signatures, result.Seconds, result.Callers, result.PerSecond, result.P50, result.P99)
+		})
+	})
 }
 
 // measure has each caller sign one digest after the other until the time is up.

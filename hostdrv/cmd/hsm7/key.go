@@ -65,46 +65,44 @@ type made struct {
 }
 
 func (a *app) keyGenerateCommand() *cobra.Command {
-	var (
-		kindName, label, id string
-		from                passwordSource
-	)
+	var kindName, label, id string
 	cmd := &cobra.Command{
 		Use:     "generate --type TYPE --label LABEL",
 		Aliases: []string{"gen"},
 		Short:   "Make a key that stays in the device",
 		Long:    "Make a key that stays in the device. Types: " + strings.Join(keyKindNames(), ", ") + ".",
 		Example: "  hsm7 key generate --type ec-p256 --label root",
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			i := slices.IndexFunc(keyKinds, func(k keyKind) bool { return k.name == kindName })
-			if i < 0 {
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case !slices.Contains(keyKindNames(), kindName):
 				return usagef("--type %q is not one of %s", kindName, strings.Join(keyKindNames(), ", "))
+			case label == "":
+				return usagef("--label must be given")
 			}
-			idBytes, err := hex.DecodeString(id)
-			if err != nil || label == "" {
-				return usagef("--label must be given, and --id must be hexadecimal")
-			}
-			return a.withLogin(cmd.Context(), command.RoleCO, from, func(ctx context.Context, s *hostdrv.Session) error {
-				if err := requireFreeLabel(ctx, s, label); err != nil {
-					return err
-				}
-				result, err := generate(ctx, s, keyKinds[i], label, idBytes)
-				if err != nil {
-					return err
-				}
-				return a.print(result, func(w io.Writer) {
-					fmt.Fprintf(w, "%s key %q made, handle %d\n", result.Type, result.Label, result.Key)
-				})
-			})
+			return noArgs(cmd, args)
 		},
 	}
 	cmd.Flags().StringVar(&kindName, "type", "", "type and size of the key")
 	cmd.Flags().StringVar(&label, "label", "", "label, by which other commands name the key")
 	cmd.Flags().StringVar(&id, "id", "", "CKA_ID, hexadecimal")
 	_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(keyKindNames(), cobra.ShellCompDirectiveNoFileComp))
-	passwordFlag(cmd, &from)
-	return cmd
+	return a.asRole(command.RoleCO, cmd, func(ctx context.Context, s *hostdrv.Session, _ []string) error {
+		idBytes, err := hex.DecodeString(id)
+		if err != nil {
+			return usagef("--id: %w", err)
+		}
+		if err := requireFreeLabel(ctx, s, label); err != nil {
+			return err
+		}
+		kind := keyKinds[slices.Index(keyKindNames(), kindName)]
+		result, err := generate(ctx, s, kind, label, idBytes)
+		if err != nil {
+			return err
+		}
+		return a.print(result, func(w io.Writer) {
+			fmt.Fprintf(w, "%s key %q made, handle %d\n", result.Type, result.Label, result.Key)
+		})
+	})
 }
 
 // requireFreeLabel refuses a label that would make a key impossible to name.
@@ -148,22 +146,15 @@ type keyInfo struct {
 }
 
 func (a *app) keyListCommand() *cobra.Command {
-	var from passwordSource
-	cmd := &cobra.Command{
-		Use: "list", Short: "List the keys on the partition", Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withLogin(cmd.Context(), command.RoleCO, from, func(ctx context.Context, s *hostdrv.Session) error {
-				return a.listKeys(ctx, s, nil)
-			})
-		},
-	}
-	passwordFlag(cmd, &from)
-	return cmd
+	cmd := &cobra.Command{Use: "list", Short: "List the keys on the partition", Args: noArgs}
+	return a.asRole(command.RoleCO, cmd, func(ctx context.Context, s *hostdrv.Session, _ []string) error {
+		return a.listKeys(ctx, s)
+	})
 }
 
-// listKeys prints the objects that match template, one a line.
-func (a *app) listKeys(ctx context.Context, s *hostdrv.Session, template command.Template) error {
-	handles, err := s.Find(ctx, template)
+// listKeys prints every object, one a line.
+func (a *app) listKeys(ctx context.Context, s *hostdrv.Session) error {
+	handles, err := s.Find(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -182,30 +173,23 @@ func (a *app) listKeys(ctx context.Context, s *hostdrv.Session, template command
 }
 
 func (a *app) keyShowCommand() *cobra.Command {
-	var from passwordSource
-	cmd := &cobra.Command{
-		Use: "show LABEL", Short: "Show every attribute that may be read", Args: exactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withLogin(cmd.Context(), command.RoleCO, from, func(ctx context.Context, s *hostdrv.Session) error {
-				handles, err := findLabel(ctx, s, args[0])
-				if err != nil {
-					return err
-				}
-				for _, handle := range handles {
-					key, err := readKey(ctx, s, handle)
-					if err != nil {
-						return err
-					}
-					if err := a.print(key, key.text); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		},
-	}
-	passwordFlag(cmd, &from)
-	return cmd
+	cmd := &cobra.Command{Use: "show LABEL", Short: "Show every attribute that may be read", Args: exactArgs(1)}
+	return a.asRole(command.RoleCO, cmd, func(ctx context.Context, s *hostdrv.Session, args []string) error {
+		handles, err := findLabel(ctx, s, args[0])
+		if err != nil {
+			return err
+		}
+		for _, handle := range handles {
+			key, err := readKey(ctx, s, handle)
+			if err != nil {
+				return err
+			}
+			if err := a.print(key, key.text); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (k keyInfo) text(w io.Writer) {
@@ -294,30 +278,23 @@ func findKey(ctx context.Context, s *hostdrv.Session, label string, class uint64
 }
 
 func (a *app) keyPublicCommand() *cobra.Command {
-	var (
-		out  string
-		from passwordSource
-	)
+	var out string
 	cmd := &cobra.Command{
 		Use: "public LABEL", Short: "Write the public key of a pair as PEM", Args: exactArgs(1),
 		Example: "  hsm7 key public root --out root.pub",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withLogin(cmd.Context(), command.RoleCO, from, func(ctx context.Context, s *hostdrv.Session) error {
-				signer, err := a.signer(ctx, s, args[0])
-				if err != nil {
-					return err
-				}
-				der, err := x509.MarshalPKIXPublicKey(signer.Public())
-				if err != nil {
-					return fmt.Errorf("encode the public key: %w", err)
-				}
-				return a.writeResult(out, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "public key")
-			})
-		},
 	}
 	cmd.Flags().StringVar(&out, "out", "-", "file to write; - is the standard output")
-	passwordFlag(cmd, &from)
-	return cmd
+	return a.asRole(command.RoleCO, cmd, func(ctx context.Context, s *hostdrv.Session, args []string) error {
+		signer, err := a.signer(ctx, s, args[0])
+		if err != nil {
+			return err
+		}
+		der, err := x509.MarshalPKIXPublicKey(signer.Public())
+		if err != nil {
+			return fmt.Errorf("encode the public key: %w", err)
+		}
+		return a.writeResult(out, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "public key")
+	})
 }
 
 // signer returns the crypto.Signer for the private key with a label.
@@ -330,24 +307,17 @@ func (a *app) signer(ctx context.Context, s *hostdrv.Session, label string) (*ho
 }
 
 func (a *app) keyDestroyCommand() *cobra.Command {
-	var from passwordSource
-	cmd := &cobra.Command{
-		Use: "destroy LABEL", Short: "Destroy every key with a label, both halves of a pair", Args: exactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withLogin(cmd.Context(), command.RoleCO, from, func(ctx context.Context, s *hostdrv.Session) error {
-				handles, err := findLabel(ctx, s, args[0])
-				if err != nil {
-					return err
-				}
-				for _, handle := range handles {
-					if err := s.Destroy(ctx, handle); err != nil {
-						return err
-					}
-				}
-				return a.done("%d objects destroyed", len(handles))
-			})
-		},
-	}
-	passwordFlag(cmd, &from)
-	return cmd
+	cmd := &cobra.Command{Use: "destroy LABEL", Short: "Destroy every key with a label, both halves of a pair", Args: exactArgs(1)}
+	return a.asRole(command.RoleCO, cmd, func(ctx context.Context, s *hostdrv.Session, args []string) error {
+		handles, err := findLabel(ctx, s, args[0])
+		if err != nil {
+			return err
+		}
+		for _, handle := range handles {
+			if err := s.Destroy(ctx, handle); err != nil {
+				return err
+			}
+		}
+		return a.done("%d objects destroyed", len(handles))
+	})
 }
