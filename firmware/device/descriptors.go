@@ -1,6 +1,9 @@
 package device
 
-import "usbhsm7/usbip/usb"
+import (
+	"usbhsm7/firmware/frame"
+	"usbhsm7/usbip/usb"
+)
 
 // Default identity on the bus: the test range of pid.codes, because the real
 // product's identifiers are not public and are not ours to use.
@@ -38,7 +41,7 @@ func descriptors(vendor, product uint16, serial string) usb.Descriptors {
 				Endpoints: []usb.Endpoint{
 					{Address: endpointOut, Type: usb.Bulk, MaxPacketSize: 512},
 					{Address: endpointIn, Type: usb.Bulk, MaxPacketSize: 512},
-					{Address: endpointEvent, Type: usb.Interrupt, MaxPacketSize: maxEventFrame, Interval: eventInterval},
+					{Address: endpointEvent, Type: usb.Interrupt, MaxPacketSize: frame.MaxEvent, Interval: eventInterval},
 				},
 			}},
 		}},

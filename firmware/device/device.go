@@ -40,7 +40,7 @@ type Config struct {
 	Serial  string           // of a device that is new; 1 to 16 letters or digits; empty means a random number
 	Logger  zerolog.Logger   // the zero Logger is silent
 	Clock   func() time.Time // nil means time.Now
-	Entropy io.Reader        // nil means crypto/rand
+	Entropy io.Reader        // safe for use by several callers at once; nil means crypto/rand
 }
 
 // Device is a powered device.
@@ -116,7 +116,7 @@ func (c Config) withDefaults() (Config, error) {
 func (d *Device) start(notes *events) {
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
-	d.link = newLink(d.core, d.log, ctx.Done())
+	d.link = newLink(d.core, notes, d.log, ctx.Done())
 	for range runtime.GOMAXPROCS(0) {
 		d.workers.Go(func() { d.link.work(d.link.quick) })
 	}

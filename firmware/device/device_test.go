@@ -291,6 +291,21 @@ func TestEventsComeOverTheInterruptEndpoint(t *testing.T) {
 	}
 }
 
+func TestEventsOfTheHostBeforeAreDropped(t *testing.T) {
+	d := power(t)
+	first := hello(t, d)
+	setUp(first) // several events, none of them read
+	first.port.Disconnect()
+	second := hello(t, d)
+	var admin command.SessionOpenResponse
+	second.must(command.CodeSessionOpen, 0, command.SessionOpenRequest{Slot: command.SlotAdmin}, &admin)
+	second.must(command.CodeLogin, admin.Session, command.LoginRequest{Role: command.RoleSO, Password: []byte("so-password")}, nil)
+	second.must(command.CodeHSMZeroize, admin.Session, nil, nil)
+	if e := second.event(); e.Code != command.EventZeroized {
+		t.Errorf("the first event of the second host: %+v", e)
+	}
+}
+
 func TestUnreadEventsMakeRoomForNewOnes(t *testing.T) {
 	h := hello(t, power(t))
 	var admin command.SessionOpenResponse

@@ -11,9 +11,6 @@ import (
 // maxEvents is how many events wait for a host that does not poll.
 const maxEvents = 64
 
-// maxEventFrame is the size of the interrupt endpoint's packet at high speed.
-const maxEventFrame = 512
-
 // events is the bounded queue before the interrupt endpoint. When it is full
 // the oldest event makes room, and the host is told that some were dropped.
 type events struct {
@@ -38,6 +35,13 @@ func (q *events) add(e command.Event) {
 	}
 	q.queue = append(q.queue, e)
 	q.wake()
+}
+
+// drop forgets what waits.
+func (q *events) drop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queue, q.dropped = q.queue[:0], false
 }
 
 func (q *events) wake() {
@@ -80,9 +84,10 @@ func (q *events) take() (command.Event, bool) {
 	return e, true
 }
 
-// run sends events until ctx ends. An event that finds no host is dropped.
+// run sends events until ctx ends. When the host goes, those that wait for it
+// are dropped: they must not be the next host's.
 func (q *events) run(ctx context.Context, in transferWriter) {
-	buffer := make([]byte, 0, maxEventFrame)
+	buffer := make([]byte, 0, frame.MaxEvent)
 	for {
 		e, err := q.next(ctx)
 		if err != nil {
@@ -90,7 +95,9 @@ func (q *events) run(ctx context.Context, in transferWriter) {
 		}
 		payload, _ := command.Marshal(e) // a fixed struct: cannot fail
 		message := frame.Message{Type: frame.TypeEvent, Code: uint32(e.Code), Payload: payload}
-		buffer, _ = frame.NewSplitter(message).AppendFrame(buffer[:0], maxEventFrame)
-		_ = in.Write(ctx, buffer) // it fails only because the host has gone
+		buffer, _ = frame.NewSplitter(message).AppendFrame(buffer[:0], frame.MaxEvent)
+		if err := in.Write(ctx, buffer); err != nil {
+			q.drop()
+		}
 	}
 }

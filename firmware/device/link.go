@@ -40,6 +40,7 @@ const protocolVersion = 1
 // meets the remains of the one before.
 type link struct {
 	core    *hsm.HSM
+	events  *events
 	log     zerolog.Logger
 	quick   chan *request // to the workers for quick commands
 	slow    chan *request // to those for all others
@@ -69,9 +70,9 @@ type answer struct {
 	message frame.Message
 }
 
-func newLink(core *hsm.HSM, log zerolog.Logger, closing <-chan struct{}) *link {
+func newLink(core *hsm.HSM, notes *events, log zerolog.Logger, closing <-chan struct{}) *link {
 	return &link{
-		core: core, log: log, closing: closing,
+		core: core, events: notes, log: log, closing: closing,
 		quick:    make(chan *request, frame.MaxInFlight),
 		slow:     make(chan *request, frame.MaxInFlight),
 		answers:  make(chan answer, 2*frame.MaxInFlight),
@@ -150,6 +151,7 @@ func (l *link) connect(m frame.Message) (*command.HelloResponse, error) {
 	if req.MinVersion > protocolVersion || req.MaxVersion < protocolVersion {
 		return nil, command.StatusIncompatible.With("this device speaks version 1 of the protocol", "use a driver that speaks version 1")
 	}
+	l.events.drop() // they were for the host before
 	l.host = l.core.Connect()
 	l.open.Store(true)
 	l.log.Info().Str("client", printable(req.Client)).Msg("host opened the link")

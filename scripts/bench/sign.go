@@ -11,6 +11,9 @@ import (
 	"fmt"
 
 	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/hsm"
+	"usbhsm7/firmware/store"
 	"usbhsm7/hostdrv"
 )
 
@@ -138,27 +141,60 @@ func bareSigner(algorithm keyAlgorithm) (func(int) error, error) {
 }
 
 // commandCases compare a command's way over USB/IP with the same driver and
-// device without a wire between them.
+// device without a wire between them, and with the bare call of the core.
 func commandCases() ([]benchCase, func(), error) {
 	bench, err := newBench()
 	if err != nil {
 		return nil, nil, err
 	}
+	bare, err := coreEcho()
+	if err != nil {
+		bench.close()
+		return nil, nil, err
+	}
 	var cases []benchCase
-	payload := make([]byte, 64)
 	for _, callers := range []int{1, manyCallers} {
-		cases = append(cases, benchCase{
-			fmt.Sprintf("command/echo-64/callers=%d", callers), "commands", "the in-process transport",
-			load{callers: callers, do: echo(bench.device, payload)},
-			load{callers: callers, do: echo(bench.inProcess, payload)},
-		})
+		name := fmt.Sprintf("command/echo-64/callers=%d", callers)
+		ours := load{callers: callers, do: echo(bench.device)}
+		cases = append(cases,
+			benchCase{name + "/local", "commands", "the in-process transport", ours, load{callers: callers, do: echo(bench.inProcess)}},
+			benchCase{name + "/core", "commands", "the core's call in this process", ours, load{callers: callers, do: bare}},
+		)
 	}
 	return cases, bench.close, nil
 }
 
-func echo(d *hostdrv.Device, payload []byte) func(int) error {
+// echoData is what the echo cases send there and back.
+var echoData = make([]byte, 64)
+
+// coreEcho returns the same command as a bare call of the HSM core.
+func coreEcho() (func(int) error, error) {
+	image, err := flash.NewMemory(flash.DefaultGeometry())
+	if err != nil {
+		return nil, err
+	}
+	records, err := store.Open(image)
+	if err != nil {
+		return nil, err
+	}
+	core, err := hsm.Open(hsm.Config{Store: records, Entropy: rand.Reader, Serial: "7000001"})
+	if err != nil {
+		return nil, err
+	}
+	payload, err := command.Marshal(command.Echo{Data: echoData})
+	if err != nil {
+		return nil, err
+	}
+	host := core.Connect()
 	return func(int) error {
-		_, err := d.Echo(context.Background(), payload)
+		status, _ := host.Execute(context.Background(), command.CodeEcho, 0, payload)
+		return status.Err()
+	}, nil
+}
+
+func echo(d *hostdrv.Device) func(int) error {
+	return func(int) error {
+		_, err := d.Echo(context.Background(), echoData)
 		return err
 	}
 }

@@ -231,7 +231,10 @@ func (a *app) rolePasswordCommand() *cobra.Command {
 				return err
 			}
 			defer clear(password)
-			return a.withLogin(cmd.Context(), role, from, func(ctx context.Context, s *hostdrv.Session) error {
+			return a.withSession(cmd.Context(), role.Slot(), func(ctx context.Context, s *hostdrv.Session) error {
+				if err := s.Login(ctx, role, old); err != nil {
+					return err
+				}
 				if err := s.ChangePassword(ctx, old, password); err != nil {
 					return err
 				}
