@@ -1,6 +1,6 @@
 module usbhsm7
 
-go 1.26.0
+go 1.26.4
 
 require (
 	github.com/fxamacker/cbor/v2 v2.10.0
@@ -18,6 +18,9 @@ require (
 )
 
 require (
+	filippo.io/mldsa v1.0.0 // indirect
+	github.com/c2sp/wycheproof v0.0.0-20260902155932-3fa63dd0344a // indirect
+	github.com/gopacket/gopacket v1.7.7 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/mattn/go-colorable v0.1.14 // indirect
 	github.com/mattn/go-isatty v0.0.20 // indirect
