@@ -33,6 +33,7 @@ var rules = []rule{
 	{room: "firmware", deny: []string{module + "hostdrv"}, why: "the device never knows the driver"},
 	{room: "firmware/frame", allow: []string{}, why: "framing is shared by host and device"},
 	{room: "firmware/command", allow: []string{}, why: "the vocabulary is shared by host and device"},
+	{room: "firmware/control", allow: []string{}, why: "the control socket carries requests and does not know what answers them"},
 	{room: "firmware/flash", allow: []string{}, why: "flash holds bytes, not facts"},
 	{room: "firmware/store", allow: []string{"firmware/flash"}, why: "records stand on flash alone"},
 	{

@@ -54,6 +54,7 @@ func newCommand() *cobra.Command {
 	flags.BoolVar(&o.ephemeral, "ephemeral", false, "keep the flash in memory only")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:3240", "address to serve USB/IP on; port 0 picks a free one")
 	flags.BoolVar(&o.insecure, "insecure", false, "allow --listen on an address that other machines reach: USB/IP has no authentication")
+	flags.StringVar(&o.control, "control", "", "path of the control socket, for hsm7 sim (default control.sock in the state directory; none for --ephemeral)")
 	flags.StringVar(&o.busID, "bus-id", "1-1", "bus ID to export the device as")
 	flags.StringVar(&o.ids, "usb-id", "1209:0001", "idVendor:idProduct, hexadecimal")
 	flags.StringVar(&o.serial, "serial", "", "serial number of a new device (default random)")

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"usbhsm7/firmware/control"
 	"usbhsm7/usbip/client"
 )
 
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 type process struct {
 	*exec.Cmd
 	stderr bytes.Buffer
-	ready  ready
+	ready  control.Status
 }
 
 // command returns the command, not started.

@@ -19,6 +19,7 @@ type options struct {
 	ephemeral bool
 	listen    string
 	insecure  bool
+	control   string
 	busID     string
 	ids       string
 	serial    string

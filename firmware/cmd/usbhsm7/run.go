@@ -6,29 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 
-	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
-	"usbhsm7/firmware/device"
-	"usbhsm7/firmware/flash"
-	"usbhsm7/usbip/server"
+	"usbhsm7/firmware/control"
 )
-
-// ready is the line that --ready-fd gets.
-type ready struct {
-	Listen   string `json:"listen"`
-	BusID    string `json:"bus_id"`
-	USBID    string `json:"usb_id"`
-	Serial   string `json:"serial"`
-	Model    string `json:"model"`
-	Firmware string `json:"firmware"`
-	PID      int    `json:"pid"`
-}
 
 // run powers the device on and serves it until ctx ends.
 func run(ctx context.Context, o options, stderr io.Writer) (err error) {
@@ -39,53 +25,65 @@ func run(ctx context.Context, o options, stderr io.Writer) (err error) {
 	if err := forbidCoreDumps(); err != nil {
 		log.Warn().Err(err).Msg("a core dump of this process would hold keys")
 	}
-	image, release, err := openFlash(o)
+	release, err := lockState(o)
 	if err != nil {
 		return err
 	}
 	defer release()
-	vendor, product, err := o.usbID()
+	u, err := newUnit(o, log)
 	if err != nil {
-		return errors.Join(err, image.Close())
+		return err
 	}
-	d, err := device.New(device.Config{Flash: image, Vendor: vendor, Product: product, Serial: o.serial, Logger: log})
-	if err != nil {
-		return errors.Join(err, image.Close())
+	if err := u.PowerOn(ctx); err != nil {
+		return err
 	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	return serve(ctx, o, d, log)
+	defer func() { err = errors.Join(err, u.PowerOff(context.WithoutCancel(ctx))) }()
+	return serve(ctx, o, u)
 }
 
-// serve exports d until ctx ends.
-func serve(ctx context.Context, o options, d *device.Device, log zerolog.Logger) error {
-	s := server.New(server.Options{Logger: slog.New(zerolog.NewSlogHandler(log))})
-	if err := s.Export(o.busID, d.USB()); err != nil {
-		return fmt.Errorf("%w: --bus-id %s: %w", errUsage, o.busID, err)
-	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", o.listen)
+// serve serves the unit's bus and its control socket until ctx ends.
+func serve(ctx context.Context, o options, u *unit) error {
+	listener, err := listen(ctx, "tcp", o.listen, "--listen")
 	if err != nil {
-		return fmt.Errorf("%w on %s: %w; is another usbhsm7 running? choose a port with --listen", errListen, o.listen, err)
+		return err
 	}
-	model, serial, firmware := d.Identity()
-	state := ready{
-		Listen: listener.Addr().String(), BusID: o.busID, USBID: o.ids,
-		Serial: serial, Model: model, Firmware: firmware, PID: os.Getpid(),
+	u.address = listener.Addr().String()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var control sync.WaitGroup
+	defer control.Wait()
+	defer cancel()
+	failed := make(chan error, 1)
+	socket, err := u.listenControl(ctx)
+	if err != nil {
+		return errors.Join(err, listener.Close())
 	}
-	log.Info().Str("listen", state.Listen).Str("bus_id", state.BusID).Str("usb_id", state.USBID).Str("serial", serial).Msg("device ready")
+	control.Go(func() {
+		defer cancel() // one door is not enough
+		failed <- u.serveControl(ctx, socket)
+	})
+	state := u.Status()
+	u.log.Info().Str("listen", state.Listen).Str("bus_id", state.BusID).Str("usb_id", state.USBID).Str("serial", state.Serial).Msg("device ready")
 	if err := announce(o.readyFD, state); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	err = s.Serve(ctx, listener)
-	if ctx.Err() != nil {
-		log.Info().Msg("power off")
-		return nil
+	err = u.server.Serve(ctx, listener)
+	cancel()
+	u.log.Info().Msg("power off")
+	return errors.Join(err, <-failed)
+}
+
+func listen(ctx context.Context, network, address, flag string) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, network, address)
+	if err != nil {
+		return nil, fmt.Errorf("%w on %s: %w; is another usbhsm7 running? choose another with %s", errListen, address, err, flag)
 	}
-	return err
+	return listener, nil
 }
 
 // announce writes the ready line and closes the descriptor.
-func announce(fd int, state ready) error {
+func announce(fd int, state control.Status) error {
 	if fd < 0 {
 		return nil
 	}
@@ -99,26 +97,16 @@ func announce(fd int, state ready) error {
 	return file.Close()
 }
 
-// openFlash returns the device's flash, and releases the state directory's
-// lock when release is called.
-func openFlash(o options) (image flash.Device, release func(), err error) {
+// lockState makes the state directory, if there is to be one, and takes its lock
+// until release is called.
+func lockState(o options) (release func(), err error) {
 	if o.ephemeral {
-		memory, err := flash.NewMemory(flash.DefaultGeometry())
-		return memory, func() {}, err
+		return func() {}, nil
 	}
 	if err := os.MkdirAll(o.stateDir, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("make the state directory: %w", err)
+		return nil, fmt.Errorf("make the state directory: %w", err)
 	}
-	release, err = lock(filepath.Join(o.stateDir, "lock"))
-	if err != nil {
-		return nil, nil, err
-	}
-	file, err := flash.OpenFile(filepath.Join(o.stateDir, "flash.bin"), flash.DefaultGeometry())
-	if err != nil {
-		release()
-		return nil, nil, fmt.Errorf("open the flash: %w", err)
-	}
-	return file, release, nil
+	return lock(filepath.Join(o.stateDir, "lock"))
 }
 
 // lock takes the advisory lock at path; the kernel drops it if the process dies.

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/control"
 	"usbhsm7/hostdrv/transport"
 )
 
@@ -29,7 +30,7 @@ var exits = []struct {
 	{2, "wrong flags or arguments", func(err error) bool { return errors.Is(err, errUsage) }},
 	{3, "no device, or no permission to use it", func(err error) bool {
 		return errors.Is(err, transport.ErrNotFound) || errors.Is(err, transport.ErrPermission) ||
-			errors.Is(err, transport.ErrBusy) || errors.Is(err, syscall.ECONNREFUSED)
+			errors.Is(err, transport.ErrBusy) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, control.ErrUnreachable)
 	}},
 	{4, "the signature or the ciphertext is not genuine", func(err error) bool {
 		return errors.Is(err, command.StatusSignatureInvalid) || errors.Is(err, command.StatusSignatureLenRange) ||
@@ -72,6 +73,7 @@ var hints = []struct {
 	err  error
 	hint string
 }{
+	{control.ErrUnreachable, "does usbhsm7 run with this --control, or with its --state-dir there?"},
 	{transport.ErrNotFound, noDevice},
 	{syscall.ECONNREFUSED, noDevice},
 	{transport.ErrBusy, "another program uses it: stop that program, or detach the device (hsm7 detach)"},

@@ -99,25 +99,39 @@ type firmware struct {
 
 func powerOn(t *testing.T, binary string, flags ...string) *firmware {
 	t.Helper()
-	reader, writer, err := os.Pipe()
+	f, err := start(binary, flags...)
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(f.kill)
+	return f
+}
+
+// start starts binary and waits until it is ready.
+func start(binary string, flags ...string) (*firmware, error) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return nil, err
 	}
 	defer reader.Close()
 	f := &firmware{cmd: exec.Command(binary, append(flags, "--listen", "127.0.0.1:0", "--ready-fd", "3")...)}
 	f.cmd.ExtraFiles, f.cmd.Stderr = []*os.File{writer}, &f.stderr
-	if err := f.cmd.Start(); err != nil {
-		t.Fatal(err)
+	if err := errors.Join(f.cmd.Start(), writer.Close()); err != nil {
+		return nil, err
 	}
-	t.Cleanup(func() { _ = f.cmd.Process.Kill() })
-	_ = writer.Close()
 	var ready struct{ Listen string }
 	if err := json.NewDecoder(reader).Decode(&ready); err != nil {
-		_ = f.cmd.Wait()
-		t.Fatalf("the firmware did not start: %v\n%s", err, f.stderr.String())
+		f.kill()
+		return nil, fmt.Errorf("the firmware did not start: %w\n%s", err, f.stderr.String())
 	}
 	f.address = ready.Listen
-	return f
+	return f, nil
+}
+
+// kill ends the process, if it has not ended, as SIGKILL does.
+func (f *firmware) kill() {
+	_ = f.cmd.Process.Kill()
+	_ = f.cmd.Wait()
 }
 
 // logIn returns a session with the CO logged in, after setting a new device up.

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/rs/zerolog"
+
+	"usbhsm7/firmware/control"
+	"usbhsm7/firmware/device"
+	"usbhsm7/firmware/flash"
+	"usbhsm7/usbip/server"
+	"usbhsm7/usbip/usb"
+)
+
+// unit is the device with its power switch and the bus that it is plugged into.
+type unit struct {
+	options options
+	log     zerolog.Logger
+	server  *server.Server
+	open    func() (flash.Device, error)
+	address string // of the USB/IP server
+	control string // path of the control socket
+
+	mu     sync.Mutex
+	device *device.Device // nil = off
+	last   control.Status // identity, as of the last time that it was on
+}
+
+var _ control.Unit = (*unit)(nil)
+
+// newUnit returns a unit that is switched off.
+func newUnit(o options, log zerolog.Logger) (*unit, error) {
+	u := &unit{options: o, log: log, open: func() (flash.Device, error) {
+		return flash.OpenFile(filepath.Join(o.stateDir, "flash.bin"), flash.DefaultGeometry())
+	}}
+	if o.ephemeral {
+		memory, err := flash.NewMemory(flash.DefaultGeometry())
+		if err != nil {
+			return nil, err
+		}
+		u.open = func() (flash.Device, error) { return memory, nil }
+	}
+	u.server = server.New(server.Options{Logger: slog.New(zerolog.NewSlogHandler(log))})
+	return u, nil
+}
+
+// PowerOn implements control.Unit.
+func (u *unit) PowerOn(context.Context) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.device != nil {
+		return nil
+	}
+	d, err := u.start()
+	if err != nil {
+		return err
+	}
+	if err := u.server.Export(u.options.busID, u.port(d)); err != nil {
+		return errors.Join(fmt.Errorf("%w: --bus-id %s: %w", errUsage, u.options.busID, err), d.Close())
+	}
+	u.device = d
+	u.last.Model, u.last.Serial, u.last.Firmware = d.Identity()
+	return nil
+}
+
+// start starts the device on its flash.
+func (u *unit) start() (*device.Device, error) {
+	image, err := u.open()
+	if err != nil {
+		return nil, fmt.Errorf("open the flash: %w", err)
+	}
+	vendor, product, err := u.options.usbID()
+	if err != nil {
+		return nil, errors.Join(err, image.Close())
+	}
+	d, err := device.New(device.Config{
+		Flash: image, Vendor: vendor, Product: product, Serial: u.options.serial, Logger: u.log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, image.Close())
+	}
+	return d, nil
+}
+
+// port returns the device with all that stands between it and its connector.
+func (u *unit) port(d *device.Device) usb.Port {
+	return d.USB()
+}
+
+// PowerOff implements control.Unit.
+func (u *unit) PowerOff(context.Context) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.device == nil {
+		return nil
+	}
+	d := u.device
+	u.device = nil
+	u.server.Unexport(u.options.busID)
+	return d.Close()
+}
+
+// Status implements control.Unit.
+func (u *unit) Status() control.Status {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	s := u.last
+	s.Powered = u.device != nil
+	s.Listen, s.BusID, s.USBID = u.address, u.options.busID, u.options.ids
+	s.Control, s.PID = u.control, os.Getpid()
+	return s
+}

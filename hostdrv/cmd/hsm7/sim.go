@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"usbhsm7/firmware/control"
+)
+
+// simCommand holds what a person's hands would do to a physical unit.
+func (a *app) simCommand() *cobra.Command {
+	var path string
+	simulator := func() (*control.Client, error) {
+		if path == "" {
+			return nil, usagef("which simulator? give the path of its control socket with --control or HSM7_CONTROL; usbhsm7 --state-dir DIR makes DIR/control.sock")
+		}
+		return control.NewClient(path), nil
+	}
+	cmd := group("device", "sim", "Handle a simulated device: its power switch",
+		a.simCall(simulator, "status", "Tell what is simulated and where", (*control.Client).Status),
+		a.simCall(simulator, "power-on", "Switch the device on", (*control.Client).PowerOn),
+		a.simCall(simulator, "power-off", "Switch the device off, as if the cable was pulled", (*control.Client).PowerOff),
+		a.simCall(simulator, "power-cycle", "Switch the device off and on again", powerCycle),
+	)
+	cmd.Example = "  export HSM7_CONTROL=./hsm/control.sock\n  hsm7 sim status\n  hsm7 sim power-cycle"
+	cmd.PersistentFlags().StringVar(&path, "control", environment("HSM7_CONTROL", ""), "path of the simulator's control socket; also HSM7_CONTROL")
+	return cmd
+}
+
+func powerCycle(c *control.Client, ctx context.Context) (control.Status, error) {
+	if _, err := c.PowerOff(ctx); err != nil {
+		return control.Status{}, err
+	}
+	return c.PowerOn(ctx)
+}
+
+// simCall makes a command of one request to the simulator.
+func (a *app) simCall(simulator func() (*control.Client, error), use, short string, call func(*control.Client, context.Context) (control.Status, error)) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		client, err := simulator()
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
+		defer cancel()
+		status, err := call(client, ctx)
+		if err != nil {
+			return err
+		}
+		return a.print(status, func(w io.Writer) { printStatus(w, status) })
+	}}
+}
+
+func printStatus(w io.Writer, s control.Status) {
+	power := "off"
+	if s.Powered {
+		power = "on"
+	}
+	fmt.Fprintf(w, "%s, serial %s, firmware %s: %s\n", s.Model, s.Serial, s.Firmware, power)
+	fmt.Fprintf(w, "  USB/IP  %s bus ID %s (%s)\n", s.Listen, s.BusID, s.USBID)
+	fmt.Fprintf(w, "  process %d\n", s.PID)
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestSimulatorScripts runs each script of testdata/simulator with a simulator of
+// its own, the real firmware binary. HSM7_USBIP is its address and HSM7_CONTROL
+// its control socket.
+func TestSimulatorScripts(t *testing.T) {
+	binary := buildFirmware(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/simulator",
+		Setup: func(env *testscript.Env) error {
+			control := filepath.Join(env.WorkDir, "control.sock")
+			f, err := start(binary, "--ephemeral", "--serial", "7000001", "--control", control)
+			if err != nil {
+				return err
+			}
+			env.Defer(f.kill)
+			for name, value := range map[string]string{
+				"HSM7_USBIP": f.address, "HSM7_CONTROL": control, "HSM7_VIA": "usbip",
+				"HSM7_SO_PASSWORD": "so-password", "HSM7_PO_PASSWORD": "po-password", "HSM7_CO_PASSWORD": "co-password",
+			} {
+				env.Setenv(name, value)
+			}
+			return nil
+		},
+	})
+}
