@@ -94,7 +94,7 @@ func (s *Server) serveImport(ctx context.Context, conn net.Conn, busID string, l
 		return fmt.Errorf("clearing the deadline: %w", err)
 	}
 	log.Info("USB device imported")
-	err = newSession(conn, e.port, device.DevID(), s.options).run(ctx, gone)
+	err = newSession(conn, e.port, device.DevID(), s.options, &s.earlyUnlinks).run(ctx, gone)
 	log.Info("USB device released", "reason", err)
 	return nil
 }

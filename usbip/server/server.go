@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"usbhsm7/usbip/proto"
@@ -58,7 +59,8 @@ var (
 // Server exports devices. Its methods may be called from any goroutine, before,
 // while and after it serves.
 type Server struct {
-	options Options
+	options      Options
+	earlyUnlinks atomic.Uint64
 
 	mu      sync.Mutex
 	exports map[string]*export
@@ -82,6 +84,10 @@ type host struct {
 func New(options Options) *Server {
 	return &Server{options: options.withDefaults(), exports: map[string]*export{}}
 }
+
+// EarlyUnlinks returns how many URBs hosts have cancelled before the server had
+// seen them: their UNLINK came before their SUBMIT.
+func (s *Server) EarlyUnlinks() uint64 { return s.earlyUnlinks.Load() }
 
 const (
 	maxBus    = 255 // the Linux tools cut both numbers to eight bits

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"usbhsm7/usbip/proto"
@@ -36,6 +37,7 @@ type session struct {
 	port    usb.Port
 	devID   uint32
 	options Options
+	races   *atomic.Uint64 // counts early unlinks
 	in      *bufio.Reader
 	header  proto.Header
 	wake    chan struct{} // tells write that there is something to send
@@ -55,9 +57,9 @@ type session struct {
 	cause   error // why, if anything but the host ended the session
 }
 
-func newSession(conn net.Conn, port usb.Port, devID uint32, options Options) *session {
+func newSession(conn net.Conn, port usb.Port, devID uint32, options Options, races *atomic.Uint64) *session {
 	s := &session{
-		conn: conn, port: port, devID: devID, options: options,
+		conn: conn, port: port, devID: devID, options: options, races: races,
 		wake:    make(chan struct{}, 1),
 		room:    make(chan struct{}, 1),
 		timer:   time.NewTimer(options.UnlinkTimeout),

@@ -85,6 +85,7 @@ func (s *session) answerEarly(seq uint32) bool {
 	if unlinks == nil {
 		return false
 	}
+	s.races.Add(1)
 	s.output.queued = appendUnlinkReplies(s.output.queued, unlinks, true)
 	s.recent.add(seq)
 	s.announce()

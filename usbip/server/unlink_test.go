@@ -127,6 +127,25 @@ func TestEarlyUnlinkIsHeldUntilItsSubmit(t *testing.T) {
 	}
 }
 
+// TestEarlyUnlinksAreCounted, those whose SUBMIT came: an UNLINK that is only
+// late is none.
+func TestEarlyUnlinksAreCounted(t *testing.T) {
+	addr, s := serve(t, server.Options{}, newDevice(t))
+	r := importRaw(t, addr)
+	r.send(submit(1, bulkIn, usb.Setup{}, 512), unlink(2, 1), unlink(3, 1))
+	r.wantUnlinked(2, usb.ECONNRESET)
+	r.wantUnlinked(3, usb.OK)
+	if n := s.EarlyUnlinks(); n != 0 {
+		t.Errorf("%d early UNLINKs, want none", n)
+	}
+	r.send(unlink(5, 4), submit(4, bulkIn, usb.Setup{}, 512), unlink(7, 6), submit(6, bulkIn, usb.Setup{}, 512))
+	r.wantUnlinked(5, usb.ECONNRESET)
+	r.wantUnlinked(7, usb.ECONNRESET)
+	if n := s.EarlyUnlinks(); n != 2 {
+		t.Errorf("%d early UNLINKs, want 2", n)
+	}
+}
+
 func TestEarlyUnlinkWithoutASubmitIsAnsweredInTheEnd(t *testing.T) {
 	withScripted(t, server.Options{UnlinkTimeout: time.Second}, func(t *testing.T, r *raw, port *scripted) {
 		start := time.Now()
