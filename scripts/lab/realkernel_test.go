@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +73,7 @@ func TestRealKernel(t *testing.T) {
 	defer m.Close()
 	t.Logf("kernel %s was ready after %.2f s", m.Release, m.Ready.Seconds())
 	report := lab.Report{Kernel: m.Release, ReadySeconds: m.Ready.Seconds()}
-	for _, c := range checks {
+	for _, c := range slices.Concat(checks, usbtestChecks) {
 		if done, ran := perform(t, &bench{m}, c); ran {
 			report.Checks = append(report.Checks, done)
 		}

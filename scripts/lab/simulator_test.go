@@ -14,6 +14,7 @@ import (
 	"usbhsm7/firmware/flash"
 	"usbhsm7/scripts/lab"
 	"usbhsm7/usbip/server"
+	"usbhsm7/usbip/usb"
 )
 
 // The device under test, as its server exports it.
@@ -22,16 +23,17 @@ const (
 	serial = "7000042"
 )
 
-// simulator is a factory-new device on a server of this process.
+// simulator is a device on a server of this process.
 type simulator struct {
-	device  *device.Device
+	device  *device.Device // nil for a device that is not the product
+	server  *server.Server
 	port    string // TCP port of the server
 	address string // of the server, as the guest sees it
 	stop    func() // ends the server and every connection
 }
 
-// plugIn starts a simulator that ends with the test. By then the guest has let
-// go of it, or sees it unplugged.
+// plugIn starts a simulator of a factory-new HSM that ends with the test. By
+// then the guest has let go of it, or sees it unplugged.
 func plugIn(t *testing.T) *simulator {
 	t.Helper()
 	image, err := flash.NewMemory(flash.DefaultGeometry())
@@ -47,8 +49,16 @@ func plugIn(t *testing.T) *simulator {
 			t.Errorf("close the device: %v", err)
 		}
 	})
+	s := export(t, d.USB())
+	s.device = d
+	return s
+}
+
+// export serves any device until the test ends.
+func export(t *testing.T, p usb.Port) *simulator {
+	t.Helper()
 	s := server.New(server.Options{})
-	if err := s.Export(busID, d.USB()); err != nil {
+	if err := s.Export(busID, p); err != nil {
 		t.Fatal(err)
 	}
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -69,7 +79,7 @@ func plugIn(t *testing.T) *simulator {
 	}
 	t.Cleanup(stop)
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-	return &simulator{device: d, port: port, address: net.JoinHostPort(lab.HostAddress, port), stop: stop}
+	return &simulator{server: s, port: port, address: net.JoinHostPort(lab.HostAddress, port), stop: stop}
 }
 
 // usbip returns the stock tool's command for this simulator.

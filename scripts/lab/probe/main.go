@@ -3,6 +3,7 @@
 //
 //	probe control NODE TYPE REQUEST VALUE INDEX LENGTH   print the data of an IN control request, in hex
 //	probe read NODE ENDPOINT                             wait for a transfer on an IN endpoint of interface 0
+//	probe usbtest NODE CASE ITERATIONS LENGTH VARY QUEUE have the module usbtest run a case, print how long it took
 //
 // NODE is a path like /dev/bus/usb/001/002; numbers may be decimal or 0x
 // hexadecimal. read prints "waiting" once the kernel has the transfer, and then
@@ -62,13 +63,16 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 2 {
-		return errors.New("no request: probe control, or probe read, and the node of a device")
+		return errors.New("no request: probe control, read or usbtest, and the node of a device")
 	}
 	device, err := os.OpenFile(args[1], os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	defer device.Close()
+	if args[0] == "usbtest" && len(args) == 7 {
+		return usbtest(device.Fd(), args[2:])
+	}
 	numbers, err := parse(args[2:])
 	if err != nil {
 		return err

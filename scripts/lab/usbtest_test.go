@@ -1,0 +1,173 @@
+//go:build lab
+
+package lab_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"usbhsm7/usbip/gadgetzero"
+	"usbhsm7/usbip/usb"
+)
+
+// usbtestChecks run the kernel's own test of USB stacks, its module usbtest, on
+// a Gadget Zero that this project's server exports.
+var usbtestChecks = []check{
+	{"usbtest at high speed: bulk and control", usbtests{usb.SpeedHigh, 0}.check},
+	{"usbtest at high speed: every transfer type, patterned data", usbtests{usb.SpeedHigh, 1}.check},
+	{"usbtest at full speed: bulk and control", usbtests{usb.SpeedFull, 0}.check},
+	{"usbtest at full speed: every transfer type, patterned data", usbtests{usb.SpeedFull, 1}.check},
+	{"usbtest 24: URBs are unlinked from thousands of queues", unlinkStorm},
+}
+
+// caseLimit bounds one case of usbtest; on a quiet machine the longest takes a
+// second. The kernel waits for ever in a case whose device does not answer, so
+// a case that fails ends its check, and with it the server: then the kernel
+// gives up at once.
+const caseLimit = 60 * time.Second
+
+// usbtestCase is a case of usbtest with its parameters. Lengths are in bytes;
+// those of reads are multiples of every wMaxPacketSize, because a source sends
+// full packets.
+type usbtestCase struct {
+	number, iterations  int
+	length, vary, queue int
+	kind                caseKind
+}
+
+// caseKind says where a case runs.
+type caseKind int
+
+const (
+	always   caseKind = iota
+	plain             // on alternate setting 0: the case knows no patterns, or breaks a rule itself where rules are strict
+	periodic          // on alternate setting 1: needs interrupt or isochronous endpoints
+)
+
+var usbtestCases = []usbtestCase{
+	{number: 0, iterations: 1},
+	{number: 1, iterations: 50, length: 4096},
+	{number: 2, iterations: 50, length: 4096},
+	{number: 3, iterations: 50, length: 4096, vary: 421},
+	{number: 4, iterations: 50, length: 8192, vary: 1024},
+	{number: 5, iterations: 20, length: 2048, queue: 16},
+	{number: 6, iterations: 20, length: 2048, queue: 16},
+	{number: 7, iterations: 20, length: 2048, vary: 421, queue: 16},
+	{number: 8, iterations: 20, length: 4096, vary: 1024, queue: 16},
+	{number: 9, iterations: 20},
+	{number: 10, iterations: 20, queue: 32},
+	{number: 11, iterations: 20, length: 1024},
+	{number: 12, iterations: 20, length: 1024},
+	{number: 13, iterations: 20},
+	{number: 14, iterations: 50, length: 5000, vary: 333, kind: plain},
+	{number: 17, iterations: 50, length: 2048},
+	{number: 18, iterations: 50, length: 2048},
+	{number: 19, iterations: 50, length: 2048},
+	{number: 20, iterations: 50, length: 2048},
+	{number: 21, iterations: 50, length: 5000, vary: 333, kind: plain},
+	{number: 24, iterations: 50, length: 512, queue: 16},
+	{number: 25, iterations: 50, length: 2048, kind: periodic},
+	{number: 26, iterations: 50, length: 2048, kind: periodic},
+	{number: 27, iterations: 10, length: 16384, queue: 16, kind: plain},
+	{number: 28, iterations: 10, length: 16384, queue: 16, kind: plain},
+	{number: 29, iterations: 20},
+}
+
+// usbtests says how a device is tested. Alternate setting 0 is tested with data
+// that is all zero, alternate setting 1 with patterned data and with
+// realworld=0, which demands all of USB's chapter 9.
+type usbtests struct {
+	speed     usb.Speed
+	alternate int
+}
+
+func (u usbtests) applies(c usbtestCase) bool {
+	switch c.kind {
+	case plain:
+		return u.alternate == 0
+	case periodic:
+		return u.alternate == 1
+	}
+	return true
+}
+
+// check runs every case that applies and returns what each took.
+func (u usbtests) check(ctx context.Context, t *testing.T, b *bench) string {
+	_, node := u.attach(ctx, t, b)
+	var took []string
+	for _, c := range usbtestCases {
+		if u.applies(c) {
+			c.iterations *= sweep(t)
+			took = append(took, fmt.Sprintf("%d: %s", c.number, b.usbtest(ctx, t, node, c)))
+		}
+	}
+	return fmt.Sprintf("%d cases: %s", len(took), strings.Join(took, ", "))
+}
+
+// attach attaches the device with usbtest as its driver.
+func (u usbtests) attach(ctx context.Context, t *testing.T, b *bench) (*simulator, string) {
+	t.Helper()
+	parameters, pattern := []string{"alt=0"}, gadgetzero.Zeros
+	if u.alternate == 1 {
+		parameters, pattern = []string{"alt=1", "pattern=1", "realworld=0"}, gadgetzero.Mod63
+	}
+	b.run(ctx, t, append([]string{"modprobe", "usbtest"}, parameters...)...)
+	t.Cleanup(func() { b.run(context.Background(), t, "rmmod", "usbtest") })
+	g, err := gadgetzero.New(gadgetzero.Options{Speed: u.speed, Pattern: pattern})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.Close)
+	s := export(t, g.USB())
+	s.attach(ctx, t, b)
+	_, node := b.awaitDevice(ctx, t)
+	if _, err := b.Await(ctx, "/sys/bus/usb/drivers/usbtest/*:1.0"); err != nil {
+		t.Fatalf("usbtest does not take the device: %v", err)
+	}
+	return s, node
+}
+
+// usbtest has the kernel run a case, which must pass, and returns how long it
+// took.
+func (b *bench) usbtest(ctx context.Context, t *testing.T, node string, c usbtestCase) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, caseLimit)
+	defer cancel()
+	argv := []string{probePath, "usbtest", node}
+	for _, n := range []int{c.number, c.iterations, c.length, c.vary, c.queue} {
+		argv = append(argv, strconv.Itoa(n))
+	}
+	return strings.TrimSpace(b.run(ctx, t, argv...).Stdout)
+}
+
+// sweep is how many times as long as usual the cases run.
+func sweep(t *testing.T) int {
+	text := os.Getenv("USBTEST_SWEEP")
+	if text == "" {
+		return 1
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("USBTEST_SWEEP is %q, want a number from 1", text)
+	}
+	return n
+}
+
+// unlinkStorm has thousands of queues of 16 writes of which two are cancelled.
+// Now and then Linux sends the UNLINK before the SUBMIT that it cancels. Without
+// such a race the check would show little.
+func unlinkStorm(ctx context.Context, t *testing.T, b *bench) string {
+	queues := 3000 * sweep(t)
+	s, node := usbtests{speed: usb.SpeedHigh}.attach(ctx, t, b)
+	took := b.usbtest(ctx, t, node, usbtestCase{number: 24, iterations: queues, length: 512, queue: 16})
+	early := s.server.EarlyUnlinks()
+	if early == 0 {
+		t.Error("no UNLINK came before its SUBMIT")
+	}
+	return fmt.Sprintf("%d queues, %d URBs cancelled, %d of them before the server had seen them, in %s", queues, 2*queues, early, took)
+}
