@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"syscall"
 	"time"
 
 	"usbhsm7/usbip/proto"
+	"usbhsm7/usbip/socket"
 	"usbhsm7/usbip/usb"
 )
 
@@ -27,24 +30,29 @@ type RemoteDevice struct {
 	usb.Identity
 }
 
-// List returns the devices that the server at addr ("host:port") offers. Devices
-// in use are not among them.
+// List returns the devices that the server at addr ("host:port" or "unix:/path",
+// see package socket) offers. Devices in use are not among them.
 func List(ctx context.Context, addr string) ([]RemoteDevice, error) {
-	conn, err := dial(ctx, addr)
+	conn, err := socket.Dial(ctx, addr, nil)
 	if err != nil {
 		return nil, err
 	}
+	return ListConn(ctx, conn)
+}
+
+// ListConn is List over a connection that is already there, which it closes.
+func ListConn(ctx context.Context, conn net.Conn) ([]RemoteDevice, error) {
 	defer conn.Close()
 	var devices []proto.Device
-	err = exchange(ctx, conn, proto.Op{Code: proto.OpRequestDevices}.Append(nil), func() error {
-		if err := readReply(conn, proto.OpReplyDevices); err != nil {
-			return err
+	err := exchange(ctx, conn, proto.Op{Code: proto.OpRequestDevices}.Append(nil), func() error {
+		err := readReply(conn, proto.OpReplyDevices)
+		if err == nil {
+			devices, err = proto.ReadDevices(conn)
 		}
-		devices, err = proto.ReadDevices(conn)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listing the USB devices of %s: %w", addr, err)
+		return nil, fmt.Errorf("listing the USB devices of %s: %w", socket.Name(conn.RemoteAddr()), err)
 	}
 	list := make([]RemoteDevice, len(devices))
 	for i, d := range devices {
@@ -54,10 +62,10 @@ func List(ctx context.Context, addr string) ([]RemoteDevice, error) {
 }
 
 // Import makes the caller the host of the device busID of the server at addr
-// ("host:port"). ctx bounds the import only. Errors: ErrBusy, ErrNoDevice,
+// ("host:port" or "unix:/path"). ctx bounds the import only. Errors: ErrBusy, ErrNoDevice,
 // ErrRefused, or those of the connection.
 func Import(ctx context.Context, addr, busID string) (*Device, error) {
-	conn, err := dial(ctx, addr)
+	conn, err := socket.Dial(ctx, addr, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -100,15 +108,6 @@ func Handshake(ctx context.Context, conn net.Conn, busID string) (proto.Device, 
 	return remote, nil
 }
 
-func dial(ctx context.Context, addr string) (net.Conn, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("connecting to the USB/IP server: %w", err)
-	}
-	return conn, nil
-}
-
 // exchange sends a request and reads the reply, within ctx.
 func exchange(ctx context.Context, conn net.Conn, request []byte, read func() error) error {
 	interrupted := make(chan struct{})
@@ -131,6 +130,8 @@ func exchange(ctx context.Context, conn net.Conn, request []byte, read func() er
 func readReply(conn net.Conn, want proto.OpCode) error {
 	op, err := proto.ReadOp(conn)
 	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET):
+		return fmt.Errorf("%w: the USB/IP server ended the connection; does it want TLS, or no TLS?", err)
 	case err != nil:
 		return err
 	case op.Code != want:

@@ -9,13 +9,16 @@ import (
 	"time"
 
 	"usbhsm7/usbip/proto"
+	"usbhsm7/usbip/socket"
 	"usbhsm7/usbip/usb"
 )
 
-// serveConn serves one connection and closes it.
-func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
+// ServeConn serves one connection and closes it. It returns when the connection
+// or ctx has ended. Serve calls it for what it accepts; other connections, such
+// as one end of [socket.Pair], are served beside them and count with them.
+func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
-	log := s.options.Logger.With("host", conn.RemoteAddr().String())
+	log := s.options.Logger.With("host", socket.Name(conn.RemoteAddr()))
 	if !s.enter() {
 		log.Warn("too many USB/IP connections", "limit", s.options.MaxConnections)
 		return
@@ -23,7 +26,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 	defer s.leave()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	keepAlive(conn)
+	socket.KeepAlive(conn)
 	if err := s.handshake(ctx, conn, log); err != nil && ctx.Err() == nil {
 		log.Warn("USB/IP connection failed", "error", err)
 	}
@@ -49,6 +52,11 @@ func (s *Server) leave() {
 func (s *Server) handshake(ctx context.Context, conn net.Conn, log *slog.Logger) error {
 	if err := conn.SetDeadline(time.Now().Add(s.options.HandshakeTimeout)); err != nil {
 		return fmt.Errorf("setting a deadline: %w", err)
+	}
+	if secure, ok := conn.(interface{ HandshakeContext(context.Context) error }); ok {
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return err
+		}
 	}
 	op, err := proto.ReadOp(conn)
 	if err != nil {

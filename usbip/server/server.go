@@ -216,7 +216,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		if err != nil {
 			return fmt.Errorf("accepting USB/IP connections: %w", err)
 		}
-		connections.Go(func() { s.serveConn(ctx, conn) })
+		connections.Go(func() { s.ServeConn(ctx, conn) })
 	}
 }
 

@@ -4,39 +4,63 @@
 //	bus := usbip.New("127.0.0.1:3240")
 //	dev, err := hostdrv.Dial(ctx, bus, transport.Selector{}, hostdrv.Options{})
 //
-// USB/IP has neither encryption nor authentication. Use it on the loopback
-// interface, or through a tunnel.
+// USB/IP has neither encryption nor authentication. Use it within the machine,
+// at "127.0.0.1:3240" or "unix:/run/hsm.sock", and NewTLS over a network.
 package usbip
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/hostdrv/transport/internal/usbhost"
 	"usbhsm7/usbip/client"
+	"usbhsm7/usbip/socket"
 )
 
 // Bus is the devices of one server.
 type Bus struct {
 	address string
+	tls     *tls.Config
 }
 
 var _ transport.Bus = (*Bus)(nil)
 
-// New returns the bus of the server at address, "host:port". It connects only
-// when it is used.
-func New(address string) *Bus { return &Bus{address: address} }
+// New returns the bus of the server at address, "host:port" or "unix:/path". It
+// connects only when it is used.
+func New(address string) *Bus { return NewTLS(address, nil) }
+
+// NewTLS is New for a server that speaks TLS, for which package usbip/socket's
+// Identity makes the config. Without a config it is New.
+func NewTLS(address string, config *tls.Config) *Bus { return &Bus{address: address, tls: config} }
+
+func (b *Bus) dial(ctx context.Context) (net.Conn, error) {
+	return socket.Dial(ctx, b.address, b.tls)
+}
+
+func (b *Bus) importDevice(ctx context.Context, busID string) (*client.Device, error) {
+	conn, err := b.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return client.ImportConn(ctx, conn, busID)
+}
 
 // List implements transport.Bus. The path of a device is its bus ID. Serial
 // numbers are not read, because that would take the device from others for a
 // moment. Servers do not list devices that are in use.
 func (b *Bus) List(ctx context.Context) ([]transport.Info, error) {
-	devices, err := client.List(ctx, b.address)
+	conn, err := b.dial(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w; does a server run there?", err)
+		return nil, err
+	}
+	devices, err := client.ListConn(ctx, conn)
+	if err != nil {
+		return nil, err
 	}
 	var found []transport.Info
 	for _, d := range devices {
@@ -89,7 +113,7 @@ func (b *Bus) openNow(ctx context.Context, s transport.Selector) (transport.Link
 // explainMissing looks at a device that is not listed by asking for it.
 func (b *Bus) explainMissing(ctx context.Context, s transport.Selector, missing error) error {
 	if s.Path != "" {
-		device, err := client.Import(ctx, b.address, s.Path)
+		device, err := b.importDevice(ctx, s.Path)
 		if err == nil { // it has become free, or is not the one that s chooses
 			_ = device.Close()
 		}
@@ -101,7 +125,7 @@ func (b *Bus) explainMissing(ctx context.Context, s transport.Selector, missing 
 }
 
 func (b *Bus) open(ctx context.Context, busID string) (transport.Link, error) {
-	device, err := client.Import(ctx, b.address, busID)
+	device, err := b.importDevice(ctx, busID)
 	switch {
 	case errors.Is(err, client.ErrBusy):
 		return nil, fmt.Errorf("%w; close the other one", transport.ErrBusy)
