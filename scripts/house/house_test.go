@@ -30,6 +30,7 @@ var rules = []rule{
 	{room: "usbip", allow: []string{"usbip"}, why: "usbip knows nothing of HSMs"},
 	{room: "usbip/usb", allow: []string{}, why: "the device model stands on the standard library"},
 	{room: "usbip/proto", allow: []string{"usbip/usb"}, why: "PDUs need only USB vocabulary"},
+	{room: "usbip/socket", allow: []string{}, why: "a socket knows nothing of what travels through it"},
 	{room: "firmware", deny: []string{module + "hostdrv"}, why: "the device never knows the driver"},
 	{room: "firmware/frame", allow: []string{}, why: "framing is shared by host and device"},
 	{room: "firmware/command", allow: []string{}, why: "the vocabulary is shared by host and device"},

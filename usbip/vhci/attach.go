@@ -11,16 +11,17 @@ import (
 
 	"usbhsm7/usbip/client"
 	"usbhsm7/usbip/proto"
+	"usbhsm7/usbip/socket"
 )
 
 // pollInterval is how often Wait looks at sysfs, which notifies nobody.
 const pollInterval = 10 * time.Millisecond
 
-// Attach imports the device busID from the USB/IP server at addr ("host:port")
-// and hands the connection to the kernel. It returns as soon as the kernel has
-// the device; Wait waits until it can be used. Errors: those of Available,
-// ErrNoPort, those of [client.Import], and what kept the connection from being
-// made. An error leaves nothing attached.
+// Attach imports the device busID from the USB/IP server at addr ("host:port" or
+// "unix:/path", see package socket) and hands the connection to the kernel. It
+// returns as soon as the kernel has the device; Wait waits until it can be used.
+// Errors: those of Available, ErrNoPort, those of [client.Import], and what kept
+// the connection from being made. An error leaves nothing attached.
 func (c Controller) Attach(ctx context.Context, addr, busID string) (Port, error) {
 	port, err := c.attach(ctx, addr, busID)
 	if err != nil {
@@ -30,14 +31,10 @@ func (c Controller) Attach(ctx context.Context, addr, busID string) (Port, error
 }
 
 func (c Controller) attach(ctx context.Context, addr, busID string) (Port, error) {
-	host, service, err := net.SplitHostPort(addr)
-	if err != nil {
-		return Port{}, err
-	}
 	if err := c.Available(); err != nil {
 		return Port{}, err // before the server marks the device as taken
 	}
-	conn, err := dial(ctx, addr)
+	conn, err := socket.Dial(ctx, addr, nil)
 	if err != nil {
 		return Port{}, err
 	}
@@ -46,33 +43,26 @@ func (c Controller) attach(ctx context.Context, addr, busID string) (Port, error
 	if err != nil {
 		return Port{}, err
 	}
-	port, err := c.plug(conn, remote)
+	return c.plug(conn, remote, addr)
+}
+
+// plug hands a socket whose handshake is done to the kernel, and notes that its
+// device comes from addr.
+func (c Controller) plug(conn net.Conn, remote proto.Device, addr string) (Port, error) {
+	port, err := c.offer(conn, remote)
 	if err != nil {
 		return Port{}, err
 	}
-	if err := writeNote(c.note(port.Number), host, service, busID); err != nil {
+	if err := writeNote(c.note(port.Number), addr, remote.BusID); err != nil {
 		return Port{}, errors.Join(fmt.Errorf("note the port for 'usbip port': %w", err), c.Detach(port.Number))
 	}
-	port.Address, port.BusID = addr, busID
+	port.Address, port.BusID = addr, remote.BusID
 	return port, nil
 }
 
-// dial connects with keep-alive probes: the socket keeps them when the kernel
-// has it, so that a dead server does not stay attached for hours.
-func dial(ctx context.Context, addr string) (*net.TCPConn, error) {
-	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
-		Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3,
-	}}
-	conn, err := dialer.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the USB/IP server: %w", err)
-	}
-	return conn.(*net.TCPConn), nil
-}
-
-// plug hands the socket to the first port that takes it: another process may
+// offer hands the socket to the first port that takes it: another process may
 // take a port between our look and our write.
-func (c Controller) plug(conn *net.TCPConn, remote proto.Device) (Port, error) {
+func (c Controller) offer(conn net.Conn, remote proto.Device) (Port, error) {
 	ports, err := c.ports()
 	if err != nil {
 		return Port{}, err
@@ -96,9 +86,14 @@ func (c Controller) plug(conn *net.TCPConn, remote proto.Device) (Port, error) {
 }
 
 // hand writes "port sockfd devid speed". The kernel takes a reference of its
-// own to the socket, so ours can be closed afterwards.
-func (c Controller) hand(conn *net.TCPConn, port int, remote proto.Device) error {
-	raw, err := conn.SyscallConn()
+// own to the socket, so ours can be closed afterwards. It takes any stream
+// socket, TCP or Unix.
+func (c Controller) hand(conn net.Conn, port int, remote proto.Device) error {
+	stream, ok := conn.(syscall.Conn)
+	if !ok {
+		return fmt.Errorf("the kernel cannot use a %T: %w", conn, errors.ErrUnsupported)
+	}
+	raw, err := stream.SyscallConn()
 	if err != nil {
 		return err
 	}

@@ -153,8 +153,17 @@ func explain(err error) error {
 	}
 }
 
+// noPort stands in a note for the TCP port of an address that has none.
+const noPort = "-"
+
 // writeNote notes where a port leads, as `usbip attach` does: "host port busid".
-func writeNote(path, host, port, busID string) error {
+// An address without a port goes into the place of the host: for the port the
+// usbip tool has room for 31 characters only.
+func writeNote(path, address, busID string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || strings.HasPrefix(address, "unix:") {
+		host, port = address, noPort
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -167,9 +176,14 @@ func readNote(path string) (address, busID string) {
 	if err != nil {
 		return "", ""
 	}
-	f := strings.Fields(string(text))
-	if len(f) != 3 {
+	f := strings.Split(strings.TrimSuffix(string(text), "\n"), " ")
+	last := len(f) - 1
+	if last < 2 {
 		return "", ""
 	}
-	return net.JoinHostPort(f[0], f[1]), f[2]
+	host := strings.Join(f[:last-1], " ") // a path may have blanks
+	if f[last-1] == noPort {
+		return host, f[last]
+	}
+	return net.JoinHostPort(host, f[last-1]), f[last]
 }

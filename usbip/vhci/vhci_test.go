@@ -18,6 +18,7 @@ import (
 
 	"usbhsm7/usbip/client"
 	"usbhsm7/usbip/server"
+	"usbhsm7/usbip/socket"
 	"usbhsm7/usbip/usb"
 )
 
@@ -76,8 +77,14 @@ func content(t *testing.T, path string) string {
 	return string(b)
 }
 
-// serve exports one device as 1-1 and returns the server's address.
+// serve exports one device as 1-1 over TCP and returns the server's address.
 func serve(t *testing.T) (addr string, device *usb.Device) {
+	t.Helper()
+	return serveOn(t, "127.0.0.1:0")
+}
+
+// serveOn exports one device as 1-1 on an address.
+func serveOn(t *testing.T, address string) (addr string, device *usb.Device) {
 	t.Helper()
 	device, err := usb.NewDevice(usb.Descriptors{
 		Speed: usb.SpeedHigh, Vendor: 0x1209, Product: 1,
@@ -90,7 +97,7 @@ func serve(t *testing.T) (addr string, device *usb.Device) {
 	if err := s.Export("1-1", device); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := socket.Listen(t.Context(), address, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +110,7 @@ func serve(t *testing.T) (addr string, device *usb.Device) {
 			t.Errorf("Serve: %v", err)
 		}
 	})
-	return listener.Addr().String(), device
+	return socket.Name(listener.Addr()), device
 }
 
 func TestPortsOfEveryControllerAreListed(t *testing.T) {
@@ -140,6 +147,23 @@ func TestAttachHandsTheSocketToTheFirstFreePortOfTheRightHub(t *testing.T) {
 	}
 	host, service, _ := net.SplitHostPort(addr)
 	if note := content(t, filepath.Join(c.State, "port0")); note != host+" "+service+" 1-1\n" {
+		t.Errorf("note for 'usbip port' is %q", note)
+	}
+}
+
+func TestAttachTakesAUnixSocket(t *testing.T) {
+	addr, _ := serveOn(t, "unix:"+filepath.Join(t.TempDir(), "an hsm.sock"))
+	c := fake(t, status0)
+	port, err := c.Attach(t.Context(), addr, "1-1")
+	if err != nil || port.Address != addr {
+		t.Fatalf("Attach = %+v, %v", port, err)
+	}
+	put(t, c.attribute("status"), strings.Replace(status0, "0000 004", "0000 006", 1))
+	ports, err := c.Ports()
+	if err != nil || ports[0].Address != addr || ports[0].BusID != "1-1" {
+		t.Errorf("Ports = %+v, %v, want the first from %s bus ID 1-1", ports, err, addr)
+	}
+	if note := content(t, filepath.Join(c.State, "port0")); note != addr+" - 1-1\n" {
 		t.Errorf("note for 'usbip port' is %q", note)
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"usbhsm7/usbip/socket"
 )
 
 const about = `usbhsm7 is a simulated hand-held USB hardware security module.
@@ -52,8 +55,9 @@ func newCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&o.stateDir, "state-dir", "", "directory that holds the device's flash; made if absent")
 	flags.BoolVar(&o.ephemeral, "ephemeral", false, "keep the flash in memory only")
-	flags.StringVar(&o.listen, "listen", "127.0.0.1:3240", "address to serve USB/IP on; port 0 picks a free one")
-	flags.BoolVar(&o.insecure, "insecure", false, "allow --listen on an address that other machines reach: USB/IP has no authentication")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:3240", "address to serve USB/IP on: host:port, where port 0 picks a free one, or unix:/path")
+	flags.BoolVar(&o.insecure, "insecure", false, "allow --listen without TLS on an address that other machines reach: whoever reaches it can use the device")
+	tlsFlags(flags, &o.tls)
 	flags.StringVar(&o.control, "control", "", "path of the control socket, for hsm7 sim (default control.sock in the state directory; none for --ephemeral)")
 	flags.StringVar(&o.busID, "bus-id", "1-1", "bus ID to export the device as")
 	flags.StringVar(&o.ids, "usb-id", "1209:0001", "idVendor:idProduct, hexadecimal")
@@ -62,6 +66,13 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.logFormat, "log-format", "console", "console (or text), json or none")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	return cmd
+}
+
+// tlsFlags are those with which the device proves who it is, and knows its hosts.
+func tlsFlags(flags *pflag.FlagSet, i *socket.Identity) {
+	flags.StringVar(&i.Cert, "tls-cert", "", "PEM file with our certificate: USB/IP is spoken over TLS 1.3 only")
+	flags.StringVar(&i.Key, "tls-key", "", "PEM file with its private key")
+	flags.StringVar(&i.CA, "tls-ca", "", "PEM file with the CA whose certificates hosts must have")
 }
 
 func exitTable() string {

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"path/filepath"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"usbhsm7/firmware/control"
+	"usbhsm7/usbip/socket"
 )
 
 // listenControl opens the control socket, or returns nil if there is to be none.
@@ -24,8 +21,8 @@ func (u *unit) listenControl(ctx context.Context) (net.Listener, error) {
 	case !wanted:
 		path = filepath.Join(u.options.stateDir, "control.sock")
 	}
-	listener, err := listenOwner(ctx, path)
-	if err != nil && !wanted && errors.Is(err, unix.EINVAL) {
+	listener, err := listen(ctx, "unix:"+path, nil, "--control")
+	if err != nil && !wanted && errors.Is(err, socket.ErrAddress) {
 		u.log.Warn().Err(err).Msg("no control socket: give a shorter path with --control")
 		return nil, nil
 	}
@@ -33,17 +30,6 @@ func (u *unit) listenControl(ctx context.Context) (net.Listener, error) {
 		u.control = path
 	}
 	return listener, err
-}
-
-// listenOwner opens a Unix socket that only its owner may use. One that a dead
-// simulator left behind is replaced.
-func listenOwner(ctx context.Context, path string) (net.Listener, error) {
-	if _, err := control.NewClient(path).Status(ctx); errors.Is(err, syscall.ECONNREFUSED) {
-		_ = os.Remove(path) // if that fails, listening does too, and says why
-	}
-	mask := unix.Umask(0o177)
-	defer unix.Umask(mask)
-	return listen(ctx, "unix", path, "--control")
 }
 
 // serveControl serves the control socket until ctx ends.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -96,6 +97,36 @@ func TestReadyMeansThatTheDeviceIsListed(t *testing.T) {
 	}
 	if status := p.stop(t); status != 0 {
 		t.Errorf("exit status %d after SIGTERM\n%s", status, p.stderr.String())
+	}
+}
+
+func TestUnixSocketIsTheOwnersAndGoesWithTheProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	first := start(t, "--ephemeral", "--listen", "unix:"+path)
+	if first.ready.Listen != "unix:"+path {
+		t.Errorf("ready line %+v", first.ready)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != os.ModeSocket|0o600 {
+		t.Errorf("the socket is %v, %v, want mode 0600", info, err)
+	}
+	second := command(t, "--ephemeral", "--listen", "unix:"+path)
+	_ = second.Run()
+	if status := second.ProcessState.ExitCode(); status != 5 || !strings.Contains(second.stderr.String(), "--listen") {
+		t.Errorf("a second one on the same path: exit status %d\n%s", status, second.stderr.String())
+	}
+	if devices, err := client.List(t.Context(), first.ready.Listen); err != nil || len(devices) != 1 {
+		t.Errorf("devices %v, %v", devices, err)
+	}
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait()
+	third := start(t, "--ephemeral", "--listen", "unix:"+path)
+	if status := third.stop(t); status != 0 {
+		t.Errorf("after kill -9 of the first: exit status %d\n%s", status, third.stderr.String())
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is left: %v", err)
 	}
 }
 

@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"usbhsm7/usbip/socket"
 )
 
 // options are the flags of the command.
@@ -19,6 +20,7 @@ type options struct {
 	ephemeral bool
 	listen    string
 	insecure  bool
+	tls       socket.Identity
 	control   string
 	busID     string
 	ids       string
@@ -50,17 +52,17 @@ func (o options) checkSerial() error {
 	return nil
 }
 
-// checkListen refuses addresses that other machines reach, because whoever
-// reaches a USB/IP port can use the device.
+// checkListen refuses to be reachable from other machines without TLS, because
+// whoever reaches a USB/IP port can use the device.
 func (o options) checkListen() error {
-	host, _, err := net.SplitHostPort(o.listen)
-	if err != nil {
+	if err := socket.Check(o.listen); err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
-	if ip := net.ParseIP(host); o.insecure || host == "localhost" || (ip != nil && ip.IsLoopback()) {
+	if o.insecure || o.tls.Given() || socket.Local(o.listen) {
 		return nil
 	}
-	return errors.New("--listen " + o.listen + " is reachable from other machines and USB/IP has no authentication; add --insecure if you mean it")
+	return errors.New("--listen " + o.listen + " is reachable from other machines and plain USB/IP has no authentication; " +
+		"add --tls-cert, --tls-key and --tls-ca (hsm7 tls new makes them), or --insecure if you mean it")
 }
 
 // logger returns the logger that writes to w.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"usbhsm7/firmware/control"
+	"usbhsm7/usbip/socket"
 )
 
 // run powers the device on and serves it until ctx ends.
@@ -43,24 +45,24 @@ func run(ctx context.Context, o options, stderr io.Writer) (err error) {
 
 // serve serves the unit's bus and its control socket until ctx ends.
 func serve(ctx context.Context, o options, u *unit) error {
-	listener, err := listen(ctx, "tcp", o.listen, "--listen")
+	listener, err := o.listenUSBIP(ctx)
 	if err != nil {
 		return err
 	}
-	u.address = listener.Addr().String()
+	u.address = socket.Name(listener.Addr())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var control sync.WaitGroup
 	defer control.Wait()
 	defer cancel()
 	failed := make(chan error, 1)
-	socket, err := u.listenControl(ctx)
+	controlSocket, err := u.listenControl(ctx)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	control.Go(func() {
 		defer cancel() // one door is not enough
-		failed <- u.serveControl(ctx, socket)
+		failed <- u.serveControl(ctx, controlSocket)
 	})
 	state := u.Status()
 	u.log.Info().Str("listen", state.Listen).Str("bus_id", state.BusID).Str("usb_id", state.USBID).Str("serial", state.Serial).Msg("device ready")
@@ -73,11 +75,19 @@ func serve(ctx context.Context, o options, u *unit) error {
 	return errors.Join(err, <-failed)
 }
 
-func listen(ctx context.Context, network, address, flag string) (net.Listener, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, network, address)
+// listenUSBIP opens the socket on which hosts reach the device.
+func (o options) listenUSBIP(ctx context.Context) (net.Listener, error) {
+	config, err := o.tls.Server()
 	if err != nil {
-		return nil, fmt.Errorf("%w on %s: %w; is another usbhsm7 running? choose another with %s", errListen, address, err, flag)
+		return nil, fmt.Errorf("%w: %w (--tls-cert, --tls-key, --tls-ca)", errUsage, err)
+	}
+	return listen(ctx, o.listen, config, "--listen")
+}
+
+func listen(ctx context.Context, address string, config *tls.Config, flag string) (net.Listener, error) {
+	listener, err := socket.Listen(ctx, address, config)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w; is another usbhsm7 running? choose another with %s", errListen, err, flag)
 	}
 	return listener, nil
 }

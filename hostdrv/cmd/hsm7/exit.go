@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"syscall"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/control"
 	"usbhsm7/hostdrv/transport"
+	"usbhsm7/usbip/socket"
 )
 
 // errUsage marks wrong flags and arguments.
@@ -30,7 +30,8 @@ var exits = []struct {
 	{2, "wrong flags or arguments", func(err error) bool { return errors.Is(err, errUsage) }},
 	{3, "no device, or no permission to use it", func(err error) bool {
 		return errors.Is(err, transport.ErrNotFound) || errors.Is(err, transport.ErrPermission) ||
-			errors.Is(err, transport.ErrBusy) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, control.ErrUnreachable)
+			errors.Is(err, transport.ErrBusy) || errors.Is(err, control.ErrUnreachable) ||
+			errors.Is(err, socket.ErrNoServer) || errors.Is(err, socket.ErrTLS)
 	}},
 	{4, "the signature or the ciphertext is not genuine", func(err error) bool {
 		return errors.Is(err, command.StatusSignatureInvalid) || errors.Is(err, command.StatusSignatureLenRange) ||
@@ -75,7 +76,7 @@ var hints = []struct {
 }{
 	{control.ErrUnreachable, "does usbhsm7 run with this --control, or with its --state-dir there?"},
 	{transport.ErrNotFound, noDevice},
-	{syscall.ECONNREFUSED, noDevice},
+	{socket.ErrNoServer, noDevice},
 	{transport.ErrBusy, "another program uses it: stop that program, or detach the device (hsm7 detach)"},
 	{transport.ErrPermission, "install scripts/udev/70-usbhsm7.rules, or run as root"},
 	{transport.ErrDisconnected, "check the cable, or whether the simulator still runs"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -14,12 +15,14 @@ import (
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/hostdrv/transport/gousb"
 	"usbhsm7/hostdrv/transport/usbip"
+	"usbhsm7/usbip/socket"
 )
 
 // where says which device is meant and how to reach it.
 type where struct {
 	via    string // auto, usb or usbip
-	usbip  string // host:port of a USB/IP server
+	usbip  string // address of a USB/IP server
+	tls    socket.Identity
 	serial string
 	path   string
 	usbID  string
@@ -27,10 +30,18 @@ type where struct {
 
 func (w *where) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&w.via, "via", environment("HSM7_VIA", "auto"), "how to reach the device: usb (the kernel), usbip (no kernel support), or auto; also HSM7_VIA")
-	flags.StringVar(&w.usbip, "usbip", environment("HSM7_USBIP", "127.0.0.1:3240"), "address of the USB/IP server; also HSM7_USBIP")
+	flags.StringVar(&w.usbip, "usbip", environment("HSM7_USBIP", "127.0.0.1:3240"), "address of the USB/IP server, host:port or unix:/path; also HSM7_USBIP")
+	tlsFlags(flags, &w.tls)
 	flags.StringVar(&w.serial, "serial", "", "use the device with this serial number")
 	flags.StringVar(&w.path, "path", "", "use the device at this bus path (usb: 1-2.3; usbip: bus ID)")
 	flags.StringVar(&w.usbID, "usb-id", "", "use a device with this idVendor:idProduct, hexadecimal (default any from 1209:0001 to 1209:0010)")
+}
+
+// tlsFlags are those with which hsm7 proves to a USB/IP server who it is.
+func tlsFlags(flags *pflag.FlagSet, i *socket.Identity) {
+	flags.StringVar(&i.Cert, "tls-cert", environment("HSM7_TLS_CERT", ""), "PEM file with our certificate for the USB/IP server, which then is spoken to over TLS; also HSM7_TLS_CERT")
+	flags.StringVar(&i.Key, "tls-key", environment("HSM7_TLS_KEY", ""), "PEM file with its private key; also HSM7_TLS_KEY")
+	flags.StringVar(&i.CA, "tls-ca", environment("HSM7_TLS_CA", ""), "PEM file with the CA of the server's certificate; also HSM7_TLS_CA")
 }
 
 // environment returns the variable name, or otherwise if it is not set.
@@ -61,11 +72,27 @@ func (w where) buses() ([]busName, error) {
 }
 
 // bus returns the bus with that name.
-func (w where) bus(name busName) transport.Bus {
-	if name == overUSBIP {
-		return usbip.New(w.usbip)
+func (w where) bus(name busName) (transport.Bus, error) {
+	if name != overUSBIP {
+		return gousb.New(), nil
 	}
-	return gousb.New()
+	config, err := w.secured()
+	if err != nil {
+		return nil, err
+	}
+	return usbip.NewTLS(w.usbip, config), nil
+}
+
+// secured returns how TLS is spoken to the USB/IP server: nil for not at all.
+func (w where) secured() (*tls.Config, error) {
+	if err := socket.Check(w.usbip); err != nil {
+		return nil, usagef("--usbip: %w", err)
+	}
+	config, err := w.tls.Client()
+	if err != nil {
+		return nil, usagef("%w: --tls-cert, --tls-key and --tls-ca, or HSM7_TLS_CERT, HSM7_TLS_KEY and HSM7_TLS_CA", err)
+	}
+	return config, nil
 }
 
 // selector returns what the flags choose.
@@ -104,7 +131,11 @@ func (w where) list(ctx context.Context) ([]found, error) {
 	var devices []found
 	var failures []error
 	for _, name := range names {
-		infos, err := w.bus(name).List(ctx)
+		bus, err := w.bus(name)
+		if err != nil {
+			return nil, err
+		}
+		infos, err := bus.List(ctx)
 		if err != nil {
 			failures = append(failures, fmt.Errorf("%s: %w", name, err))
 		}
@@ -136,7 +167,11 @@ func (w where) open(ctx context.Context) (device *hostdrv.Device, release func()
 	}
 	var failures []error
 	for _, name := range names {
-		device, err = hostdrv.Dial(ctx, w.bus(name), selector, hostdrv.Options{Client: "hsm7 " + version})
+		bus, err := w.bus(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		device, err = hostdrv.Dial(ctx, bus, selector, hostdrv.Options{Client: "hsm7 " + version})
 		if err == nil {
 			return device, func() { _ = device.Close() }, nil
 		}

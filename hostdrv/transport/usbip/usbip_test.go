@@ -2,7 +2,8 @@ package usbip_test
 
 import (
 	"context"
-	"net"
+	"crypto/tls"
+	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -14,6 +15,7 @@ import (
 	"usbhsm7/hostdrv/transport/transporttest"
 	"usbhsm7/hostdrv/transport/usbip"
 	"usbhsm7/usbip/server"
+	"usbhsm7/usbip/socket"
 	"usbhsm7/usbip/usb"
 )
 
@@ -28,6 +30,12 @@ const (
 // until the test ends.
 func serve(t testing.TB) (*usb.Device, *usbip.Bus) {
 	t.Helper()
+	return serveOn(t, "127.0.0.1:0", nil, nil)
+}
+
+// serveOn is serve on an address, with TLS if there are configs.
+func serveOn(t testing.TB, address string, ours, theirs *tls.Config) (*usb.Device, *usbip.Bus) {
+	t.Helper()
 	image, err := flash.NewMemory(flash.DefaultGeometry())
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +48,7 @@ func serve(t testing.TB) (*usb.Device, *usbip.Bus) {
 	if err := srv.Export(busID, d.USB()); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := socket.Listen(t.Context(), address, ours)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,20 +64,30 @@ func serve(t testing.TB) (*usb.Device, *usbip.Bus) {
 			t.Errorf("switch the device off: %v", err)
 		}
 	})
-	return d.USB(), usbip.New(listener.Addr().String())
+	return d.USB(), usbip.NewTLS(socket.Name(listener.Addr()), theirs)
 }
 
 func TestConformance(t *testing.T) {
 	transporttest.Run(t, func(t *testing.T) transporttest.Target {
-		port, bus := serve(t)
-		return transporttest.Target{
-			Bus: bus,
-			Device: transport.Info{
-				Vendor: device.DefaultVendor, Product: device.DefaultProduct, Serial: serial, Path: busID,
-			},
-			Unplug: port.Unplug, Plug: port.Plug,
-		}
+		return target(serve(t))
 	})
+}
+
+func TestConformanceOverAUnixSocket(t *testing.T) {
+	transporttest.Run(t, func(t *testing.T) transporttest.Target {
+		port, bus := serveOn(t, "unix:"+filepath.Join(t.TempDir(), "s"), nil, nil)
+		return target(port, bus)
+	})
+}
+
+func target(port *usb.Device, bus *usbip.Bus) transporttest.Target {
+	return transporttest.Target{
+		Bus: bus,
+		Device: transport.Info{
+			Vendor: device.DefaultVendor, Product: device.DefaultProduct, Serial: serial, Path: busID,
+		},
+		Unplug: port.Unplug, Plug: port.Plug,
+	}
 }
 
 func TestDriver(t *testing.T) {
