@@ -22,18 +22,19 @@ type File struct {
 }
 
 // shipped are the modules that the guest holds, with what they need: the host's
-// side of USB/IP, its device side, monitoring and test drivers, and gadgets.
-// They are there for modprobe; only Config.Modules are loaded.
+// side of USB/IP, its device side, monitoring and test drivers, gadgets, and a
+// host controller that QEMU emulates. They are there for modprobe; only Config.Modules are loaded.
 var shipped = []string{
 	"virtio_pci", "virtio_net",
 	"vhci_hcd", "usbip_host", "usbip_vudc", "usbmon", "usbtest",
-	"dummy_hcd", "usb_f_fs",
+	"dummy_hcd", "usb_f_fs", "usb_f_ss_lb",
+	"xhci_pci",
 }
 
 // applets are the busybox commands that the guest has under their own names.
 var applets = []string{
-	"cat", "cut", "dirname", "dmesg", "echo", "find", "grep", "ip", "kill", "ls", "lsmod", "mkdir", "mkfifo", "mktemp",
-	"modprobe", "ps", "rm", "rmmod", "sed", "setsid", "sh", "sleep", "sort", "sync", "tail", "test", "timeout", "uname",
+	"cat", "cut", "dirname", "dmesg", "echo", "find", "grep", "ip", "kill", "ln", "ls", "lsmod", "mkdir", "mkfifo", "mktemp",
+	"modprobe", "mount", "ps", "rm", "rmmod", "sed", "setsid", "sh", "sleep", "sort", "sync", "tail", "test", "timeout", "uname",
 }
 
 // programs are the host's own stock programs that the guest gets.

@@ -36,6 +36,18 @@ type Config struct {
 
 	// Modules are loaded at boot, besides the network's. nil: vhci_hcd.
 	Modules []string
+
+	// Hardware is added to the guest: QEMU's own options, such as "-device",
+	// "qemu-xhci".
+	Hardware []string
+
+	// Processors of the guest. 0: one, which is the quickest on a machine that
+	// shares its own.
+	Processors int
+
+	// Ports are TCP ports of the guest that the host reaches through
+	// [Machine.Address].
+	Ports []int
 }
 
 // Machine is a running guest. Its methods may be used by several goroutines.
@@ -44,6 +56,7 @@ type Machine struct {
 	Ready   time.Duration // from starting the emulator until the agent answered
 
 	console  console
+	ports    forwards
 	listener net.Listener
 	token    string
 	idle     chan visitor // the agent's idle connection
@@ -97,7 +110,7 @@ func boot(ctx context.Context, config Config) (*Machine, error) {
 		return nil, err
 	}
 	defer os.Remove(initrd) // QEMU has read it by the time the agent answers
-	return start(ctx, k.image, initrd, order)
+	return start(ctx, k.image, initrd, order, config)
 }
 
 // makeInitrd writes the guest's file system to a file and returns its path.
@@ -114,18 +127,23 @@ func makeInitrd(ctx context.Context, root string, k *kernel, agent string, files
 }
 
 // start runs QEMU and waits for the agent.
-func start(ctx context.Context, kernelImage, initrd string, modules []string) (*Machine, error) {
+func start(ctx context.Context, kernelImage, initrd string, modules []string, config Config) (*Machine, error) {
+	ports, err := forward(config.Ports)
+	if err != nil {
+		return nil, err
+	}
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	m := &Machine{
+		ports:    ports,
 		listener: listener,
 		token:    rand.Text(),
 		idle:     make(chan visitor, 1),
 		stop:     make(chan struct{}),
 	}
-	cmd := qemu(kernelImage, initrd, commandLine(listener.Addr().(*net.TCPAddr).Port, m.token, modules))
+	cmd := qemu(kernelImage, initrd, commandLine(listener.Addr().(*net.TCPAddr).Port, m.token, modules), ports, config)
 	cmd.Stdout, cmd.Stderr = &m.console, &m.console
 	began := time.Now()
 	if m.gone, err = supervise(cmd); err != nil {
@@ -162,6 +180,10 @@ func (m *Machine) Close() {
 		}
 	})
 }
+
+// Address returns where the host reaches a port of Config.Ports, as
+// "127.0.0.1:port". It is empty for other ports.
+func (m *Machine) Address(port int) string { return m.ports[port] }
 
 // Console returns what the guest has printed on its serial line: the newest
 // 1 MiB.

@@ -2,8 +2,10 @@ package lab
 
 import (
 	"fmt"
+	"net"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -26,17 +28,45 @@ func commandLine(port int, token string, modules []string) string {
 	}, " ")
 }
 
-// qemu returns the emulator's command. One processor and no KVM: that is the
-// quickest on a machine that shares its cores, and works everywhere.
-func qemu(kernelImage, initrd, parameters string) *exec.Cmd {
-	cmd := exec.Command("qemu-system-x86_64",
-		"-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-smp", "1", "-m", "512",
+// qemu returns the emulator's command. There is no KVM: so it works everywhere.
+func qemu(kernelImage, initrd, parameters string, ports forwards, config Config) *exec.Cmd {
+	arguments := []string{
+		"-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-smp", strconv.Itoa(max(1, config.Processors)), "-m", "512",
 		"-nodefaults", "-no-user-config", "-vga", "none", "-display", "none",
 		"-serial", "stdio", "-monitor", "none", "-no-reboot",
-		"-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile=",
-		"-kernel", kernelImage, "-initrd", initrd, "-append", parameters)
+		"-netdev", "user,id=n0" + ports.option(), "-device", "virtio-net-pci,netdev=n0,romfile=",
+		"-kernel", kernelImage, "-initrd", initrd, "-append", parameters,
+	}
+	cmd := exec.Command("qemu-system-x86_64", append(arguments, config.Hardware...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
+}
+
+// forwards are the guest's TCP ports that the host reaches, and where.
+type forwards map[int]string
+
+// forward finds a free port of the host for each of the guest's. Somebody may
+// take one before QEMU does: then QEMU says so and the machine does not start.
+func forward(ports []int) (forwards, error) {
+	found := make(forwards)
+	for _, port := range ports {
+		listener, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer listener.Close() // all are held until each has its own
+		found[port] = listener.Addr().String()
+	}
+	return found, nil
+}
+
+// option returns f as a part of QEMU's option -netdev user.
+func (f forwards) option() string {
+	var text strings.Builder
+	for port, address := range f {
+		fmt.Fprintf(&text, ",hostfwd=tcp:%s-:%d", address, port)
+	}
+	return text.String()
 }
 
 // supervise starts cmd and returns a channel that is closed when it has ended.
