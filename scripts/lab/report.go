@@ -13,7 +13,7 @@ import (
 type Report struct {
 	Commit           string   `json:"commit"`
 	Kernel           string   `json:"kernel"`            // release, as uname -r prints it
-	ReadySeconds     float64  `json:"ready_seconds"`     // from starting the emulator until the guest answered
+	ReadySeconds     float64  `json:"ready_seconds"`     // the longest time from starting the emulator until the guest answered
 	Seconds          float64  `json:"seconds"`           // the whole run
 	Checks           []Check  `json:"checks"`            // in the order in which they ran
 	KernelComplaints int      `json:"kernel_complaints"` // how many lines of Complaints

@@ -169,7 +169,7 @@ func (d *Device) start(u *usb.URB) usb.Status {
 	d.pending[t.seq], d.byURB[u] = t, t
 	request := proto.Submit{
 		Seq: t.seq, DevID: d.remote.DevID(), In: u.In(), Endpoint: uint32(u.Number()),
-		Flags: u.Flags, Length: int32(len(u.Buffer)), Setup: u.Setup,
+		Flags: u.Flags, Length: int32(len(u.Buffer)), Interval: interval(u), Setup: u.Setup,
 	}
 	d.queued = request.Append(d.queued)
 	if !u.In() {
@@ -177,6 +177,17 @@ func (d *Device) start(u *usb.URB) usb.Status {
 	}
 	d.announce()
 	return usb.OK
+}
+
+// interval returns the polling interval of u, in frames or microframes. Servers
+// that drive hardware, such as Linux's, drop a client that asks for 0 on an
+// interrupt endpoint; the shortest suits every one. Elsewhere it means nothing,
+// and control transfers go without.
+func interval(u *usb.URB) int32 {
+	if u.Number() == 0 {
+		return 0
+	}
+	return 1
 }
 
 // Cancel asks the server to end u and returns at once; a URB that is not pending

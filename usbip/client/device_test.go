@@ -33,7 +33,7 @@ func TestSubmitOnTheWire(t *testing.T) {
 	out := &usb.URB{Endpoint: 0x03, Buffer: []byte("payload"), Flags: usb.ZeroPacket}
 	done = start(d, out)
 	second := server.submit()
-	want = proto.Submit{Seq: second.Seq, DevID: 1<<16 | 2, Endpoint: 3, Length: 7, Flags: usb.ZeroPacket}
+	want = proto.Submit{Seq: second.Seq, DevID: 1<<16 | 2, Endpoint: 3, Length: 7, Flags: usb.ZeroPacket, Interval: 1}
 	if second != want || second.Seq == got.Seq {
 		t.Errorf("%+v, want %+v", second, want)
 	}
