@@ -19,10 +19,19 @@ var ErrClosed = errors.New("USB/IP device closed")
 // unplugged or the server stopped.
 var ErrDisconnected = errors.New("USB/IP server closed the connection")
 
-// Limits of one device. A URB beyond them ends at once with ENOMEM.
+// Options are for a Device that is to have other limits than usual. A URB beyond
+// the limits ends at once with ENOMEM.
+type Options struct {
+	// MaxPending is the largest number of URBs at a time, 0 for 1024. It must
+	// not be more than the server takes: a server at its limit stops reading, and
+	// so cannot be asked to cancel anything.
+	MaxPending int
+}
+
 const (
-	maxPending = 1024
-	maxQueued  = 64 << 20 // bytes not sent yet
+	defaultPending = 1024
+
+	maxQueued  = 64 << 20 // bytes not sent yet; a URB beyond them ends with ENOMEM
 	readBuffer = 256 << 10
 	spareSize  = 4 << 20 // larger send buffers are not kept
 )
@@ -30,8 +39,10 @@ const (
 // Device is an imported device. Its methods may be called from any goroutine;
 // Close and Err not from inside a Done.
 type Device struct {
-	conn   net.Conn
-	remote proto.Device
+	conn       net.Conn
+	remote     proto.Device
+	maxPending int
+
 	in     *bufio.Reader // used by the reader only
 	header proto.Header  // used by the reader only
 	wake   chan struct{} // tells the writer that there is something to send
@@ -57,15 +68,18 @@ type transfer struct {
 	next     *transfer // idle list
 }
 
-func newDevice(conn net.Conn, remote proto.Device) *Device {
+func newDevice(conn net.Conn, remote proto.Device, o Options) *Device {
 	d := &Device{
-		conn: conn, remote: remote,
+		conn: conn, remote: remote, maxPending: o.MaxPending,
 		in:      bufio.NewReaderSize(conn, readBuffer),
 		wake:    make(chan struct{}, 1),
 		gone:    make(chan struct{}),
 		pending: map[uint32]*transfer{},
 		byURB:   map[*usb.URB]*transfer{},
 		unlinks: map[uint32]*transfer{},
+	}
+	if d.maxPending <= 0 {
+		d.maxPending = defaultPending
 	}
 	stop := make(chan struct{})
 	var writer sync.WaitGroup
@@ -162,7 +176,7 @@ func (d *Device) start(u *usb.URB) usb.Status {
 		return usb.ENODEV
 	case u.Packets != nil || len(u.Buffer) > proto.MaxTransfer:
 		return usb.EINVAL
-	case len(d.pending) >= maxPending || len(d.unlinks) >= maxPending || len(d.queued)+len(u.Buffer) > maxQueued:
+	case len(d.pending) >= d.maxPending || len(d.unlinks) >= d.maxPending || len(d.queued)+len(u.Buffer) > maxQueued:
 		return usb.ENOMEM
 	}
 	t := d.newTransfer(u)
@@ -192,7 +206,8 @@ func interval(u *usb.URB) int32 {
 
 // Cancel asks the server to end u and returns at once; a URB that is not pending
 // is left alone. If the server did cancel u it ends with ECONNRESET, with Actual
-// telling what had moved by then; otherwise with its own result.
+// telling what had moved by then, and if a server like Linux's stub driver keeps
+// to itself what became of u, with ECONNRESET and 0; otherwise with its own result.
 func (d *Device) Cancel(u *usb.URB) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -9,9 +9,13 @@
 // A [Device] takes URBs as a usb.Device does: Submit and Cancel never block,
 // Done is called exactly once for each URB and must not block.
 //
-// The client is strict. An answer that would make Linux's vhci driver drop the
-// device, or harm it, ends the connection with an error that names the fault;
-// so does an answer that contradicts an earlier one. [Device.Err] tells it.
+// The client is strict where Linux's vhci driver is: an answer with which a
+// server would lose the device there, or harm the kernel, ends the connection
+// with an error that names the fault, which [Device.Err] tells. What that driver
+// lets pass, the client lets pass too, because servers in use depend on it: the
+// number of packets of a URB that is not isochronous, replies to UNLINKs that are
+// unknown or contradict an earlier reply, and values in a result that no driver
+// can use, which are cut to what is possible.
 //
 // There is no reconnecting: when the connection ends, every pending URB ends with
 // ESHUTDOWN, [Device.Gone] is closed, and the device must be imported again.

@@ -75,12 +75,17 @@ func Import(ctx context.Context, addr, busID string) (*Device, error) {
 // ImportConn is Import over a connection that is already there, which it closes
 // if it fails.
 func ImportConn(ctx context.Context, conn net.Conn, busID string) (*Device, error) {
+	return Options{}.ImportConn(ctx, conn, busID)
+}
+
+// ImportConn is ImportConn with the limits of o.
+func (o Options) ImportConn(ctx context.Context, conn net.Conn, busID string) (*Device, error) {
 	remote, err := Handshake(ctx, conn, busID)
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	return newDevice(conn, remote), nil
+	return newDevice(conn, remote, o), nil
 }
 
 // Handshake imports the device busID over conn and stops where the URBs begin:

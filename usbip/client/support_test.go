@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"usbhsm7/usbip/client"
+	"usbhsm7/usbip/oracle"
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/usb"
 )
@@ -34,13 +35,21 @@ type fake struct {
 // imported returns an imported device and the server's end of its connection.
 func imported(t testing.TB) (*client.Device, *fake) {
 	t.Helper()
+	d, f, _ := judged(t)
+	return d, f
+}
+
+// judged is imported with a judge of what the server says.
+func judged(t testing.TB) (*client.Device, *fake, *oracle.Wire) {
+	t.Helper()
 	near, far := net.Pipe()
+	wire := oracle.NewWire(near)
 	server := &fake{far, t}
 	go func() {
 		server.read(proto.OpSize + proto.BusIDSize)
 		server.send(remote.Append(proto.Op{Code: proto.OpReplyImport}.Append(nil)))
 	}()
-	d, err := client.ImportConn(context.Background(), near, busID)
+	d, err := client.ImportConn(context.Background(), wire, busID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +57,7 @@ func imported(t testing.TB) (*client.Device, *fake) {
 		far.Close()
 		d.Close()
 	})
-	return d, server
+	return d, server, wire
 }
 
 func (f *fake) read(n int) []byte {

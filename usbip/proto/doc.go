@@ -15,8 +15,9 @@
 // remember both to find the end of the reply.
 //
 // All integers are big-endian, except inside the eight setup bytes, which are
-// as USB has them. Decoders check every length against the limits below, so that
-// a reader may allocate what they return. They never panic.
+// as USB has them. Decoders check every length of a request against the limits
+// below, so that a reader may allocate what they return; those of a reply are for
+// the client to compare with its request. They never panic.
 package proto
 
 import "errors"

@@ -128,13 +128,14 @@ func ParseUnlink(h *Header) (Unlink, error) {
 	return Unlink{Seq: h.Seq(), DevID: h.word(8), Victim: h.word(20)}, nil
 }
 
-// SubmitReply is the result of a URB.
+// SubmitReply is the result of a URB. Only the Submit tells which values are
+// right, and how much follows the header.
 type SubmitReply struct {
 	Seq        uint32
-	Status     usb.Status // 0 or negative
+	Status     usb.Status // 0 or negative; some servers say 1 for failure
 	Actual     int32      // bytes transferred, 0 to the length asked for
 	StartFrame int32      // isochronous only
-	Packets    int32      // isochronous: as many as asked for; otherwise 0
+	Packets    int32      // isochronous: as many as asked for; otherwise of no meaning
 	Errors     int32      // isochronous packets that failed
 }
 
@@ -144,8 +145,8 @@ func (r *SubmitReply) Append(b []byte) []byte {
 		uint32(r.Status), uint32(r.Actual), uint32(r.StartFrame), uint32(r.Packets), uint32(r.Errors), 0, 0)
 }
 
-// ParseSubmitReply decodes the header of a SubmitReply. Values that are never
-// right are refused; Actual must still be compared with what was asked for.
+// ParseSubmitReply decodes the header of a SubmitReply. A negative length is
+// refused; Actual and Packets must still be compared with what was asked for.
 func ParseSubmitReply(h *Header) (SubmitReply, error) {
 	r := SubmitReply{
 		Seq: h.Seq(), Status: usb.Status(h.signed(20)), Actual: h.signed(24),
@@ -154,12 +155,8 @@ func ParseSubmitReply(h *Header) (SubmitReply, error) {
 	switch {
 	case h.Command() != RetSubmit:
 		return SubmitReply{}, malformed("command %d where a reply to SUBMIT is due", h.Command())
-	case r.Status > 0:
-		return SubmitReply{}, malformed("reply to SUBMIT with status %d", int32(r.Status))
-	case r.Actual < 0 || r.Actual > MaxTransfer:
-		return SubmitReply{}, malformed("reply to SUBMIT with %d bytes, limit %d", r.Actual, MaxTransfer)
-	case r.Packets < -1 || r.Packets > MaxIsoPackets:
-		return SubmitReply{}, malformed("reply to SUBMIT with %d isochronous packets", r.Packets)
+	case r.Actual < 0:
+		return SubmitReply{}, malformed("reply to SUBMIT with %d bytes", r.Actual)
 	}
 	return r, nil
 }
@@ -179,11 +176,8 @@ func (r *UnlinkReply) Append(b []byte) []byte {
 // ParseUnlinkReply decodes an UnlinkReply.
 func ParseUnlinkReply(h *Header) (UnlinkReply, error) {
 	r := UnlinkReply{Seq: h.Seq(), Status: usb.Status(h.signed(20))}
-	switch {
-	case h.Command() != RetUnlink:
+	if h.Command() != RetUnlink {
 		return UnlinkReply{}, malformed("command %d where a reply to UNLINK is due", h.Command())
-	case r.Status > 0:
-		return UnlinkReply{}, malformed("reply to UNLINK with status %d", int32(r.Status))
 	}
 	return r, nil
 }
