@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net"
 
 	"usbhsm7/firmware/command"
@@ -76,34 +75,27 @@ func (b *bench) power() (*device.Device, error) {
 
 // export serves d over USB/IP on the loopback interface.
 func (b *bench) export(d *device.Device) (transport.Bus, error) {
-	address, stop, err := serve(func(s *server.Server) error { return s.Export("1-1", d.USB()) })
-	if err != nil {
-		return nil, err
-	}
-	b.closers = append(b.closers, stop)
-	return usbip.New(address), nil
-}
-
-// serve runs a USB/IP server on a free port until stop is called.
-func serve(export func(*server.Server) error) (address string, stop func() error, err error) {
 	s := server.New(server.Options{})
-	if err := export(s); err != nil {
-		return "", nil, err
+	if err := s.Export("1-1", d.USB()); err != nil {
+		return nil, err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
+	b.closers = append(b.closers, serveOn(s, listener))
+	return usbip.New(listener.Addr().String()), nil
+}
+
+// serveOn runs s on listener until stop is called.
+func serveOn(s *server.Server, listener net.Listener) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, listener) }()
-	return listener.Addr().String(), func() error {
+	return func() error {
 		cancel()
-		if err := <-ended; !errors.Is(err, context.Canceled) {
-			return err
-		}
-		return nil
-	}, nil
+		return <-ended
+	}
 }
 
 func (b *bench) dial(ctx context.Context, bus transport.Bus) (*hostdrv.Device, error) {

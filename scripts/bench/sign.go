@@ -101,16 +101,16 @@ func (b *bench) signCases(algorithm keyAlgorithm, peer *softHSM) ([]benchCase, e
 	}
 	var cases []benchCase
 	pipelined := load{callers: manyCallers * inFlight, do: ours}
-	cases = append(cases, benchCase{
-		fmt.Sprintf("sign/%s/callers=%d/pipelined/go", algorithm.name, manyCallers), "signatures", "bare Go crypto",
+	cases = append(cases, comparison{
+		fmt.Sprintf("sign/%s/callers=%d/pipelined/go", algorithm.name, manyCallers), "signatures", "bare Go crypto", 0,
 		pipelined,
 		load{callers: manyCallers, do: bare},
 	})
 	for _, callers := range []int{1, manyCallers} {
 		name := fmt.Sprintf("sign/%s/callers=%d", algorithm.name, callers)
 		cases = append(cases,
-			benchCase{name + "/go", "signatures", "bare Go crypto", load{callers: callers, do: ours}, load{callers: callers, do: bare}},
-			benchCase{name + "/softhsm2", "signatures", "SoftHSM2 through PKCS#11", load{callers: callers, do: ours}, load{callers: callers, do: theirs}},
+			comparison{name + "/go", "signatures", "bare Go crypto", 0, load{callers: callers, do: ours}, load{callers: callers, do: bare}},
+			comparison{name + "/softhsm2", "signatures", "SoftHSM2 through PKCS#11", 0, load{callers: callers, do: ours}, load{callers: callers, do: theirs}},
 		)
 	}
 	return cases, nil
@@ -157,8 +157,8 @@ func commandCases() ([]benchCase, func(), error) {
 		name := fmt.Sprintf("command/echo-64/callers=%d", callers)
 		ours := load{callers: callers, do: echo(bench.device)}
 		cases = append(cases,
-			benchCase{name + "/local", "commands", "the in-process transport", ours, load{callers: callers, do: echo(bench.inProcess)}},
-			benchCase{name + "/core", "commands", "the core's call in this process", ours, load{callers: callers, do: bare}},
+			comparison{name + "/local", "commands", "the in-process transport", 0, ours, load{callers: callers, do: echo(bench.inProcess)}},
+			comparison{name + "/core", "commands", "the core's call in this process", 0, ours, load{callers: callers, do: bare}},
 		)
 	}
 	return cases, bench.close, nil
