@@ -73,7 +73,7 @@ func commission(ctx context.Context, dev *hostdrv.Device) error {
 	}
 	so, po, co := []byte("security-officer"), []byte("partition-officer"), []byte("crypto-officer")
 	err = errors.Join( // a step that fails makes the next ones fail too
-		admin.InitHSM(ctx, command.HSMInitRequest{Label: "example", Password: so}),
+		admin.InitHSM(ctx, command.HSMInitRequest{Label: "example", Password: so, Policies: []command.PolicySetting{{ID: 21, Value: 0}}}),
 		admin.Login(ctx, command.RoleSO, so),
 		admin.CreatePartition(ctx),
 		admin.Close(ctx),

@@ -36,6 +36,19 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 	command.CodeRoleInit: func(ctx context.Context, _ *Device, s *Session) error {
 		return s.InitRole(ctx, command.RoleCO, []byte("password"))
 	},
+	command.CodeRoleReset: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.ResetRole(ctx, command.RoleCO, []byte("password"))
+	},
+	command.CodeHSMPolicies: func(ctx context.Context, _ *Device, s *Session) error { return second(s.HSMPolicies(ctx)) },
+	command.CodeHSMPolicyChange: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.ChangeHSMPolicies(ctx, command.PolicyChangeRequest{})
+	},
+	command.CodePartitionPolicies: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.PartitionPolicies(ctx))
+	},
+	command.CodePartitionPolicyChange: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.ChangePartitionPolicies(ctx, command.PolicyChangeRequest{})
+	},
 	command.CodeChangePassword: func(ctx context.Context, _ *Device, s *Session) error {
 		return s.ChangePassword(ctx, []byte("old"), []byte("new"))
 	},

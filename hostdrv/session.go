@@ -77,9 +77,42 @@ func (s *Session) Logout(ctx context.Context) error {
 	return tell(ctx, s, command.CodeLogout, nil)
 }
 
-// InitRole sets the first password of role, as the Partition SO.
+// InitRole sets the first password of role, as the role that
+// command.RoleTable names. While HSM policy 21 is on, the role has to change it.
 func (s *Session) InitRole(ctx context.Context, role command.Role, password []byte) error {
 	return tell(ctx, s, command.CodeRoleInit, &command.RoleInitRequest{Role: role, Password: password})
+}
+
+// ResetRole gives role another password and all its attempts, as the role that
+// initialises it.
+func (s *Session) ResetRole(ctx context.Context, role command.Role, password []byte) error {
+	return tell(ctx, s, command.CodeRoleReset, &command.RoleResetRequest{Role: role, Password: password})
+}
+
+// HSMPolicies lists the capabilities and policies of the HSM, ascending.
+func (s *Session) HSMPolicies(ctx context.Context) ([]command.PolicyInfo, error) {
+	r, err := ask[command.PoliciesResponse](ctx, s, command.CodeHSMPolicies, nil)
+	return r.Policies, err
+}
+
+// ChangeHSMPolicies changes policies of the HSM, as the HSM SO, all or none. A
+// destructive change removes the partition; it is refused unless asked for.
+func (s *Session) ChangeHSMPolicies(ctx context.Context, req command.PolicyChangeRequest) error {
+	return tell(ctx, s, command.CodeHSMPolicyChange, &req)
+}
+
+// PartitionPolicies lists the capabilities and policies of the partition,
+// ascending.
+func (s *Session) PartitionPolicies(ctx context.Context) ([]command.PolicyInfo, error) {
+	r, err := ask[command.PoliciesResponse](ctx, s, command.CodePartitionPolicies, nil)
+	return r.Policies, err
+}
+
+// ChangePartitionPolicies changes policies of the partition, as the Partition SO,
+// all or none. A destructive change destroys its objects; it is refused unless
+// asked for.
+func (s *Session) ChangePartitionPolicies(ctx context.Context, req command.PolicyChangeRequest) error {
+	return tell(ctx, s, command.CodePartitionPolicyChange, &req)
 }
 
 // ChangePassword changes the password of the role that is logged in.

@@ -16,19 +16,25 @@ const (
 	CodeHSMInit         Code = 0x0101 // set label and HSM SO password; erases everything
 	CodeHSMZeroize      Code = 0x0102 // destroy all keys and roles
 	CodeHSMFactoryReset Code = 0x0103 // back to the state of delivery
+	CodeHSMPolicies     Code = 0x0111
+	CodeHSMPolicyChange Code = 0x0112
 
 	CodePartitionCreate Code = 0x0201 // HSM SO creates the application partition
 	CodePartitionDelete Code = 0x0202 // HSM SO deletes it with all it holds
 	CodePartitionInit   Code = 0x0203 // set label and Partition SO password
+
+	CodePartitionPolicies     Code = 0x0211
+	CodePartitionPolicyChange Code = 0x0212
 
 	CodeSessionOpen    Code = 0x0301
 	CodeSessionClose   Code = 0x0302
 	CodeSessionInfo    Code = 0x0303
 	CodeLogin          Code = 0x0311
 	CodeLogout         Code = 0x0312
-	CodeRoleInit       Code = 0x0313 // Partition SO sets the Crypto Officer's first password
+	CodeRoleInit       Code = 0x0313 // the role above sets a role's first password
 	CodeChangePassword Code = 0x0314 // the logged-in role changes its own password
 	CodeRoleState      Code = 0x0315
+	CodeRoleReset      Code = 0x0316 // the role above sets another password
 
 	CodeGenerateKey     Code = 0x0401
 	CodeGenerateKeyPair Code = 0x0402
@@ -58,53 +64,83 @@ type Slot uint32
 
 // The two slots of a device with one application partition.
 const (
-	SlotPartition Slot = 0 // the application partition: PO and CO
-	SlotAdmin     Slot = 1 // the HSM itself: SO
+	SlotPartition Slot = 0 // the application partition
+	SlotAdmin     Slot = 1 // the HSM itself
 )
 
-// Role is who is logged in to a session. Numbers 2, 3, 6 and 7 are kept for
-// Administrator, Auditor, Limited Crypto Officer and Crypto User.
+// Role is who is logged in to a session.
 type Role uint8
 
 const (
-	RoleNone Role = 0 // nobody is logged in
-	RoleSO   Role = 1 // HSM Security Officer, slot SlotAdmin
-	RolePO   Role = 4 // Partition Security Officer, slot SlotPartition
-	RoleCO   Role = 5 // Crypto Officer, slot SlotPartition
+	RoleNone          Role = 0 // nobody is logged in
+	RoleSO            Role = 1 // HSM Security Officer
+	RoleAdministrator Role = 2
+	RoleAuditor       Role = 3
+	RolePO            Role = 4 // Partition Security Officer
+	RoleCO            Role = 5 // Crypto Officer
+	RoleLCO           Role = 6 // Limited Crypto Officer
+	RoleCU            Role = 7 // Crypto User
 )
 
-// Roles lists the roles that can log in, in the order of their rank.
-var Roles = []Role{RoleSO, RolePO, RoleCO}
+// RoleInfo is one row of the table of roles.
+type RoleInfo struct {
+	Role  Role
+	Short string // in the administrator's shell
+	Name  string
+	Slot  Slot // where it logs in
+	// By is the role that gives it its first password; RoleNone for so and po,
+	// which choose theirs when the HSM or the partition is initialised, and for
+	// auditor, which depends on no other role.
+	By Role
+	// Keys says that the role works with the partition's private objects.
+	Keys bool
+}
+
+// RoleTable has a row for each role that can log in, in the order of the numbers.
+var RoleTable = []RoleInfo{
+	{RoleSO, "so", "HSM Security Officer", SlotAdmin, RoleNone, false},
+	{RoleAdministrator, "administrator", "Administrator", SlotAdmin, RoleSO, false},
+	{RoleAuditor, "auditor", "Auditor", SlotAdmin, RoleNone, false},
+	{RolePO, "po", "Partition Security Officer", SlotPartition, RoleNone, false},
+	{RoleCO, "co", "Crypto Officer", SlotPartition, RolePO, true},
+	{RoleLCO, "lco", "Limited Crypto Officer", SlotPartition, RoleCO, true},
+	{RoleCU, "cu", "Crypto User", SlotPartition, RoleCO, true},
+}
+
+// Roles lists the roles that can log in, in the order of their numbers.
+var Roles = []Role{RoleSO, RoleAdministrator, RoleAuditor, RolePO, RoleCO, RoleLCO, RoleCU}
+
+// Info returns the row of r, and whether it is a role that can log in.
+func (r Role) Info() (RoleInfo, bool) {
+	if r == RoleNone || int(r) > len(RoleTable) {
+		return RoleInfo{}, false
+	}
+	return RoleTable[r-1], true
+}
 
 // String returns the short name used by the administrator's shell.
 func (r Role) String() string {
-	switch r {
-	case RoleNone:
+	if info, ok := r.Info(); ok {
+		return info.Short
+	}
+	if r == RoleNone {
 		return "none"
-	case RoleSO:
-		return "so"
-	case RolePO:
-		return "po"
-	case RoleCO:
-		return "co"
 	}
 	return fmt.Sprintf("role %d", uint8(r))
 }
 
-// Slot returns the slot in which r logs in.
+// Slot returns the slot in which r logs in; that of no role is SlotPartition.
 func (r Role) Slot() Slot {
-	if r == RoleSO {
-		return SlotAdmin
-	}
-	return SlotPartition
+	info, _ := r.Info()
+	return info.Slot
 }
 
-// ParseRole returns the role with the short name s ("so", "po" or "co").
+// ParseRole returns the role with the short name s.
 func ParseRole(s string) (Role, error) {
-	for _, r := range Roles {
-		if r.String() == s {
-			return r, nil
+	for _, info := range RoleTable {
+		if info.Short == s {
+			return info.Role, nil
 		}
 	}
-	return RoleNone, fmt.Errorf("no role %q: use so, po or co", s)
+	return RoleNone, fmt.Errorf("no role %q: use so, administrator, auditor, po, co, lco or cu", s)
 }

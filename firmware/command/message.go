@@ -75,6 +75,10 @@ type HSMInitRequest struct {
 	Label    string `cbor:"1,keyasint"`           // 1 to 32 bytes of UTF-8
 	Password []byte `cbor:"2,keyasint,omitempty"` // HSM SO; hard initialisation only
 	Domain   []byte `cbor:"3,keyasint,omitempty"` // cloning domain, 1 to 128 bytes
+
+	// Policies is a template: policies that are set together with the
+	// initialisation. The others keep their value.
+	Policies []PolicySetting `cbor:"4,keyasint,omitempty"`
 }
 
 // PartitionInitRequest initialises the partition; its objects are destroyed.
@@ -82,6 +86,36 @@ type PartitionInitRequest struct {
 	Label    string `cbor:"1,keyasint"` // 1 to 32 bytes of UTF-8
 	Password []byte `cbor:"2,keyasint"` // Partition SO
 	Domain   []byte `cbor:"3,keyasint,omitempty"`
+
+	Policies []PolicySetting `cbor:"4,keyasint,omitempty"` // a template, as for the HSM
+}
+
+// PolicySetting is a policy and its value.
+type PolicySetting struct {
+	ID    uint8  `cbor:"1,keyasint" json:"id"`
+	Value uint16 `cbor:"2,keyasint" json:"value"` // 0 and 1 are off and on
+}
+
+// PolicyInfo is a capability with its policy as it stands.
+type PolicyInfo struct {
+	ID          uint8  `cbor:"1,keyasint" json:"id"`
+	Name        string `cbor:"2,keyasint" json:"name"`
+	Capability  uint16 `cbor:"3,keyasint" json:"capability"`
+	Value       uint16 `cbor:"4,keyasint" json:"value"`       // in force; that of the capability if there is no policy
+	Changeable  bool   `cbor:"5,keyasint" json:"changeable"`  // there is a policy
+	Destructive uint8  `cbor:"6,keyasint" json:"destructive"` // bit 0: turning off destroys; bit 1: turning on does
+}
+
+// PoliciesResponse lists capabilities and policies in ascending order.
+type PoliciesResponse struct {
+	Policies []PolicyInfo `cbor:"1,keyasint"`
+}
+
+// PolicyChangeRequest changes policies, all or none. A change that destroys what
+// is stored has to be asked for as such, and only such a change.
+type PolicyChangeRequest struct {
+	Settings    []PolicySetting `cbor:"1,keyasint"`
+	Destructive bool            `cbor:"2,keyasint,omitempty"`
 }
 
 // SessionOpenRequest opens a session with a slot.
@@ -110,8 +144,17 @@ type LoginRequest struct {
 	Password []byte `cbor:"2,keyasint"` // 8 to 255 bytes
 }
 
-// RoleInitRequest sets the first password of a role.
+// RoleInitRequest sets the first password of a role: of co by po, of lco and cu
+// by co, of administrator by so, and of auditor by anyone while it has none.
 type RoleInitRequest struct {
+	Role     Role   `cbor:"1,keyasint"`
+	Password []byte `cbor:"2,keyasint"`
+}
+
+// RoleResetRequest gives a role that has a password another one and all its
+// attempts: of co by po if HSM policy 15 is on, of lco and cu by co, and of
+// administrator by so.
+type RoleResetRequest struct {
 	Role     Role   `cbor:"1,keyasint"`
 	Password []byte `cbor:"2,keyasint"`
 }
@@ -133,6 +176,7 @@ type RoleStateResponse struct {
 	Locked       bool `cbor:"2,keyasint" json:"locked"`
 	AttemptsLeft uint `cbor:"3,keyasint" json:"attempts_left"`
 	LoggedIn     bool `cbor:"4,keyasint" json:"logged_in"`
+	ChangeDue    bool `cbor:"5,keyasint" json:"change_due"` // the password was set by another role
 }
 
 // GenerateKeyRequest makes a secret key.

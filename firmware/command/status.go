@@ -15,6 +15,10 @@ type Status uint32
 // are the meanings that docs/protocol.md prints.
 const (
 	StatusOK                      Status = 0x00000000 // done
+	StatusPolicyChangeIllegal     Status = 0x00010A06 // a policy would be less restrictive than the capability or the authentication permits
+	StatusPolicyDependency        Status = 0x00010A07 // another policy stands against this one
+	StatusOperationRestricted     Status = 0x00010A0B // a policy or the state of the HSM does not permit it
+	StatusOnceOnly                Status = 0x00010A0C // the role is initialised already
 	StatusGeneralError            Status = 0x00050000 // a defect of the firmware; report it
 	StatusArgumentsBad            Status = 0x00070000 // the payload is malformed, or a value in it is out of range
 	StatusAttributeReadOnly       Status = 0x00100000 // an attribute that the host may not set, or an object that is not modifiable
@@ -24,6 +28,11 @@ const (
 	StatusAttributeValueInvalid   Status = 0x00130000 // a value of the wrong kind, or one that the attribute does not take
 	StatusSecretMustBeSensitive   Status = 0x00130013 // a secret key cannot be made with sensitive=false
 	StatusPrivateMustBeSensitive  Status = 0x00130015 // a private key cannot be made with sensitive=false
+	StatusPolicyValueInvalid      Status = 0x00200A00 // the policy does not take this value
+	StatusPolicyIDInvalid         Status = 0x00200A01 // there is no such policy
+	StatusPolicyDestructive       Status = 0x00200A04 // the change destroys what is stored, and that was not asked for
+	StatusPolicyNotDestructive    Status = 0x00200A05 // destruction was asked for, and the change destroys nothing
+	StatusPolicyNotFound          Status = 0x00200A12 // a capability without a policy
 	StatusDataLenRange            Status = 0x00210000 // data, or a whole message, is too long, or not of the length that the mechanism takes
 	StatusDeviceError             Status = 0x00300000 // the storage failed
 	StatusUnknownCommand          Status = 0x00300001 // no command has this number
@@ -50,6 +59,7 @@ const (
 	StatusPINIncorrectLocked      Status = 0x00A00002 // wrong password and the last attempt: the role is locked
 	StatusPINInvalid              Status = 0x00A10000 // a new password with characters that are not allowed
 	StatusPINLenRange             Status = 0x00A20000 // a password shorter than 8 or longer than 255 bytes
+	StatusPINExpired              Status = 0x00A30000 // the password must be changed before anything else
 	StatusSessionHandleInvalid    Status = 0x00B30000 // no such session, or one with another slot than the command needs
 	StatusSessionReadOnly         Status = 0x00B70000 // the command writes and the session is read-only
 	StatusSignatureInvalid        Status = 0x00C00000 // the signature or MAC is wrong
@@ -67,6 +77,8 @@ const (
 	StatusMultipleAccessDisabled  Status = 0x80000402 // as many sessions as the device can hold
 	StatusHSMStorageFull          Status = 0x80000902 // no room on the flash
 	StatusObjectStorageFull       Status = 0x80000903 // no room for another object
+	StatusAuditLoginTimeout       Status = 0x80000D09 // the Auditor has to wait after wrong passwords
+	StatusAuditLoginThreshold     Status = 0x80000D0A // that was the Auditor's last attempt for now
 )
 
 // Name returns the published name, such as LUNA_RET_UM_PIN_INCORRECT, and
@@ -96,6 +108,11 @@ func (s Status) Err() error {
 // With returns an Error with s, its cause and a hint, either of which may be empty.
 func (s Status) With(cause, hint string) *Error {
 	return &Error{Status: s, Cause: cause, Hint: hint}
+}
+
+// Withf is With for a formatted cause and no hint.
+func (s Status) Withf(format string, args ...any) *Error {
+	return &Error{Status: s, Cause: fmt.Sprintf(format, args...)}
 }
 
 // Error is a refusal: the status on the wire, what was wrong, and what the

@@ -64,6 +64,18 @@ var published = map[string]string{
 	"StatusMultipleAccessDisabled":  "LUNA_RET_SM_MULTIPLE_ACCESS_DISABLED",
 	"StatusHSMStorageFull":          "LUNA_RET_HSM_STORAGE_FULL",
 	"StatusObjectStorageFull":       "LUNA_RET_CONTAINER_OBJECT_STORAGE_FULL",
+	"StatusPolicyChangeIllegal":     "LUNA_RET_RM_CONFIG_CHANGE_ILLEGAL",
+	"StatusPolicyDependency":        "LUNA_RET_RM_CONFIG_CHANGE_FAILS_DEPENDENCIES",
+	"StatusOperationRestricted":     "LUNA_RET_OPERATION_RESTRICTED",
+	"StatusOnceOnly":                "LUNA_RET_CANNOT_PERFORM_OPERATION_TWICE",
+	"StatusPolicyValueInvalid":      "LUNA_RET_RM_ELEMENT_VALUE_INVALID",
+	"StatusPolicyIDInvalid":         "LUNA_RET_RM_ELEMENT_ID_INVALID",
+	"StatusPolicyDestructive":       "LUNA_RET_RM_POLICY_ELEMENT_DESTRUCTIVE",
+	"StatusPolicyNotDestructive":    "LUNA_RET_RM_POLICY_ELEMENT_NOT_DESTRUCTIVE",
+	"StatusPolicyNotFound":          "LUNA_RET_POLICY_NOT_FOUND",
+	"StatusPINExpired":              "LUNA_RET_SM_PIN_EXPIRED",
+	"StatusAuditLoginTimeout":       "LUNA_RET_AUDIT_LOGIN_TIMEOUT_IN_PROGRESS",
+	"StatusAuditLoginThreshold":     "LUNA_RET_AUDIT_LOGIN_FAILURE_THRESHOLD",
 }
 
 func TestStatusesHaveTheirPublishedNumbers(t *testing.T) {

@@ -39,6 +39,13 @@ type Row struct {
 	Response func() any // nil: the answer has no payload
 }
 
+// Sets of roles that several rows share.
+var (
+	allRoles  = roles(Roles...)
+	keyUsers  = roles(RoleCO, RoleLCO, RoleCU) // use keys
+	keyMakers = roles(RoleCO, RoleLCO)         // make keys
+)
+
 func of[T any]() func() any { return func() any { return new(T) } }
 
 // Rows is the command table, ordered by code.
@@ -51,30 +58,37 @@ var Rows = []Row{
 	{CodeHSMZeroize, "hsm-zeroize", NeedAdmin, roles(RoleSO), true, nil, nil},
 	{CodeHSMFactoryReset, "hsm-factory-reset", NeedAdmin, Anyone, true, nil, nil},
 
+	{CodeHSMPolicies, "hsm-policies", NeedAdmin, Anyone, false, nil, of[PoliciesResponse]()},
+	{CodeHSMPolicyChange, "hsm-policy-change", NeedAdmin, roles(RoleSO), true, of[PolicyChangeRequest](), nil},
+
 	{CodePartitionCreate, "partition-create", NeedAdmin, roles(RoleSO), true, nil, nil},
 	{CodePartitionDelete, "partition-delete", NeedAdmin, roles(RoleSO), true, nil, nil},
 	{CodePartitionInit, "partition-init", NeedPartition, Anyone, true, of[PartitionInitRequest](), nil},
+
+	{CodePartitionPolicies, "partition-policies", NeedPartition, Anyone, false, nil, of[PoliciesResponse]()},
+	{CodePartitionPolicyChange, "partition-policy-change", NeedInitialised, roles(RolePO), true, of[PolicyChangeRequest](), nil},
 
 	{CodeSessionOpen, "session-open", NeedNothing, Anyone, false, of[SessionOpenRequest](), of[SessionOpenResponse]()},
 	{CodeSessionClose, "session-close", NeedSession, Anyone, false, nil, nil},
 	{CodeSessionInfo, "session-info", NeedSession, Anyone, false, nil, of[SessionInfoResponse]()},
 	{CodeLogin, "login", NeedSession, Anyone, false, of[LoginRequest](), nil},
 	{CodeLogout, "logout", NeedSession, Anyone, false, nil, nil},
-	{CodeRoleInit, "role-init", NeedInitialised, roles(RolePO), true, of[RoleInitRequest](), nil},
-	{CodeChangePassword, "change-password", NeedSession, roles(RoleSO, RolePO, RoleCO), true, of[ChangePasswordRequest](), nil},
+	{CodeRoleInit, "role-init", NeedSession, Anyone, true, of[RoleInitRequest](), nil},
+	{CodeChangePassword, "change-password", NeedSession, allRoles, true, of[ChangePasswordRequest](), nil},
 	{CodeRoleState, "role-state", NeedSession, Anyone, false, of[RoleStateRequest](), of[RoleStateResponse]()},
+	{CodeRoleReset, "role-reset", NeedSession, roles(RoleSO, RolePO, RoleCO), true, of[RoleResetRequest](), nil},
 
-	{CodeGenerateKey, "generate-key", NeedInitialised, roles(RoleCO), false, of[GenerateKeyRequest](), of[ObjectResponse]()},
-	{CodeGenerateKeyPair, "generate-key-pair", NeedInitialised, roles(RoleCO), false, of[GenerateKeyPairRequest](), of[KeyPairResponse]()},
+	{CodeGenerateKey, "generate-key", NeedInitialised, keyMakers, false, of[GenerateKeyRequest](), of[ObjectResponse]()},
+	{CodeGenerateKeyPair, "generate-key-pair", NeedInitialised, keyMakers, false, of[GenerateKeyPairRequest](), of[KeyPairResponse]()},
 	{CodeFindObjects, "find-objects", NeedInitialised, Anyone, false, of[FindObjectsRequest](), of[FindObjectsResponse]()},
 	{CodeGetAttributes, "get-attributes", NeedInitialised, Anyone, false, of[GetAttributesRequest](), of[GetAttributesResponse]()},
-	{CodeSetAttributes, "set-attributes", NeedInitialised, roles(RoleCO), false, of[SetAttributesRequest](), nil},
+	{CodeSetAttributes, "set-attributes", NeedInitialised, keyMakers, false, of[SetAttributesRequest](), nil},
 	{CodeDestroyObject, "destroy-object", NeedInitialised, roles(RoleCO), false, of[DestroyObjectRequest](), nil},
 
-	{CodeSign, "sign", NeedInitialised, roles(RoleCO), false, of[SignRequest](), of[SignResponse]()},
+	{CodeSign, "sign", NeedInitialised, keyUsers, false, of[SignRequest](), of[SignResponse]()},
 	{CodeVerify, "verify", NeedInitialised, Anyone, false, of[VerifyRequest](), nil},
-	{CodeEncrypt, "encrypt", NeedInitialised, roles(RoleCO), false, of[CipherRequest](), of[CipherResponse]()},
-	{CodeDecrypt, "decrypt", NeedInitialised, roles(RoleCO), false, of[CipherRequest](), of[CipherResponse]()},
+	{CodeEncrypt, "encrypt", NeedInitialised, keyUsers, false, of[CipherRequest](), of[CipherResponse]()},
+	{CodeDecrypt, "decrypt", NeedInitialised, keyUsers, false, of[CipherRequest](), of[CipherResponse]()},
 	{CodeDigest, "digest", NeedSession, Anyone, false, of[DigestRequest](), of[DigestResponse]()},
 	{CodeRandom, "random", NeedSession, Anyone, false, of[RandomRequest](), of[RandomResponse]()},
 }

@@ -158,7 +158,7 @@ func TestRolesAreParsedByTheirShortNames(t *testing.T) {
 			t.Errorf("%q parses as %v, %v", role, got, err)
 		}
 	}
-	for _, bad := range []string{"", "none", "SO", "cu", "5"} {
+	for _, bad := range []string{"", "none", "SO", "user", "5"} {
 		if got, err := command.ParseRole(bad); err == nil || got != command.RoleNone {
 			t.Errorf("%q parses as %v", bad, got)
 		}

@@ -430,7 +430,9 @@ func setUp(h *host) uint32 {
 	h.t.Helper()
 	var admin, keys command.SessionOpenResponse
 	h.must(command.CodeSessionOpen, 0, command.SessionOpenRequest{Slot: command.SlotAdmin}, &admin)
-	h.must(command.CodeHSMInit, admin.Session, command.HSMInitRequest{Label: "hsm", Password: []byte("so-password")}, nil)
+	h.must(command.CodeHSMInit, admin.Session, command.HSMInitRequest{
+		Label: "hsm", Password: []byte("so-password"), Policies: []command.PolicySetting{{ID: 21, Value: 0}}, // no forced change of first passwords
+	}, nil)
 	h.must(command.CodeLogin, admin.Session, command.LoginRequest{Role: command.RoleSO, Password: []byte("so-password")}, nil)
 	h.must(command.CodePartitionCreate, admin.Session, nil, nil)
 	h.must(command.CodeSessionOpen, 0, command.SessionOpenRequest{Slot: command.SlotPartition}, &keys)

@@ -9,6 +9,7 @@ import (
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm"
+	"usbhsm7/firmware/hsm/policy"
 )
 
 var update = flag.Bool("update", false, "rewrite the generated documents")
@@ -56,7 +57,9 @@ var claims = []struct {
 		{"8 to 255 bytes from a set of characters, no leading space", published, "USB HSM 7 documentation, role_init"},
 		{"attempts are counted durably before the password is checked", ours, "the real mechanism is not public"},
 		{"Argon2id and AES-GCM protect each role's copy of the partition key", ours, "the real derivation is not public; docs/security.md gives the parameters"},
-		{"no change of the first password is asked for yet (HSM policy 21)", ours, "policies are not built yet"},
+		{"a password that another role has set must be changed before anything else (HSM policy 21)", published, "USB HSM 7 documentation, role_init"},
+		{"the Partition SO resets the Crypto Officer only with HSM policy 15 on", published, "product overview"},
+		{"the Administrator has no objects of its own", ours, "what the real role is for is not public"},
 	}},
 	{"Objects and mechanisms", []claim{
 		{"attributes, classes, key types and mechanisms by their PKCS #11 numbers and meaning", standard, "PKCS #11 3.1"},
@@ -65,7 +68,7 @@ var claims = []struct {
 		{"storage of 8 MiB of flash", ours, "the sizes of the USB models are not published"},
 	}},
 	{"Not there yet", []claim{
-		{"policies, the other roles, audit, tamper, cloning, backup", ours, "planned"},
+		{"audit, tamper, cloning, backup", ours, "planned"},
 		{"touchscreen, iKeys, quorum authentication", ours, "planned"},
 		{"firmware update", ours, "planned"},
 	}},
@@ -83,7 +86,9 @@ material.
 
 * **published**: stated by Thales, in its documentation or in software that it publishes
 * **standard**: required by a public standard
+* **reported**: stated by others who have the product
 * **inferred**: follows from what is published, but is not stated there
+* **remembered**: from memory of the documentation, not checked
 * **ours**: the real thing is not public, or not ours to use, or ours is deliberately different
 `)
 	for _, group := range claims {
@@ -96,6 +101,19 @@ material.
 	for _, l := range hsm.Limits() {
 		name, _ := l.Status.Name()
 		fmt.Fprintf(&b, "| %s | %d | %s | %s |\n", l.Role, l.Attempts, name, l.Evidence)
+	}
+	for _, table := range []struct {
+		name string
+		rows policy.Table
+	}{{"HSM", policy.HSM}, {"Partition", policy.Partition}} {
+		fmt.Fprintf(&b, "\n## %s policies\n\nWhat each changes here is told in [roles and policies](roles-and-policies.md).\n\n| Number | Name | Evidence | Effect here |\n|---|---|---|---|\n", table.name)
+		for _, p := range table.rows {
+			effect := "yes"
+			if p.Effect == "" {
+				effect = "none"
+			}
+			fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", p.ID, p.Name, p.Basis, effect)
+		}
 	}
 	b.WriteString("\n## Mechanisms\n\n| Mechanism | Number | Key bits |\n|---|---|---|\n")
 	for _, m := range command.MechanismTable {

@@ -5,6 +5,7 @@ import (
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/auth"
+	"usbhsm7/firmware/hsm/policy"
 )
 
 // authenticate checks the password of a role and returns the key that it
@@ -36,11 +37,11 @@ func (c *call) countAttempt(role command.Role) (credential *auth.Credential, err
 	err = c.update(func(u *update) error {
 		limit, _ := limitOf(role)
 		r := &u.state.roles[role]
-		switch {
-		case r.credential == nil:
+		if r.credential == nil {
 			return command.StatusPINNotInitialized.With("the role has no password yet", "initialise it first")
-		case limit.spent(&u.state):
-			return command.StatusContainerLocked.With("the role is locked", "the Partition SO can set a new password")
+		}
+		if err := u.unlock(limit); err != nil {
+			return err
 		}
 		r.attempts++
 		u.records.Urgent = true
@@ -48,6 +49,32 @@ func (c *call) countAttempt(role command.Role) (credential *auth.Credential, err
 		return u.put(recordAttempts(role), attemptsRecord{r.attempts})
 	})
 	return credential, err
+}
+
+// unlock refuses a locked role, and gives the Auditor new attempts when the
+// delay is over.
+func (u *update) unlock(limit Limit) error {
+	switch {
+	case !limit.locked(&u.state):
+		return nil
+	case limit.Effect != EffectDelay:
+		return command.StatusContainerLocked.With("the role is locked", unlocking(limit.Role, &u.state))
+	case u.hsm.clock().Sub(u.hsm.delayed) < AuditorDelay:
+		return command.StatusAuditLoginTimeout.With("there were too many wrong passwords", "wait a minute")
+	}
+	u.state.roles[limit.Role].attempts = 0
+	return nil
+}
+
+// unlocking tells who can unlock a role.
+func unlocking(role command.Role, s *state) string {
+	switch {
+	case role == command.RoleAdministrator:
+		return "the HSM SO can reset it"
+	case s.policies.hsm.On(policy.ResetPIN):
+		return "the Partition SO can reset the Crypto Officer, who can reset the others"
+	}
+	return "if the Crypto Officer is locked as well, the partition has to be initialised again, since HSM policy 15 is off"
 }
 
 func (h *HSM) resetAttempts(role command.Role) error {
@@ -63,7 +90,7 @@ func (h *HSM) wrongPassword(role command.Role) error {
 	limit, _ := limitOf(role)
 	s := h.state.Load()
 	if !limit.spent(s) {
-		return command.StatusPINIncorrect.With("the password is wrong", attemptsLeft(limit.Attempts-s.roles[role].attempts, role))
+		return command.StatusPINIncorrect.With("the password is wrong", attemptsLeft(limit.left(s), role))
 	}
 	if err := h.punish(limit); err != nil {
 		return err
@@ -86,6 +113,8 @@ func (h *HSM) punish(limit Limit) error {
 			return u.destroyHSM(command.HSMZeroized, limit.Role)
 		case EffectZeroizePartition:
 			return u.destroyPartition(command.PartitionCreated, limit.Role)
+		case EffectDelay:
+			h.delayed = h.clock()
 		}
 		u.event(command.Event{Code: command.EventRoleLocked, Role: limit.Role, Text: "the role is locked"})
 		return nil
@@ -98,7 +127,8 @@ func (h *HSM) punish(limit Limit) error {
 func (h *HSM) finishPunishment() error {
 	for _, limit := range limits {
 		s := h.state.Load()
-		if limit.Effect == EffectLock || s.roles[limit.Role].credential == nil || !limit.spent(s) {
+		destroys := limit.Effect == EffectZeroizeHSM || limit.Effect == EffectZeroizePartition
+		if !destroys || s.roles[limit.Role].credential == nil || !limit.spent(s) {
 			continue
 		}
 		if err := h.punish(limit); err != nil {

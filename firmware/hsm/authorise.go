@@ -22,13 +22,25 @@ func (c *call) authorise(handle uint32) error {
 		return err
 	}
 	c.login = c.host.logins[c.session.slot].Load()
-	if !c.row.Roles.Has(c.role()) {
-		return notLoggedIn()
+	if err := c.permits(); err != nil {
+		return err
 	}
 	if c.row.Write && c.session.readOnly {
 		return readOnly()
 	}
 	return nil
+}
+
+// permits checks the role. One whose password another role has set may do what
+// anyone may, and change it.
+func (c *call) permits() error {
+	switch due := c.login != nil && c.login.changeDue; {
+	case c.row.Roles.Has(c.role()), due && c.row.Code == command.CodeChangePassword:
+		return nil
+	case due && c.row.Roles.Has(c.login.role):
+		return command.StatusPINExpired.With("the first password is for changing it only", "change the password")
+	}
+	return notLoggedIn()
 }
 
 // needs checks that the session is with the right slot and that the slot has

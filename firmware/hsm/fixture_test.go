@@ -13,6 +13,7 @@ import (
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/hsm"
 	"usbhsm7/firmware/hsm/auth"
+	"usbhsm7/firmware/hsm/policy"
 	"usbhsm7/firmware/store"
 )
 
@@ -21,6 +22,11 @@ const (
 	soPassword = "so-secret-canary"
 	poPassword = "po-secret-canary"
 	coPassword = "co-secret-canary"
+
+	adminPassword   = "administrator-secret-canary"
+	auditorPassword = "auditor-secret-canary"
+	lcoPassword     = "lco-secret-canary"
+	cuPassword      = "cu-secret-canary"
 )
 
 // TestMain makes passwords cheap: the tests check thousands of them.
@@ -145,7 +151,9 @@ func (u *unit) login(want command.Status, session uint32, role command.Role, pas
 // initialise makes the HSM SO and logs it in.
 func (u *unit) initialise() *unit {
 	u.t.Helper()
-	u.ok(command.CodeHSMInit, u.admin, &command.HSMInitRequest{Label: "hsm-label", Password: []byte(soPassword)}, nil)
+	u.ok(command.CodeHSMInit, u.admin, &command.HSMInitRequest{
+		Label: "hsm-label", Password: []byte(soPassword), Policies: []command.PolicySetting{{ID: policy.ResetPIN, Value: 1}},
+	}, nil)
 	u.login(command.StatusOK, u.admin, command.RoleSO, soPassword)
 	return u
 }
@@ -166,10 +174,30 @@ func (u *unit) initPartition() *unit {
 	return u
 }
 
+// firstPassword is what a role's superior gives it.
+const firstPassword = "first-secret-canary"
+
+// appoint has the role above, which is logged in, initialise a role. The role
+// chooses its own password and logs out, and then nobody is logged in.
+func (u *unit) appoint(role command.Role, password string) {
+	u.t.Helper()
+	session := u.user
+	if role.Slot() == command.SlotAdmin {
+		session = u.admin
+	}
+	u.ok(command.CodeRoleInit, session, &command.RoleInitRequest{Role: role, Password: []byte(firstPassword)}, nil)
+	u.ok(command.CodeLogout, session, nil, nil)
+	u.login(command.StatusOK, session, role, firstPassword)
+	u.ok(command.CodeChangePassword, session, &command.ChangePasswordRequest{Old: []byte(firstPassword), New: []byte(password)}, nil)
+	u.ok(command.CodeLogout, session, nil, nil)
+}
+
 // stages holds the flash of an HSM at each stage of its life. Password hashing
 // is slow on purpose, so they are made once.
 type stages struct {
 	factory, initialised, created, partition, ready *flash.Memory
+
+	staffed *flash.Memory // every role has its password
 }
 
 var (
@@ -189,10 +217,21 @@ func stage(t testing.TB) stages {
 		allStages.created = snap()
 		u.initPartition()
 		allStages.partition = snap()
-		u.ok(command.CodeRoleInit, u.user, &command.RoleInitRequest{Role: command.RoleCO, Password: []byte(coPassword)}, nil)
+		u.appoint(command.RoleCO, coPassword)
 		allStages.ready = snap()
+		u.staff()
+		allStages.staffed = snap()
 	})
 	return allStages
+}
+
+// staff initialises the roles that ready has not.
+func (u *unit) staff() {
+	u.t.Helper()
+	u.appoint(command.RoleAdministrator, adminPassword)
+	u.ok(command.CodeRoleInit, u.admin, &command.RoleInitRequest{Role: command.RoleAuditor, Password: []byte(auditorPassword)}, nil)
+	u.logIn(command.RoleCO).appoint(command.RoleLCO, lcoPassword)
+	u.logIn(command.RoleCO).appoint(command.RoleCU, cuPassword)
 }
 
 // ready is an HSM with the Crypto Officer logged in.
@@ -214,7 +253,8 @@ func (u *unit) session(slot command.Slot) uint32 {
 
 func passwordOf(role command.Role) string {
 	return map[command.Role]string{
-		command.RoleSO: soPassword, command.RolePO: poPassword, command.RoleCO: coPassword,
+		command.RoleSO: soPassword, command.RoleAdministrator: adminPassword, command.RoleAuditor: auditorPassword,
+		command.RolePO: poPassword, command.RoleCO: coPassword, command.RoleLCO: lcoPassword, command.RoleCU: cuPassword,
 	}[role]
 }
 

@@ -16,9 +16,15 @@ var handlers = map[command.Code]handler{
 	command.CodeHSMZeroize:      act((*call).hsmZeroize),
 	command.CodeHSMFactoryReset: act((*call).hsmFactoryReset),
 
+	command.CodeHSMPolicies:     tell((*call).hsmPolicies),
+	command.CodeHSMPolicyChange: take((*call).hsmPolicyChange),
+
 	command.CodePartitionCreate: act((*call).partitionCreate),
 	command.CodePartitionDelete: act((*call).partitionDelete),
 	command.CodePartitionInit:   take((*call).partitionInit),
+
+	command.CodePartitionPolicies:     tell((*call).partitionPolicies),
+	command.CodePartitionPolicyChange: take((*call).partitionPolicyChange),
 
 	command.CodeSessionOpen:    ask((*call).sessionOpen),
 	command.CodeSessionClose:   act((*call).sessionClose),
@@ -28,6 +34,7 @@ var handlers = map[command.Code]handler{
 	command.CodeRoleInit:       take((*call).roleInit),
 	command.CodeChangePassword: take((*call).changePassword),
 	command.CodeRoleState:      ask((*call).roleState),
+	command.CodeRoleReset:      take((*call).roleReset),
 
 	command.CodeGenerateKey:     ask((*call).generateKey),
 	command.CodeGenerateKeyPair: ask((*call).generateKeyPair),

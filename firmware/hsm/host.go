@@ -33,9 +33,16 @@ type session struct {
 // login is a role that is logged in, with the key its password unlocked: the
 // HSM SO's own key, or the partition key.
 type login struct {
-	role command.Role
-	key  []byte // guarded by the HSM's mu; wiped at logout
-	seal *vault.Sealer
+	role      command.Role
+	key       []byte // guarded by the HSM's mu; wiped at logout
+	seal      *vault.Sealer
+	changeDue bool // until then the login is good for nothing else
+}
+
+// holdsKeys reports whether the role works with the partition's private objects.
+func (l *login) holdsKeys() bool {
+	info, ok := l.role.Info()
+	return ok && info.Keys
 }
 
 // call is one command under way.
@@ -48,12 +55,19 @@ type call struct {
 	login   *login   // of the session's slot when the call was authorised
 }
 
-// role returns who is logged in to the call's slot.
+// role returns on whose behalf the call runs: who is logged in to its slot, and
+// nobody if that role must change its password first.
 func (c *call) role() command.Role {
-	if c.login == nil {
+	if c.login == nil || c.login.changeDue {
 		return command.RoleNone
 	}
 	return c.login.role
+}
+
+// seesPrivate reports whether the call may see the partition's private objects.
+func (c *call) seesPrivate() bool {
+	info, ok := c.role().Info()
+	return ok && info.Keys
 }
 
 // Execute runs one command. Session is the handle in the frame, 0 where the

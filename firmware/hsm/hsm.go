@@ -26,7 +26,7 @@ var DefaultModel = Model{Name: "USB HSM 7 Simulator", Firmware: "7.9.2"}
 // Config says what the HSM is made of. Store and Entropy are required.
 type Config struct {
 	Store   vault.Storage       // a *store.Store; the HSM does not close it
-	Clock   func() time.Time    // the device's clock; nothing depends on it yet
+	Clock   func() time.Time    // the device's clock; nil means one that stands still
 	Entropy io.Reader           // random bytes; safe for use by several callers at once
 	Model   Model               // zero means DefaultModel
 	Serial  string              // of a device that has none yet; later the stored one counts
@@ -38,21 +38,23 @@ type HSM struct {
 	model   Model
 	serial  string
 	entropy io.Reader
+	clock   func() time.Time
 	notify  func(command.Event)
 
 	state    atomic.Pointer[state]
-	tokens   atomic.Pointer[object.Set] // stored objects: public ones always, private ones while a CO is logged in
+	tokens   atomic.Pointer[object.Set] // stored objects: public ones always, private ones while a role that works with them is logged in
 	sessions atomic.Int64               // open now
 	stored   atomic.Int64               // token objects
 
 	// password is held by whatever checks or sets a password or changes the
 	// life cycle, so that attempts are counted one by one. It is taken before mu.
 	password sync.Mutex
+	delayed  time.Time // when the Auditor's delay began; guarded by password
 
 	mu          sync.Mutex // the one writer; guards what follows and all stores to the atomics
 	vault       *vault.Vault
 	hosts       map[*Host]struct{}
-	officers    int            // Crypto Officers logged in
+	keyHolders  int            // logins of roles that work with keys
 	lastSession uint32         // handle
 	lastToken   command.Handle // handle of a token object; durable
 	lastObject  command.Handle // handle of a session object
@@ -70,8 +72,11 @@ func Open(c Config) (*HSM, error) {
 	if c.Model == (Model{}) {
 		c.Model = DefaultModel
 	}
+	if c.Clock == nil {
+		c.Clock = func() time.Time { return time.Time{} }
+	}
 	h := &HSM{
-		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: trueEntropy{c.Entropy},
+		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: trueEntropy{c.Entropy}, clock: c.Clock, delayed: c.Clock(),
 		hosts: make(map[*Host]struct{}), lastObject: firstSessionObject - 1,
 	}
 	if err := h.load(c.Store); err != nil {

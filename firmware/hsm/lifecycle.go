@@ -7,6 +7,7 @@ import (
 	"usbhsm7/firmware/hsm/auth"
 	"usbhsm7/firmware/hsm/mech"
 	"usbhsm7/firmware/hsm/object"
+	"usbhsm7/firmware/hsm/policy"
 	"usbhsm7/firmware/hsm/vault"
 )
 
@@ -72,12 +73,15 @@ func (c *call) hardInit(r *command.HSMInitRequest) error {
 		return err
 	}
 	return c.update(func(u *update) error {
-		u.state.hsm = hsmRecord{State: command.HSMInitialised, Label: r.Label, Domain: domain}
+		u.state.hsm = hsmRecord{State: command.HSMInitialised, Label: r.Label, Domain: domain, Policies: u.state.hsm.Policies}
+		if _, err := u.changeHSM(policy.Request{Settings: r.Policies, Empty: true}); err != nil {
+			return err
+		}
 		u.event(stateChanged("the HSM is initialised"))
 		if err := u.put(recordHSM, u.state.hsm); err != nil {
 			return err
 		}
-		return u.setCredential(command.RoleSO, credential)
+		return u.setCredential(command.RoleSO, credential, false)
 	})
 }
 
@@ -92,6 +96,9 @@ func (c *call) softInit(r *command.HSMInitRequest) error {
 	return c.update(func(u *update) error {
 		u.event(stateChanged("the HSM is initialised again"))
 		u.state.hsm.Label = r.Label
+		if _, err := u.changeHSM(policy.Request{Settings: r.Policies, Empty: true}); err != nil {
+			return err
+		}
 		return u.removePartition()
 	})
 }
@@ -114,18 +121,25 @@ func (c *call) hsmFactoryReset() error {
 	})
 }
 
-// destroyHSM leaves nothing but the life-cycle state. All logins and all
-// sessions with the partition end.
+// destroyHSM destroys all keys and the roles that hold them. A factory reset
+// leaves nothing else either; a zeroized HSM keeps its policies and its Auditor.
+// All logins and all sessions with the partition end.
 func (u *update) destroyHSM(next command.HSMState, by command.Role) error {
+	was := u.state
 	u.state = state{hsm: hsmRecord{State: next}}
 	u.destroy = true
 	u.after(u.hsm.dropAll)
-	if next == command.HSMZeroized {
-		u.event(command.Event{Code: command.EventZeroized, Role: by, Text: "the HSM is zeroized"})
-	} else {
+	if next == command.HSMFactory {
 		u.event(stateChanged("the HSM is as delivered"))
+		return u.put(recordHSM, u.state.hsm)
 	}
-	return u.put(recordHSM, u.state.hsm)
+	u.event(command.Event{Code: command.EventZeroized, Role: by, Text: "the HSM is zeroized"})
+	u.state.hsm.Policies = was.hsm.Policies
+	u.state.roles[command.RoleAuditor] = was.roles[command.RoleAuditor]
+	if err := u.put(recordHSM, u.state.hsm); err != nil {
+		return err
+	}
+	return u.keepRoles(command.RoleAuditor)
 }
 
 func (c *call) partitionCreate() error {
@@ -165,7 +179,11 @@ func (u *update) removePartition() error {
 func (u *update) clearPartition(next partitionRecord) error {
 	u.destroy = true
 	u.state.partition = next
-	u.state.roles[command.RolePO], u.state.roles[command.RoleCO] = roleState{}, roleState{}
+	for _, role := range command.Roles {
+		if role.Slot() == command.SlotPartition {
+			u.state.roles[role] = roleState{}
+		}
+	}
 	u.after(u.hsm.dropPartition)
 	if next.State != command.PartitionAbsent {
 		if err := u.put(recordPartition, next); err != nil {
@@ -175,13 +193,37 @@ func (u *update) clearPartition(next partitionRecord) error {
 	if err := u.put(recordHSM, u.state.hsm); err != nil {
 		return err
 	}
-	return u.keep(recordRole(command.RoleSO), recordAttempts(command.RoleSO))
+	return u.keepRoles(command.RoleSO, command.RoleAdministrator, command.RoleAuditor)
+}
+
+// destroyObjects destroys the objects of the partition and nothing else.
+func (u *update) destroyObjects() error {
+	u.destroy = true
+	u.event(command.Event{Code: command.EventZeroized, Text: "the objects of the partition are destroyed"})
+	u.after(u.hsm.dropPartition)
+	if err := u.put(recordPartition, u.state.partition); err != nil {
+		return err
+	}
+	if err := u.put(recordHSM, u.state.hsm); err != nil {
+		return err
+	}
+	return u.keepRoles(command.Roles...)
+}
+
+// keepRoles carries roles over a destroying change.
+func (u *update) keepRoles(roles ...command.Role) error {
+	for _, role := range roles {
+		if err := u.keep(recordRole(role), recordAttempts(role)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // destroyPartition takes the partition back to a state without roles.
 func (u *update) destroyPartition(next command.PartitionState, by command.Role) error {
 	u.event(command.Event{Code: command.EventZeroized, Role: by, Text: "the partition is zeroized"})
-	return u.clearPartition(partitionRecord{State: next})
+	return u.clearPartition(partitionRecord{State: next, Policies: u.state.partition.Policies})
 }
 
 // partitionInit makes the Partition SO and a new partition key. An initialised
@@ -197,17 +239,25 @@ func (c *call) partitionInit(r *command.PartitionInitRequest) error {
 	if err := c.mayInitPartition(c.hsm.state.Load()); err != nil {
 		return err
 	}
+	if err := c.checkPassword(command.RolePO, r.Password); err != nil {
+		return err
+	}
 	credential, domain, err := c.hsm.newRole(command.RolePO, r.Password, r.Domain)
 	if err != nil {
 		return err
 	}
 	return c.update(func(u *update) error {
-		next := partitionRecord{State: command.PartitionInitialised, Label: r.Label, Domain: domain}
-		u.event(stateChanged("the partition is initialised"))
-		if err := u.clearPartition(next); err != nil {
+		u.state.partition = partitionRecord{
+			State: command.PartitionInitialised, Label: r.Label, Domain: domain, Policies: u.state.partition.Policies,
+		}
+		if _, err := u.changePartition(policy.Request{Settings: r.Policies, Empty: true}); err != nil {
 			return err
 		}
-		return u.setCredential(command.RolePO, credential)
+		u.event(stateChanged("the partition is initialised"))
+		if err := u.clearPartition(u.state.partition); err != nil {
+			return err
+		}
+		return u.setCredential(command.RolePO, credential, false)
 	})
 }
 

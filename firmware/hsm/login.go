@@ -24,7 +24,8 @@ func (c *call) logIn(r *command.LoginRequest) error {
 	if err != nil {
 		return err
 	}
-	return c.publishLogin(&login{role: r.Role, key: key, seal: seal})
+	due := c.hsm.state.Load().roles[r.Role].changeDue
+	return c.publishLogin(&login{role: r.Role, key: key, seal: seal, changeDue: due})
 }
 
 // mayLogIn checks that the role is one of the slot, and that nobody else is
@@ -45,21 +46,21 @@ func (c *call) mayLogIn(role command.Role) error {
 
 func (c *call) roleOfSlot(role command.Role) error {
 	if _, ok := limitOf(role); !ok || role.Slot() != c.session.slot {
-		return command.StatusUserTypeInvalid.With(fmt.Sprintf("%s is not a role of this slot", role), "so is a role of slot 1, po and co of slot 0")
+		return command.StatusUserTypeInvalid.With(fmt.Sprintf("%s is not a role of this slot", role), "so, administrator and auditor are roles of slot 1, po, co, lco and cu of slot 0")
 	}
 	return nil
 }
 
-// publishLogin makes the login count. The first Crypto Officer brings the
-// private objects with it.
+// publishLogin makes the login count. The first role that works with keys brings
+// the private objects with it.
 func (c *call) publishLogin(l *login) error {
 	slot := c.session.slot
 	err := c.hsm.update(func(u *update) error {
 		if err := c.stands(); err != nil {
 			return err
 		}
-		if l.role == command.RoleCO {
-			if err := u.admitOfficer(l); err != nil {
+		if l.holdsKeys() {
+			if err := u.admitKeyHolder(l); err != nil {
 				return err
 			}
 		}
@@ -72,17 +73,17 @@ func (c *call) publishLogin(l *login) error {
 	return err
 }
 
-func (u *update) admitOfficer(l *login) error {
+func (u *update) admitKeyHolder(l *login) error {
 	h := u.hsm
 	set := *h.tokens.Load()
-	if h.officers == 0 {
+	if h.keyHolders == 0 {
 		var err error
 		if set, err = h.loadPrivate(l.seal); err != nil {
 			return err
 		}
 	}
 	u.after(func() {
-		h.officers++
+		h.keyHolders++
 		h.publish(set)
 	})
 	return nil
@@ -99,18 +100,19 @@ func (c *call) logOut() error {
 }
 
 // logOut forgets a login with its private session objects, and the private
-// token objects when no other Crypto Officer is logged in. The HSM's mu is held.
+// token objects when nobody else who works with them is logged in. The HSM's mu
+// is held.
 func (h *Host) logOut(slot command.Slot) {
 	l := h.logins[slot].Swap(nil)
 	if l == nil {
 		return
 	}
 	clear(l.key)
-	if l.role != command.RoleCO {
+	if !l.holdsKeys() {
 		return
 	}
 	h.dropObjects(func(o *object.Object) bool { return o.Private })
-	if h.hsm.officers--; h.hsm.officers == 0 {
+	if h.hsm.keyHolders--; h.hsm.keyHolders == 0 {
 		h.hsm.publish(h.hsm.tokens.Load().Where(func(o *object.Object) bool { return !o.Private }))
 	}
 }

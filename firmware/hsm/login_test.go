@@ -134,7 +134,7 @@ func TestCountersOfOthersOutliveADestroyedPartition(t *testing.T) {
 	}
 }
 
-func TestRoleInitUnlocksAndReplacesTheCO(t *testing.T) {
+func TestRoleResetUnlocksAndReplacesTheCO(t *testing.T) {
 	u := ready(t)
 	key := u.aes("kept")
 	u.ok(command.CodeLogout, u.user, nil, nil)
@@ -143,13 +143,14 @@ func TestRoleInitUnlocksAndReplacesTheCO(t *testing.T) {
 	}
 	u.login(command.StatusPINIncorrectLocked, u.user, command.RoleCO, "a wrong one")
 	u.logIn(command.RolePO)
-	request := func(role command.Role, password string) *command.RoleInitRequest {
-		return &command.RoleInitRequest{Role: role, Password: []byte(password)}
+	request := func(role command.Role, password string) *command.RoleResetRequest {
+		return &command.RoleResetRequest{Role: role, Password: []byte(password)}
 	}
-	u.do(command.StatusUserTypeInvalid, command.CodeRoleInit, u.user, request(command.RolePO, coPassword), nil)
-	u.do(command.StatusUserTypeInvalid, command.CodeRoleInit, u.user, request(command.Role(7), coPassword), nil)
-	u.do(command.StatusPINLenRange, command.CodeRoleInit, u.user, request(command.RoleCO, "short"), nil)
-	u.ok(command.CodeRoleInit, u.user, request(command.RoleCO, "a new password"), nil)
+	u.do(command.StatusUserTypeInvalid, command.CodeRoleReset, u.user, request(command.RolePO, coPassword), nil)
+	u.do(command.StatusUserTypeInvalid, command.CodeRoleReset, u.user, request(command.Role(8), coPassword), nil)
+	u.do(command.StatusUserNotLoggedIn, command.CodeRoleReset, u.user, request(command.RoleCU, coPassword), nil)
+	u.do(command.StatusPINLenRange, command.CodeRoleReset, u.user, request(command.RoleCO, "short"), nil)
+	u.ok(command.CodeRoleReset, u.user, request(command.RoleCO, "a new password"), nil)
 	for _, v := range []*unit{u, u.reboot()} {
 		if s := v.role(v.open(command.SlotPartition, true), command.RoleCO); s.Locked || s.AttemptsLeft != 10 {
 			t.Errorf("state %+v", s)
@@ -158,22 +159,24 @@ func TestRoleInitUnlocksAndReplacesTheCO(t *testing.T) {
 	u.ok(command.CodeLogout, u.user, nil, nil)
 	u.login(command.StatusPINIncorrect, u.user, command.RoleCO, coPassword)
 	u.login(command.StatusOK, u.user, command.RoleCO, "a new password")
+	u.do(command.StatusObjectHandleInvalid, command.CodeGetAttributes, u.user, &command.GetAttributesRequest{Object: key}, nil)
+	u.ok(command.CodeChangePassword, u.user, &command.ChangePasswordRequest{Old: []byte("a new password"), New: []byte(coPassword)}, nil)
 	u.attributes(key)
 }
 
-func TestRoleInitLogsCOsOutOnAllHosts(t *testing.T) {
+func TestRoleResetLogsCOsOutOnAllHosts(t *testing.T) {
 	u := ready(t)
 	other := u.hsm.Connect()
 	session := u.openOn(other, command.SlotPartition, false)
 	u.on(other, command.StatusOK, command.CodeLogin, session, &command.LoginRequest{Role: command.RolePO, Password: []byte(poPassword)}, nil)
-	u.on(other, command.StatusOK, command.CodeRoleInit, session, &command.RoleInitRequest{Role: command.RoleCO, Password: []byte("a new password")}, nil)
+	u.on(other, command.StatusOK, command.CodeRoleReset, session, &command.RoleResetRequest{Role: command.RoleCO, Password: []byte("a new password")}, nil)
 	u.do(command.StatusUserNotLoggedIn, command.CodeSign, u.user, &command.SignRequest{}, nil)
 }
 
 func TestChangePassword(t *testing.T) {
 	for _, role := range command.Roles {
 		t.Run(role.String(), func(t *testing.T) {
-			u := powerOn(t, stage(t).ready.Clone())
+			u := powerOn(t, stage(t).staffed.Clone())
 			u.user = u.open(command.SlotPartition, false)
 			u.logIn(role)
 			session := u.session(role.Slot())

@@ -36,10 +36,10 @@ func TestWhatHappensWhileACommandComputes(t *testing.T) {
 			u.ok(command.CodeLogout, u.user, nil, nil)
 			u.logIn(command.RoleCO)
 		}, command.StatusUserNotLoggedIn},
-		"session closed":   {func(u *unit, _ context.CancelFunc) { u.ok(command.CodeSessionClose, u.user, nil, nil) }, command.StatusSessionHandleInvalid},
-		"HSM zeroized":     {func(u *unit, _ context.CancelFunc) { u.ok(command.CodeHSMZeroize, u.admin, nil, nil) }, command.StatusSessionHandleInvalid},
-		"partition gone":   {func(u *unit, _ context.CancelFunc) { u.ok(command.CodePartitionDelete, u.admin, nil, nil) }, command.StatusSessionHandleInvalid},
-		"role initialised": {initialiseCO, command.StatusUserNotLoggedIn},
+		"session closed": {func(u *unit, _ context.CancelFunc) { u.ok(command.CodeSessionClose, u.user, nil, nil) }, command.StatusSessionHandleInvalid},
+		"HSM zeroized":   {func(u *unit, _ context.CancelFunc) { u.ok(command.CodeHSMZeroize, u.admin, nil, nil) }, command.StatusSessionHandleInvalid},
+		"partition gone": {func(u *unit, _ context.CancelFunc) { u.ok(command.CodePartitionDelete, u.admin, nil, nil) }, command.StatusSessionHandleInvalid},
+		"role reset":     {resetCO, command.StatusUserNotLoggedIn},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &hook{}
@@ -68,10 +68,10 @@ func TestWhatHappensWhileACommandComputes(t *testing.T) {
 	}
 }
 
-// initialiseCO gives the Crypto Officer another password, from another host.
-func initialiseCO(u *unit, _ context.CancelFunc) {
+// resetCO gives the Crypto Officer another password, from another host.
+func resetCO(u *unit, _ context.CancelFunc) {
 	other := u.hsm.Connect()
 	session := u.openOn(other, command.SlotPartition, false)
 	u.on(other, command.StatusOK, command.CodeLogin, session, &command.LoginRequest{Role: command.RolePO, Password: []byte(poPassword)}, nil)
-	u.on(other, command.StatusOK, command.CodeRoleInit, session, &command.RoleInitRequest{Role: command.RoleCO, Password: []byte("a new password")}, nil)
+	u.on(other, command.StatusOK, command.CodeRoleReset, session, &command.RoleResetRequest{Role: command.RoleCO, Password: []byte("a new password")}, nil)
 }

@@ -197,8 +197,8 @@ func (c *call) object(handle command.Handle) (*object.Object, error) {
 		set = c.host.objects.Load()
 	}
 	o, ok := set.Get(handle)
-	if !ok || o.Private && c.role() != command.RoleCO {
-		return nil, command.StatusObjectHandleInvalid.With(fmt.Sprintf("there is no object %d", handle), "private objects need the Crypto Officer's login")
+	if !ok || o.Private && !c.seesPrivate() {
+		return nil, command.StatusObjectHandleInvalid.With(fmt.Sprintf("there is no object %d", handle), "private objects need the login of co, lco or cu")
 	}
 	return o, nil
 }
@@ -221,7 +221,7 @@ func (c *call) findObjects(r *command.FindObjectsRequest) (*command.FindObjectsR
 	if limit == 0 {
 		limit = maxFound
 	}
-	private := c.role() == command.RoleCO
+	private := c.seesPrivate()
 	found := c.hsm.tokens.Load().Find(&q, r.After, private, limit+1, []command.Handle{})
 	found = c.host.objects.Load().Find(&q, r.After, private, limit+1, found)
 	more := len(found) > limit

@@ -247,8 +247,7 @@ func TestLimitOfSessionObjects(t *testing.T) {
 
 func TestFullStorage(t *testing.T) {
 	u := powerOn(t, newChip(t, 64)).initialise().createPartition().initPartition()
-	u.ok(command.CodeRoleInit, u.user, &command.RoleInitRequest{Role: command.RoleCO, Password: []byte(coPassword)}, nil)
-	u.ok(command.CodeLogout, u.user, nil, nil)
+	u.appoint(command.RoleCO, coPassword)
 	u.logIn(command.RoleCO)
 	low := false
 	last := command.Handle(0)

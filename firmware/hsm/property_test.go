@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm"
 )
 
 // machine runs random commands against a simple model of what must be true.
@@ -22,12 +23,15 @@ type machine struct {
 // wants after each: every acknowledged token object with its label is there and
 // no other; nothing sensitive can be read; attempts are what was counted.
 func TestRandomCommandsKeepTheInvariants(t *testing.T) {
-	base := stage(t).ready
+	base := stage(t).staffed
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine{
 			unit:     powerOn(t, base.Clone()),
 			objects:  map[command.Handle]string{},
-			attempts: map[command.Role]uint{command.RoleSO: 3, command.RolePO: 10, command.RoleCO: 10},
+			attempts: map[command.Role]uint{},
+		}
+		for _, l := range hsm.Limits() {
+			m.attempts[l.Role] = uint(l.Attempts)
 		}
 		m.start()
 		rt.Repeat(map[string]func(*rapid.T){

@@ -46,7 +46,7 @@ func TestSecretsStayOffTheFlash(t *testing.T) {
 	r := &recorder{}
 	u := secretive(t, r)
 	shown := image(t, u.flash)
-	for _, canary := range []string{soPassword, poPassword, coPassword, "wrong-canary", "hsm-label", "partition-canary", "domain-canary", "label-canary", "id-canary"} {
+	for _, canary := range []string{soPassword, poPassword, coPassword, firstPassword, "wrong-canary", "hsm-label", "partition-canary", "domain-canary", "label-canary", "id-canary"} {
 		if holds(shown, canary) {
 			t.Errorf("%q is on the flash", canary)
 		}
@@ -98,8 +98,7 @@ func secretive(t *testing.T, r io.Reader) *unit {
 		Label: "partition-canary", Password: []byte(poPassword), Domain: []byte("domain-canary"),
 	}, nil)
 	u.logIn(command.RolePO)
-	u.ok(command.CodeRoleInit, u.user, &command.RoleInitRequest{Role: command.RoleCO, Password: []byte(coPassword)}, nil)
-	u.ok(command.CodeLogout, u.user, nil, nil)
+	u.appoint(command.RoleCO, coPassword)
 	u.login(command.StatusPINIncorrect, u.user, command.RoleCO, "wrong-canary")
 	u.logIn(command.RoleCO)
 	u.aes("label-canary")

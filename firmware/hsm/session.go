@@ -88,5 +88,9 @@ func (h *Host) dropObjects(which func(*object.Object) bool) {
 }
 
 func (c *call) sessionInfo() (*command.SessionInfoResponse, error) {
-	return &command.SessionInfoResponse{Slot: c.session.slot, ReadOnly: c.session.readOnly, Role: c.role()}, nil
+	info := &command.SessionInfoResponse{Slot: c.session.slot, ReadOnly: c.session.readOnly}
+	if c.login != nil {
+		info.Role = c.login.role
+	}
+	return info, nil
 }

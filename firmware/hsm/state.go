@@ -8,6 +8,7 @@ import (
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/auth"
 	"usbhsm7/firmware/hsm/object"
+	"usbhsm7/firmware/hsm/policy"
 	"usbhsm7/firmware/hsm/vault"
 )
 
@@ -35,12 +36,20 @@ func handleOf(record string) (command.Handle, error) {
 type state struct {
 	hsm       hsmRecord
 	partition partitionRecord
-	roles     [command.RoleCO + 1]roleState // by role
+	roles     [command.RoleCU + 1]roleState // by role
+	policies  policies                      // follow from the records
 }
 
 type roleState struct {
 	credential *auth.Credential // nil until the role is initialised
+	changeDue  bool             // another role set the password
 	attempts   uint8            // begun since the last success
+}
+
+// roleRecord is a role that has a password.
+type roleRecord struct {
+	Credential auth.Credential `cbor:"1,keyasint"`
+	ChangeDue  bool            `cbor:"2,keyasint,omitempty"`
 }
 
 // hsmRecord is the durable state of the HSM.
@@ -48,6 +57,8 @@ type hsmRecord struct {
 	State  command.HSMState `cbor:"1,keyasint"`
 	Label  string           `cbor:"2,keyasint,omitempty"`
 	Domain []byte           `cbor:"3,keyasint,omitempty"` // sealed under the HSM SO's key
+
+	Policies []policy.Setting `cbor:"4,keyasint,omitempty"`
 }
 
 // partitionRecord is the durable state of the partition; there is no record
@@ -56,6 +67,8 @@ type partitionRecord struct {
 	State  command.PartitionState `cbor:"1,keyasint"`
 	Label  string                 `cbor:"2,keyasint,omitempty"`
 	Domain []byte                 `cbor:"3,keyasint,omitempty"` // sealed under the partition key
+
+	Policies []policy.Setting `cbor:"4,keyasint,omitempty"`
 }
 
 // attemptsRecord counts the attempts of a role since its last success. It is
@@ -102,6 +115,7 @@ func (h *HSM) loadState(interrupted bool) error {
 			return err
 		}
 	}
+	s.derive()
 	h.state.Store(s)
 	return nil
 }
@@ -120,13 +134,13 @@ func (h *HSM) firstState(s *state, interrupted bool) error {
 }
 
 func (r *roleState) load(v *vault.Vault, role command.Role) error {
-	var credential auth.Credential
-	known, err := read(v, recordRole(role), &credential)
+	var record roleRecord
+	known, err := read(v, recordRole(role), &record)
 	if err != nil {
 		return err
 	}
 	if known {
-		r.credential = &credential
+		r.credential, r.changeDue = &record.Credential, record.ChangeDue
 	}
 	var attempts attemptsRecord
 	if _, err := read(v, recordAttempts(role), &attempts); err != nil {

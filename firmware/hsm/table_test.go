@@ -118,7 +118,7 @@ func sample(t testing.TB, row command.Row, slot command.Slot) []byte {
 
 // ownRefusals lists rows that refuse for lack of a login by themselves,
 // because it depends on the state whether they need one.
-var ownRefusals = []command.Code{command.CodeHSMInit, command.CodeHSMFactoryReset, command.CodePartitionInit, command.CodeLogout}
+var ownRefusals = []command.Code{command.CodeRoleInit, command.CodeHSMInit, command.CodeHSMFactoryReset, command.CodePartitionInit, command.CodeLogout}
 
 func TestEveryRowInEverySituation(t *testing.T) {
 	gate := []command.Status{

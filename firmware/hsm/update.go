@@ -83,6 +83,7 @@ func (u *update) run(prepare func(*update) error) error {
 		u.events = nil
 		return err
 	}
+	u.state.derive()
 	u.hsm.state.Store(&u.state)
 	for _, f := range u.then {
 		f()
@@ -109,7 +110,9 @@ func (u *update) write() error {
 // lost is the state after everything was destroyed and nothing could be
 // written in its place: that of an HSM zeroized.
 func (h *HSM) lost() {
-	h.state.Store(&state{hsm: hsmRecord{State: command.HSMZeroized}})
+	s := &state{hsm: hsmRecord{State: command.HSMZeroized}}
+	s.derive()
+	h.state.Store(s)
 	h.dropAll()
 }
 

@@ -20,6 +20,10 @@ import (
 	"usbhsm7/hostdrv/transport"
 )
 
+// firstPasswordsStay turns HSM policy 21 off: nobody has to change the password
+// that another role has set.
+var firstPasswordsStay = []command.PolicySetting{{ID: 21, Value: 0}}
+
 // Target is a device to run the tests against.
 type Target struct {
 	Bus      transport.Bus
@@ -144,7 +148,7 @@ func initialise(t *testing.T, dev *hostdrv.Device) *hostdrv.Session {
 	ctx := deadline(t)
 	reset(t, dev)
 	admin := open(t, dev, command.SlotAdmin)
-	must(t, admin.InitHSM(ctx, command.HSMInitRequest{Label: "test", Password: passwordSO}))
+	must(t, admin.InitHSM(ctx, command.HSMInitRequest{Label: "test", Password: passwordSO, Policies: firstPasswordsStay}))
 	must(t, admin.Login(ctx, command.RoleSO, passwordSO))
 	must(t, admin.CreatePartition(ctx))
 

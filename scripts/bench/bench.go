@@ -14,6 +14,10 @@ import (
 	"usbhsm7/usbip/server"
 )
 
+// firstPasswordsStay turns HSM policy 21 off: nobody has to change the password
+// that another role has set.
+var firstPasswordsStay = []command.PolicySetting{{ID: 21, Value: 0}}
+
 var (
 	soPassword = []byte("so-password")
 	poPassword = []byte("po-password")
@@ -112,7 +116,9 @@ func logIn(ctx context.Context, d *hostdrv.Device) (keys *hostdrv.Session, err e
 	var admin *hostdrv.Session
 	steps := []func() error{
 		func() error { admin, err = d.OpenSession(ctx, command.SlotAdmin, hostdrv.SessionOptions{}); return err },
-		func() error { return admin.InitHSM(ctx, command.HSMInitRequest{Label: "bench", Password: soPassword}) },
+		func() error {
+			return admin.InitHSM(ctx, command.HSMInitRequest{Label: "bench", Password: soPassword, Policies: firstPasswordsStay})
+		},
 		func() error { return admin.Login(ctx, command.RoleSO, soPassword) },
 		func() error { return admin.CreatePartition(ctx) },
 		func() error {

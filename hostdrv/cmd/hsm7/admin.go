@@ -12,7 +12,8 @@ import (
 )
 
 func (a *app) hsmCommand() *cobra.Command {
-	return group("admin", "hsm", "Initialise, zeroize or reset the HSM", a.hsmInitCommand(), a.hsmZeroizeCommand(), a.hsmResetCommand())
+	return group("admin", "hsm", "Initialise, zeroize or reset the HSM", a.hsmInitCommand(), a.hsmZeroizeCommand(), a.hsmResetCommand(),
+		a.policiesCommand(ofHSM), a.changePolicyCommand(ofHSM))
 }
 
 func (a *app) hsmInitCommand() *cobra.Command {
@@ -37,6 +38,7 @@ keeps it, and loses its partition and every key; say --force to mean that.`,
 	}
 	cmd.Flags().StringVar(&req.Label, "label", "", "label, 1 to 32 bytes")
 	cmd.Flags().BoolVar(&force, "force", false, "initialise again, destroying the partition and its keys")
+	policyFlag(cmd, &req.Policies)
 	passwordFlag(cmd, &from)
 	return cmd
 }
@@ -124,6 +126,7 @@ func (a *app) partitionCommand() *cobra.Command {
 		a.partitionInitCommand(),
 		a.simple(command.RoleSO, "delete", "Delete the partition and every key on it (HSM SO)", "partition deleted",
 			func(ctx context.Context, s *hostdrv.Session) error { return s.DeletePartition(ctx) }),
+		a.policiesCommand(ofPartition), a.changePolicyCommand(ofPartition),
 	)
 }
 
@@ -167,22 +170,36 @@ func (a *app) partitionInitCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&req.Label, "label", "", "label, 1 to 32 bytes")
 	cmd.Flags().BoolVar(&force, "force", false, "initialise again, destroying every key on it")
+	policyFlag(cmd, &req.Policies)
 	passwordFlag(cmd, &from)
 	return cmd
 }
 
 func (a *app) roleCommand() *cobra.Command {
 	return group("admin", "role", "Initialise roles, change passwords, show states",
-		a.roleInitCommand(), a.rolePasswordCommand(), a.roleShowCommand())
+		a.roleInitCommand(), a.roleResetCommand(), a.rolePasswordCommand(), a.roleShowCommand())
 }
 
 func (a *app) roleInitCommand() *cobra.Command {
+	return a.appointCommand("init", "initialised", `Set the first password of a role: of co as po, of lco and cu as co, of
+administrator as so, of auditor without a login. While HSM policy 21 is on, the
+role has to change it (hsm7 role password) before it can do anything else.`,
+		"Set the first password of a role", (*hostdrv.Session).InitRole)
+}
+
+func (a *app) roleResetCommand() *cobra.Command {
+	return a.appointCommand("reset", "reset", `Give a role that has a password another one, and unlock it: co as po if HSM
+policy 15 is on, lco and cu as co, administrator as so.`,
+		"Give a role another password and unlock it", (*hostdrv.Session).ResetRole)
+}
+
+// appointCommand makes a command in which one role sets the password of another.
+func (a *app) appointCommand(verb, done, long, short string, do func(*hostdrv.Session, context.Context, command.Role, []byte) error) *cobra.Command {
 	var from, newFrom passwordSource
 	cmd := &cobra.Command{
-		Use:     "init ROLE",
-		Short:   "Set the first password of a role (Partition SO); unlocks a locked role",
-		Example: "  HSM7_PO_PASSWORD=po-password HSM7_CO_PASSWORD=co-password hsm7 role init co",
-		Args:    exactArgs(1), ValidArgs: []string{"co"},
+		Use: verb + " ROLE", Short: short, Long: long,
+		Example: "  HSM7_PO_PASSWORD=po-password HSM7_CO_PASSWORD=co-password hsm7 role " + verb + " co",
+		Args:    exactArgs(1), ValidArgs: roleNames(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			role, err := parseRole(args[0])
 			if err != nil {
@@ -193,17 +210,30 @@ func (a *app) roleInitCommand() *cobra.Command {
 				return err
 			}
 			defer clear(password)
-			return a.withLogin(cmd.Context(), command.RolePO, from, func(ctx context.Context, s *hostdrv.Session) error {
-				if err := s.InitRole(ctx, role, password); err != nil {
+			set := func(ctx context.Context, s *hostdrv.Session) error {
+				if err := do(s, ctx, role, password); err != nil {
 					return err
 				}
-				return a.done("role %s initialised", role)
-			})
+				return a.done("role %s %s", role, done)
+			}
+			if info, _ := role.Info(); info.By != command.RoleNone {
+				return a.withLogin(cmd.Context(), info.By, from, set)
+			}
+			return a.withSession(cmd.Context(), role.Slot(), set)
 		},
 	}
 	passwordFlag(cmd, &from)
 	cmd.Flags().StringVar(&newFrom.file, "new-password-file", "", "file that holds the password to set")
 	return cmd
+}
+
+// roleNames lists the roles, for completion.
+func roleNames() []string {
+	var names []string
+	for _, info := range command.RoleTable {
+		names = append(names, info.Short)
+	}
+	return names
 }
 
 func (a *app) rolePasswordCommand() *cobra.Command {
@@ -212,7 +242,7 @@ func (a *app) rolePasswordCommand() *cobra.Command {
 		Use:     "password ROLE --new-password-file FILE",
 		Short:   "Change a role's password",
 		Example: "  hsm7 role password co --new-password-file new.txt",
-		Args:    exactArgs(1), ValidArgs: []string{"so", "po", "co"},
+		Args:    exactArgs(1), ValidArgs: roleNames(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			role, err := parseRole(args[0])
 			if err != nil {
@@ -250,7 +280,7 @@ func (a *app) rolePasswordCommand() *cobra.Command {
 func (a *app) roleShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show ROLE", Short: "Show whether a role is initialised or locked, and how many attempts are left",
-		Args: exactArgs(1), ValidArgs: []string{"so", "po", "co"},
+		Args: exactArgs(1), ValidArgs: roleNames(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			role, err := parseRole(args[0])
 			if err != nil {

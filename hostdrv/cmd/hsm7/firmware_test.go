@@ -21,6 +21,10 @@ import (
 	"usbhsm7/hostdrv/transport/usbip"
 )
 
+// firstPasswordsStay turns HSM policy 21 off: nobody has to change the password
+// that another role has set.
+var firstPasswordsStay = []command.PolicySetting{{ID: 21, Value: 0}}
+
 // TestAcknowledgedKeysSurviveKill9 kills the real firmware binary at random
 // moments while keys are made and destroyed, and starts it again on the same
 // state: every key whose making was acknowledged is there, every one whose
@@ -174,7 +178,7 @@ func setUp(t *testing.T, d *hostdrv.Device) {
 		}
 	}
 	admin := session(t, d, command.SlotAdmin)
-	must(admin.InitHSM(ctx, command.HSMInitRequest{Label: "hsm", Password: []byte("so-password")}))
+	must(admin.InitHSM(ctx, command.HSMInitRequest{Label: "hsm", Password: []byte("so-password"), Policies: firstPasswordsStay}))
 	must(admin.Login(ctx, command.RoleSO, []byte("so-password")))
 	must(admin.CreatePartition(ctx))
 	keys := session(t, d, command.SlotPartition)

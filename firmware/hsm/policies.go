@@ -1,0 +1,97 @@
+package hsm
+
+import (
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm/policy"
+)
+
+// policies are the values in force of both tables; those of the partition are
+// what the HSM's leave of them.
+type policies struct {
+	hsm, partition policy.Values
+}
+
+// derive makes the values in force from the records.
+func (s *state) derive() {
+	s.policies.hsm = policy.HSM.Load(s.hsm.Policies)
+	if s.hsm.State == command.HSMInitialised {
+		s.policies.hsm[policy.PasswordAuthentication] = 1
+	} else {
+		s.policies.hsm[policy.PasswordAuthentication] = 0
+	}
+	s.policies.hsm[policy.QuorumAuthentication] = 0
+	s.policies.partition = policy.Partition.Load(s.partition.Policies).Under(&s.policies.hsm)
+}
+
+func (c *call) hsmPolicies() (*command.PoliciesResponse, error) {
+	return describe(policy.HSM, &c.hsm.state.Load().policies.hsm), nil
+}
+
+func (c *call) partitionPolicies() (*command.PoliciesResponse, error) {
+	return describe(policy.Partition, &c.hsm.state.Load().policies.partition), nil
+}
+
+// describe lists a table with the values in force.
+func describe(t policy.Table, v *policy.Values) *command.PoliciesResponse {
+	list := make([]command.PolicyInfo, len(t))
+	for i := range t {
+		p := &t[i]
+		list[i] = command.PolicyInfo{
+			ID: p.ID, Name: p.Name, Capability: p.Capability, Value: v[p.ID],
+			Changeable: p.Changeable(), Destructive: uint8(p.Destroys),
+		}
+	}
+	return &command.PoliciesResponse{Policies: list}
+}
+
+// hsmPolicyChange changes policies of the HSM. A destructive change takes the
+// partition with it.
+func (c *call) hsmPolicyChange(r *command.PolicyChangeRequest) error {
+	c.hsm.password.Lock()
+	defer c.hsm.password.Unlock()
+	return c.update(func(u *update) error {
+		destroys, err := u.changeHSM(policy.Request{Settings: r.Settings, Destructive: r.Destructive})
+		if err != nil {
+			return err
+		}
+		u.event(stateChanged("policies of the HSM are changed"))
+		if destroys {
+			return u.removePartition()
+		}
+		return u.put(recordHSM, u.state.hsm)
+	})
+}
+
+// changeHSM changes the HSM's record, which the caller writes.
+func (u *update) changeHSM(r policy.Request) (destroys bool, err error) {
+	next, destroys, err := policy.HSM.Change(policy.HSM.Load(u.state.hsm.Policies), r)
+	u.state.hsm.Policies = policy.HSM.Settings(&next)
+	return destroys, err
+}
+
+// partitionPolicyChange changes policies of the partition. A destructive change
+// takes its objects and leaves its roles.
+func (c *call) partitionPolicyChange(r *command.PolicyChangeRequest) error {
+	c.hsm.password.Lock()
+	defer c.hsm.password.Unlock()
+	return c.update(func(u *update) error {
+		destroys, err := u.changePartition(policy.Request{Settings: r.Settings, Destructive: r.Destructive})
+		if err != nil {
+			return err
+		}
+		u.event(stateChanged("policies of the partition are changed"))
+		if destroys {
+			return u.destroyObjects()
+		}
+		return u.put(recordPartition, u.state.partition)
+	})
+}
+
+// changePartition changes the partition's record, which the caller writes.
+func (u *update) changePartition(r policy.Request) (destroys bool, err error) {
+	above := policy.HSM.Load(u.state.hsm.Policies)
+	r.Above = &above
+	next, destroys, err := policy.Partition.Change(policy.Partition.Load(u.state.partition.Policies), r)
+	u.state.partition.Policies = policy.Partition.Settings(&next)
+	return destroys, err
+}
