@@ -53,6 +53,9 @@ func TestFindComplaints(t *testing.T) {
 		{"kernel bug", "[1.0] kernel BUG at mm/usercopy.c:101!", []string{"kernel BUG at mm/usercopy.c:101!"}},
 		{"enumeration", "usb 1-1: device descriptor read/64, error -110", []string{"usb 1-1: device descriptor read/64, error -110"}},
 		{"packet size", "usb 1-1: config 1 interface 0 altsetting 0 bulk endpoint 0x81 has invalid maxpacket 64", []string{"usb 1-1: config 1 interface 0 altsetting 0 bulk endpoint 0x81 has invalid maxpacket 64"}},
+		{"no companion", "usb 2-1: No SuperSpeed endpoint companion for config 1  interface 0 altsetting 0 ep 1: using minimum values", []string{"usb 2-1: No SuperSpeed endpoint companion for config 1  interface 0 altsetting 0 ep 1: using minimum values"}},
+		{"interval", "usb 2-1: Isoc endpoint with wBytesPerInterval of 9 in config 1 interface 0 altsetting 1 ep 130: setting to 1024", []string{"usb 2-1: Isoc endpoint with wBytesPerInterval of 9 in config 1 interface 0 altsetting 1 ep 130: setting to 1024"}},
+		{"isochronous packets, of which usbtest lets a tenth fail", "usbtest 1-1:1.0: during the test, 1 errors out of 64", []string{"usbtest 1-1:1.0: during the test, 1 errors out of 64"}},
 		{"control packet size", "usb 1-1: Invalid ep0 maxpacket: 64", []string{"usb 1-1: Invalid ep0 maxpacket: 64"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

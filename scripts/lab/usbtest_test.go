@@ -23,6 +23,7 @@ var usbtestChecks = []check{
 	{"usbtest at full speed: bulk and control", usbtests{usb.SpeedFull, 0}.check},
 	{"usbtest at full speed: every transfer type, patterned data", usbtests{usb.SpeedFull, 1}.check},
 	{"usbtest 24: URBs are unlinked from thousands of queues", unlinkStorm},
+	{"usbtest notices data that is not the pattern", wrongData},
 }
 
 // caseLimit bounds one case of usbtest; on a quiet machine the longest takes a
@@ -70,7 +71,7 @@ var usbtestCases = []usbtestCase{
 	{number: 19, iterations: 50, length: 2048},
 	{number: 20, iterations: 50, length: 2048},
 	{number: 21, iterations: 50, length: 5000, vary: 333, kind: plain},
-	{number: 24, iterations: 50, length: 512, queue: 16},
+	{number: 24, iterations: 100, length: 512, queue: 16},
 	{number: 25, iterations: 50, length: 2048, kind: periodic},
 	{number: 26, iterations: 50, length: 2048, kind: periodic},
 	{number: 27, iterations: 10, length: 16384, queue: 16, kind: plain},
@@ -138,11 +139,16 @@ func (b *bench) usbtest(ctx context.Context, t *testing.T, node string, c usbtes
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, caseLimit)
 	defer cancel()
+	return strings.TrimSpace(b.run(ctx, t, c.command(node)...).Stdout)
+}
+
+// command returns the command that has the kernel run c.
+func (c usbtestCase) command(node string) []string {
 	argv := []string{probePath, "usbtest", node}
 	for _, n := range []int{c.number, c.iterations, c.length, c.vary, c.queue} {
 		argv = append(argv, strconv.Itoa(n))
 	}
-	return strings.TrimSpace(b.run(ctx, t, argv...).Stdout)
+	return argv
 }
 
 // sweep is how many times as long as usual the cases run.
@@ -159,15 +165,35 @@ func sweep(t *testing.T) int {
 }
 
 // unlinkStorm has thousands of queues of 16 writes of which two are cancelled.
-// Now and then Linux sends the UNLINK before the SUBMIT that it cancels. Without
-// such a race the check would show little.
+// Now and then Linux sends the UNLINK before the SUBMIT that it cancels; the
+// check goes on until that has happened.
 func unlinkStorm(ctx context.Context, t *testing.T, b *bench) string {
-	queues := 3000 * sweep(t)
+	const atLeast, atMost, round = 3000, 30_000, 1000
 	s, node := usbtests{speed: usb.SpeedHigh}.attach(ctx, t, b)
-	took := b.usbtest(ctx, t, node, usbtestCase{number: 24, iterations: queues, length: 512, queue: 16})
-	early := s.server.EarlyUnlinks()
-	if early == 0 {
-		t.Error("no UNLINK came before its SUBMIT")
+	began := time.Now()
+	queues, early := 0, uint64(0)
+	for queues < atLeast*sweep(t) || early == 0 && queues < atMost {
+		b.usbtest(ctx, t, node, usbtestCase{number: 24, iterations: round, length: 512, queue: 16})
+		queues += round
+		early = s.server.EarlyUnlinks()
 	}
-	return fmt.Sprintf("%d queues, %d URBs cancelled, %d of them before the server had seen them, in %s", queues, 2*queues, early, took)
+	if early == 0 {
+		t.Errorf("no UNLINK came before its SUBMIT in %d queues", queues)
+	}
+	return fmt.Sprintf("%d queues, %d URBs cancelled, %d of them before the server had seen them, in %s",
+		queues, 2*queues, early, milliseconds(time.Since(began)))
+}
+
+// wrongData has the device and usbtest expect different data: a test that did
+// not notice would show nothing.
+func wrongData(ctx context.Context, t *testing.T, b *bench) string {
+	_, node := usbtests{speed: usb.SpeedHigh}.attach(ctx, t, b)
+	if err := b.Put(ctx, "/sys/module/usbtest/parameters/pattern", 0o644, []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	read := b.refused(ctx, t, usbtestCase{number: 2, iterations: 1, length: 1024}.command(node)...)
+	want(t, read, `case 2: invalid argument`)
+	write := b.refused(ctx, t, usbtestCase{number: 1, iterations: 1, length: 1024}.command(node)...)
+	want(t, write, `case 1: broken pipe`)
+	return strings.TrimSpace(read) + "; " + strings.TrimSpace(write)
 }
