@@ -57,7 +57,8 @@ type suite struct {
 }
 
 var suites = []suite{
-	{config: simulatorMachine, checks: slices.Concat(checks, usbtestChecks)},
+	{config: simulatorMachine, checks: checks},
+	{config: usbtestMachine, checks: usbtestChecks},
 	{config: serverMachine, checks: serverChecks, usual: clientLeft},
 }
 

@@ -4,6 +4,7 @@ package lab_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"usbhsm7/scripts/lab"
 	"usbhsm7/usbip/gadgetzero"
 	"usbhsm7/usbip/usb"
 )
@@ -23,14 +25,24 @@ var usbtestChecks = []check{
 	{"usbtest at full speed: bulk and control", usbtests{usb.SpeedFull, 0}.check},
 	{"usbtest at full speed: every transfer type, patterned data", usbtests{usb.SpeedFull, 1}.check},
 	{"usbtest 24: URBs are unlinked from thousands of queues", unlinkStorm},
+	{"usbtest on the HSM: control requests", hsmControl},
 	{"usbtest notices data that is not the pattern", wrongData},
 }
 
-// caseLimit bounds one case of usbtest; on a quiet machine the longest takes a
-// second. The kernel waits for ever in a case whose device does not answer, so
-// a case that fails ends its check, and with it the server: then the kernel
-// gives up at once.
-const caseLimit = 60 * time.Second
+// usbtestMachine has the module usbtest and nothing that another suite uses: the
+// kernel waits for ever in a case that loses a URB, deaf to signals, and with it
+// whoever asks for the device. So when a case takes too long the machine is
+// switched off.
+func usbtestMachine(t *testing.T, _ string) lab.Config {
+	probe, err := lab.GoBuild(t.Context(), "./scripts/lab/probe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lab.Config{Files: []lab.File{{Path: probePath, Source: probe}}}
+}
+
+// caseLimit bounds one case; on a quiet machine the longest takes a second.
+const caseLimit = 30 * time.Second
 
 // usbtestCase is a case of usbtest with its parameters. Lengths are in bytes;
 // those of reads are multiples of every wMaxPacketSize, because a source sends
@@ -97,49 +109,76 @@ func (u usbtests) applies(c usbtestCase) bool {
 	return true
 }
 
-// check runs every case that applies and returns what each took.
+// check runs every case that applies.
 func (u usbtests) check(ctx context.Context, t *testing.T, b *bench) string {
 	_, node := u.attach(ctx, t, b)
+	return b.usbtestAll(t, node, u.applies)
+}
+
+// hsmControl runs the cases that any device must pass, on the HSM itself.
+func hsmControl(ctx context.Context, t *testing.T, b *bench) string {
+	node := b.attachToUsbtest(ctx, t, plugIn(t), "vendor=0x1209", "product=0x0001", "realworld=0")
+	return b.usbtestAll(t, node, func(c usbtestCase) bool { return c.number == 9 || c.number == 10 })
+}
+
+// usbtestAll runs the cases that apply and returns what each took.
+func (b *bench) usbtestAll(t *testing.T, node string, applies func(usbtestCase) bool) string {
+	t.Helper()
 	var took []string
 	for _, c := range usbtestCases {
-		if u.applies(c) {
+		if applies(c) {
 			c.iterations *= sweep(t)
-			took = append(took, fmt.Sprintf("%d: %s", c.number, b.usbtest(ctx, t, node, c)))
+			took = append(took, fmt.Sprintf("%d: %s", c.number, b.usbtest(t, node, c)))
 		}
 	}
 	return fmt.Sprintf("%d cases: %s", len(took), strings.Join(took, ", "))
 }
 
-// attach attaches the device with usbtest as its driver.
-func (u usbtests) attach(ctx context.Context, t *testing.T, b *bench) (*simulator, string) {
+// attach attaches a Gadget Zero with usbtest as its driver.
+func (u usbtests) attach(ctx context.Context, t *testing.T, b *bench) (s *simulator, node string) {
 	t.Helper()
 	parameters, pattern := []string{"alt=0"}, gadgetzero.Zeros
 	if u.alternate == 1 {
 		parameters, pattern = []string{"alt=1", "pattern=1", "realworld=0"}, gadgetzero.Mod63
 	}
-	b.run(ctx, t, append([]string{"modprobe", "usbtest"}, parameters...)...)
-	t.Cleanup(func() { b.run(context.Background(), t, "rmmod", "usbtest") })
 	g, err := gadgetzero.New(gadgetzero.Options{Speed: u.speed, Pattern: pattern})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.Close)
-	s := export(t, g.USB())
+	s = export(t, g.USB())
+	return s, b.attachToUsbtest(ctx, t, s, parameters...)
+}
+
+// attachToUsbtest attaches a device with usbtest as its driver, and returns its
+// node.
+func (b *bench) attachToUsbtest(ctx context.Context, t *testing.T, s *simulator, parameters ...string) string {
+	t.Helper()
+	b.awaitNoDevice(ctx, t) // of an earlier check
+	b.run(ctx, t, append([]string{"modprobe", "usbtest"}, parameters...)...)
+	t.Cleanup(func() { b.run(context.Background(), t, "rmmod", "usbtest") })
 	s.attach(ctx, t, b)
 	_, node := b.awaitDevice(ctx, t)
 	if _, err := b.Await(ctx, "/sys/bus/usb/drivers/usbtest/*:1.0"); err != nil {
 		t.Fatalf("usbtest does not take the device: %v", err)
 	}
-	return s, node
+	return node
 }
 
 // usbtest has the kernel run a case, which must pass, and returns how long it
-// took.
-func (b *bench) usbtest(ctx context.Context, t *testing.T, node string, c usbtestCase) string {
+// took. The limit of the check does not count here: a long sweep exceeds it.
+func (b *bench) usbtest(t *testing.T, node string, c usbtestCase) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, caseLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(sweep(t))*caseLimit)
 	defer cancel()
-	return strings.TrimSpace(b.run(ctx, t, c.command(node)...).Stdout)
+	r, err := b.Exec(ctx, c.command(node)...)
+	if errors.Is(err, context.DeadlineExceeded) {
+		b.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(r.Stdout)
 }
 
 // command returns the command that has the kernel run c.
@@ -173,7 +212,7 @@ func unlinkStorm(ctx context.Context, t *testing.T, b *bench) string {
 	began := time.Now()
 	queues, early := 0, uint64(0)
 	for queues < atLeast*sweep(t) || early == 0 && queues < atMost {
-		b.usbtest(ctx, t, node, usbtestCase{number: 24, iterations: round, length: 512, queue: 16})
+		b.usbtest(t, node, usbtestCase{number: 24, iterations: round, length: 512, queue: 16})
 		queues += round
 		early = s.server.EarlyUnlinks()
 	}
