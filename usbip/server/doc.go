@@ -28,5 +28,6 @@
 //
 // Lengths are checked before memory is taken. A host that keeps more URBs or
 // bytes pending than [Options] allows is not read from until there is room.
-// In steady state a URB costs no allocation and no goroutine.
+// In steady state a URB costs no allocation and no goroutine. A session without
+// new URBs gives back, after some seconds, the memory that it reused.
 package server

@@ -15,7 +15,9 @@ import (
 	"usbhsm7/usbip/usb"
 )
 
-const readBuffer = 256 << 10
+// readBuffer is how much is read at a time. More is no faster, and every idle
+// session keeps it.
+const readBuffer = 64 << 10
 
 // Why a session ended. They are logged.
 var (
@@ -43,6 +45,7 @@ type session struct {
 	wake    chan struct{} // tells write that there is something to send
 	room    chan struct{} // tells run that there may be room again
 	timer   *time.Timer   // tells watch that an early unlink is due
+	rest    rest
 	urbs    sync.WaitGroup
 
 	mu      sync.Mutex
@@ -62,11 +65,11 @@ func newSession(conn net.Conn, port usb.Port, devID uint32, options Options, rac
 		conn: conn, port: port, devID: devID, options: options, races: races,
 		wake:    make(chan struct{}, 1),
 		room:    make(chan struct{}, 1),
-		timer:   time.NewTimer(options.UnlinkTimeout),
+		timer:   newStoppedTimer(),
+		rest:    rest{timer: newStoppedTimer()},
 		pending: map[uint32]*transfer{},
 		recent:  newRecent(options.MaxPending),
 	}
-	s.timer.Stop()
 	s.in = bufio.NewReaderSize(readFunc(s.readConn), readBuffer)
 	return s
 }
@@ -130,10 +133,11 @@ func (s *session) end(cause error) {
 	notify(s.room)
 }
 
-// watch ends the session when its device or its context ends, and answers early
-// unlinks whose time is up.
+// watch ends the session when its device or its context ends, answers early
+// unlinks whose time is up and frees the memory of a session at rest.
 func (s *session) watch(ctx context.Context, gone <-chan struct{}) {
 	defer s.timer.Stop()
+	defer s.rest.timer.Stop()
 	for {
 		select {
 		case <-gone:
@@ -144,8 +148,16 @@ func (s *session) watch(ctx context.Context, gone <-chan struct{}) {
 			return
 		case <-s.timer.C:
 			s.expireEarly(time.Now())
+		case <-s.rest.timer.C:
+			s.slim()
 		}
 	}
+}
+
+func newStoppedTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
 }
 
 // notify puts a token into a channel that holds one.

@@ -162,7 +162,9 @@ func importRaw(t testing.TB, addr string) *raw {
 	return r
 }
 
-func (r *raw) importDevice() proto.Device {
+func (r *raw) importDevice() proto.Device { return r.importAs(busID) }
+
+func (r *raw) importAs(busID string) proto.Device {
 	r.t.Helper()
 	r.send(proto.AppendImport(nil, busID))
 	if op := r.op(); op != (proto.Op{Code: proto.OpReplyImport}) {

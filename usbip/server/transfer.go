@@ -95,6 +95,7 @@ func (s *session) begin(c *proto.Submit) (*transfer, error) {
 	t.seq = c.Seq
 	t.URB = usb.URB{Endpoint: c.Address(), Setup: c.Setup, Flags: c.Flags, Buffer: s.pool.get(size), Done: t.done}
 	s.held += cost(size)
+	s.stir()
 	return t, nil
 }
 
