@@ -28,6 +28,7 @@ import (
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/frame"
 	"usbhsm7/firmware/hsm"
+	"usbhsm7/firmware/hsm/auth"
 	"usbhsm7/firmware/store"
 	"usbhsm7/usbip/usb"
 )
@@ -41,6 +42,7 @@ type Config struct {
 	Logger  zerolog.Logger   // the zero Logger is silent
 	Clock   func() time.Time // nil means time.Now
 	Entropy io.Reader        // safe for use by several callers at once; nil means crypto/rand
+	Cost    auth.Cost        // of checking a password; 0 means auth.Standard
 }
 
 // Device is a powered device.
@@ -73,7 +75,7 @@ func New(c Config) (*Device, error) {
 	notes := newEvents()
 	d := &Device{store: records, flash: c.Flash, log: c.Logger}
 	d.core, err = hsm.Open(hsm.Config{
-		Store: records, Clock: c.Clock, Entropy: c.Entropy, Serial: c.Serial,
+		Store: records, Clock: c.Clock, Entropy: c.Entropy, Serial: c.Serial, Cost: c.Cost,
 		Notify: func(e command.Event) { d.notify(notes, e) },
 	})
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"os"
 	"sync"
 	"testing"
 
@@ -28,12 +27,6 @@ const (
 	lcoPassword     = "lco-secret-canary"
 	cuPassword      = "cu-secret-canary"
 )
-
-// TestMain makes passwords cheap: the tests check thousands of them.
-func TestMain(m *testing.M) {
-	auth.Costs = append(auth.Costs, auth.Cost{Number: 250, Passes: 1, Memory: 8, Threads: 1})
-	os.Exit(m.Run())
-}
 
 // unit is an HSM on its own flash, with one host connected.
 type unit struct {
@@ -76,7 +69,7 @@ func powerOnWith(t testing.TB, chip flash.Device, entropy io.Reader) *unit {
 		t.Fatal(err)
 	}
 	u.hsm, err = hsm.Open(hsm.Config{
-		Store: records, Entropy: entropy, Serial: "7000001",
+		Store: records, Entropy: entropy, Serial: "7000001", Cost: auth.Quick,
 		Notify: func(e command.Event) { u.events <- e },
 	})
 	if err != nil {

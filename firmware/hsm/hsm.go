@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm/auth"
 	"usbhsm7/firmware/hsm/object"
 	"usbhsm7/firmware/hsm/vault"
 	"usbhsm7/firmware/store"
@@ -30,6 +31,7 @@ type Config struct {
 	Entropy io.Reader           // random bytes; safe for use by several callers at once
 	Model   Model               // zero means DefaultModel
 	Serial  string              // of a device that has none yet; later the stored one counts
+	Cost    auth.Cost           // of checking a password; 0 means auth.Standard
 	Notify  func(command.Event) // called after a change, with no lock held; must not block; may be nil
 }
 
@@ -39,6 +41,7 @@ type HSM struct {
 	serial  string
 	entropy io.Reader
 	clock   func() time.Time
+	cost    auth.Cost
 	notify  func(command.Event)
 
 	state    atomic.Pointer[state]
@@ -72,11 +75,14 @@ func Open(c Config) (*HSM, error) {
 	if c.Model == (Model{}) {
 		c.Model = DefaultModel
 	}
+	if c.Cost == 0 {
+		c.Cost = auth.Standard
+	}
 	if c.Clock == nil {
 		c.Clock = func() time.Time { return time.Time{} }
 	}
 	h := &HSM{
-		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: trueEntropy{c.Entropy}, clock: c.Clock, delayed: c.Clock(),
+		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: trueEntropy{c.Entropy}, clock: c.Clock, cost: c.Cost, delayed: c.Clock(),
 		hosts: make(map[*Host]struct{}), lastObject: firstSessionObject - 1,
 	}
 	if err := h.load(c.Store); err != nil {

@@ -47,7 +47,7 @@ func (h *HSM) newRole(role command.Role, password, domain []byte) (credential *a
 			return nil, nil, err
 		}
 	}
-	credential, err = auth.Seal(password, key, recordRole(role), h.entropy)
+	credential, err = auth.Seal(password, key, recordRole(role), h.cost, h.entropy)
 	return credential, sealed, err
 }
 

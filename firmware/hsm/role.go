@@ -74,7 +74,7 @@ func (c *call) appoint(info command.RoleInfo, password []byte) error {
 		return err
 	}
 	defer clear(key)
-	credential, err := auth.Seal(password, key, recordRole(info.Role), c.hsm.entropy)
+	credential, err := auth.Seal(password, key, recordRole(info.Role), c.hsm.cost, c.hsm.entropy)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (c *call) changePassword(r *command.ChangePasswordRequest) error {
 		return err
 	}
 	defer clear(key)
-	credential, err := auth.Seal(r.New, key, recordRole(role), c.hsm.entropy)
+	credential, err := auth.Seal(r.New, key, recordRole(role), c.hsm.cost, c.hsm.entropy)
 	if err != nil {
 		return err
 	}

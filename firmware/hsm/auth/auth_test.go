@@ -55,7 +55,7 @@ func TestRefusedPasswordIsNotQuoted(t *testing.T) {
 
 func TestOnlyThePasswordOpens(t *testing.T) {
 	secret := []byte("0123456789abcdef0123456789abcdef")
-	c, err := auth.Seal([]byte("password1"), secret, "role/so", rand.Reader)
+	c, err := auth.Seal([]byte("password1"), secret, "role/so", auth.Standard, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,8 +89,8 @@ func TestOnlyThePasswordOpens(t *testing.T) {
 }
 
 func TestEachCredentialHasItsOwnSalt(t *testing.T) {
-	a, errA := auth.Seal([]byte("password1"), []byte("secret"), "x", rand.Reader)
-	b, errB := auth.Seal([]byte("password1"), []byte("secret"), "x", rand.Reader)
+	a, errA := auth.Seal([]byte("password1"), []byte("secret"), "x", auth.Standard, rand.Reader)
+	b, errB := auth.Seal([]byte("password1"), []byte("secret"), "x", auth.Standard, rand.Reader)
 	if errA != nil || errB != nil {
 		t.Fatal(errA, errB)
 	}
@@ -101,14 +101,14 @@ func TestEachCredentialHasItsOwnSalt(t *testing.T) {
 
 func TestFailingEntropyMakesNoCredential(t *testing.T) {
 	broken := errors.New("no noise")
-	c, err := auth.Seal([]byte("password1"), []byte("secret"), "x", iotest.ErrReader(broken))
+	c, err := auth.Seal([]byte("password1"), []byte("secret"), "x", auth.Standard, iotest.ErrReader(broken))
 	if c != nil || !errors.Is(err, broken) {
 		t.Errorf("%v, %v", c, err)
 	}
 }
 
 func BenchmarkOpen(b *testing.B) {
-	c, err := auth.Seal([]byte("password1"), []byte("secret"), "x", rand.Reader)
+	c, err := auth.Seal([]byte("password1"), []byte("secret"), "x", auth.Standard, rand.Reader)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -17,21 +17,30 @@ var ErrWrongPassword = errors.New("wrong password")
 // version does not know.
 var ErrUnknownCost = errors.New("unknown password hashing parameters")
 
-// Cost is a set of Argon2id parameters (RFC 9106). Its number is stored with
+// Cost chooses the parameters of Argon2id (RFC 9106). The number is stored with
 // each credential, so that a later version can raise the cost and still read
 // what is there.
-type Cost struct {
-	Number  uint8
-	Passes  uint32
-	Memory  uint32 // KiB
-	Threads uint8
+type Cost uint8
+
+const (
+	// Standard takes 8 MiB and two passes: about 10 ms on one core of a desktop
+	// computer. On the device the attempt counters stop guessing, not the cost.
+	Standard Cost = 1
+	// Quick costs next to nothing. It is for devices that tests make by the
+	// thousand.
+	Quick Cost = 2
+)
+
+type parameters struct {
+	passes  uint32
+	memory  uint32 // KiB
+	threads uint8
 }
 
-// Costs lists the parameters ever used; the last one is used for new
-// credentials. 8 MiB and two passes take about 10 ms on one core of a desktop
-// computer; the attempt counters, not the cost, stop guessing on the device.
-var Costs = []Cost{
-	{Number: 1, Passes: 2, Memory: 8 << 10, Threads: 1},
+// costs has the parameters ever used.
+var costs = map[Cost]parameters{
+	Standard: {passes: 2, memory: 8 << 10, threads: 1},
+	Quick:    {passes: 1, memory: 8, threads: 1},
 }
 
 const (
@@ -41,15 +50,14 @@ const (
 
 // Credential is a sealed secret. It may be stored as it is.
 type Credential struct {
-	Cost   uint8  `cbor:"1,keyasint"` // Number of a row of Costs
+	Cost   Cost   `cbor:"1,keyasint"`
 	Salt   []byte `cbor:"2,keyasint"` // 16 random bytes
 	Sealed []byte `cbor:"3,keyasint"` // AES-256-GCM: the secret and its tag
 }
 
 // Seal returns a credential that gives secret to whoever knows password. The
 // purpose, such as a role's name, is bound to it.
-func Seal(password, secret []byte, purpose string, entropy io.Reader) (*Credential, error) {
-	cost := Costs[len(Costs)-1]
+func Seal(password, secret []byte, purpose string, cost Cost, entropy io.Reader) (*Credential, error) {
 	salt := make([]byte, saltSize)
 	if _, err := io.ReadFull(entropy, salt); err != nil {
 		return nil, fmt.Errorf("salt: %w", err)
@@ -59,31 +67,29 @@ func Seal(password, secret []byte, purpose string, entropy io.Reader) (*Credenti
 		return nil, err
 	}
 	sealed := aead.Seal(nil, zeroNonce(aead), secret, []byte(purpose))
-	return &Credential{Cost: cost.Number, Salt: salt, Sealed: sealed}, nil
+	return &Credential{Cost: cost, Salt: salt, Sealed: sealed}, nil
 }
 
 // Open returns the secret, which the caller wipes after use, or
 // ErrWrongPassword.
 func (c *Credential) Open(password []byte, purpose string) ([]byte, error) {
-	for _, cost := range Costs {
-		if cost.Number != c.Cost {
-			continue
-		}
-		aead, err := cost.cipher(password, c.Salt)
-		if err != nil {
-			return nil, err
-		}
-		secret, err := aead.Open(nil, zeroNonce(aead), c.Sealed, []byte(purpose))
-		if err != nil {
-			return nil, ErrWrongPassword
-		}
-		return secret, nil
+	aead, err := c.Cost.cipher(password, c.Salt)
+	if err != nil {
+		return nil, err
 	}
-	return nil, ErrUnknownCost
+	secret, err := aead.Open(nil, zeroNonce(aead), c.Sealed, []byte(purpose))
+	if err != nil {
+		return nil, ErrWrongPassword
+	}
+	return secret, nil
 }
 
 func (c Cost) cipher(password, salt []byte) (cipher.AEAD, error) {
-	key := argon2.IDKey(password, salt, c.Passes, c.Memory, c.Threads, keySize)
+	p, ok := costs[c]
+	if !ok {
+		return nil, ErrUnknownCost
+	}
+	key := argon2.IDKey(password, salt, p.passes, p.memory, p.threads, keySize)
 	defer clear(key)
 	block, err := aes.NewCipher(key)
 	if err != nil {
