@@ -43,8 +43,9 @@ type Device struct {
 	remote     proto.Device
 	maxPending int
 
-	in     *bufio.Reader // used by the reader only
-	header proto.Header  // used by the reader only
+	in     *bufio.Reader // used by the reader only, as are header and stream
+	header proto.Header
+	stream []byte        // data of isochronous packets before each finds its place
 	wake   chan struct{} // tells the writer that there is something to send
 	gone   chan struct{}
 
@@ -160,8 +161,10 @@ func (d *Device) sequence() []uint32 {
 }
 
 // Submit starts u. It never blocks: requests are queued for a goroutine that
-// sends them. u ends with ENODEV if the device is gone, EINVAL if it is
-// isochronous or longer than proto.MaxTransfer, and ENOMEM if too much is pending.
+// sends them. u ends with ENODEV if the device is gone, ENOMEM if too much is
+// pending, and EINVAL if it is longer than proto.MaxTransfer or has isochronous
+// packets that are more than proto.MaxIsoPackets, do not lie within its buffer or
+// are for the control pipe.
 func (d *Device) Submit(u *usb.URB) {
 	if status := d.start(u); status != usb.OK {
 		u.Complete(0, status)
@@ -169,39 +172,51 @@ func (d *Device) Submit(u *usb.URB) {
 }
 
 func (d *Device) start(u *usb.URB) usb.Status {
+	prepared := u.Prepare()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
 	case d.err != nil:
 		return usb.ENODEV
-	case u.Packets != nil || len(u.Buffer) > proto.MaxTransfer:
+	case len(u.Buffer) > proto.MaxTransfer || len(u.Packets) > proto.MaxIsoPackets,
+		u.Packets != nil && u.Number() == 0:
 		return usb.EINVAL
+	case prepared != usb.OK:
+		return prepared
 	case len(d.pending) >= d.maxPending || len(d.unlinks) >= d.maxPending || len(d.queued)+len(u.Buffer) > maxQueued:
 		return usb.ENOMEM
 	}
 	t := d.newTransfer(u)
 	d.pending[t.seq], d.byURB[u] = t, t
-	request := proto.Submit{
-		Seq: t.seq, DevID: d.remote.DevID(), In: u.In(), Endpoint: uint32(u.Number()),
-		Flags: u.Flags, Length: int32(len(u.Buffer)), Interval: interval(u), Setup: u.Setup,
-	}
-	d.queued = request.Append(d.queued)
-	if !u.In() {
-		d.queued = append(d.queued, u.Buffer...)
-	}
+	d.queued = d.appendSubmit(d.queued, t)
 	d.announce()
 	return usb.OK
 }
 
 // interval returns the polling interval of u, in frames or microframes. Servers
 // that drive hardware, such as Linux's, drop a client that asks for 0 on an
-// interrupt endpoint; the shortest suits every one. Elsewhere it means nothing,
-// and control transfers go without.
+// periodic endpoint; unless the host says something, it is the shortest, which
+// suits every one. Bulk URBs do not mind, and control transfers go without.
 func interval(u *usb.URB) int32 {
 	if u.Number() == 0 {
 		return 0
 	}
-	return 1
+	return max(u.Interval, 1)
+}
+
+// appendSubmit encodes the request for a URB.
+func (d *Device) appendSubmit(b []byte, t *transfer) []byte {
+	u := t.urb
+	request := proto.Submit{
+		Seq: t.seq, DevID: d.remote.DevID(), In: u.In(), Endpoint: uint32(u.Number()),
+		Flags: u.Flags, Length: int32(len(u.Buffer)), StartFrame: u.StartFrame,
+		Packets: int32(len(u.Packets)), Interval: interval(u), Setup: u.Setup,
+	}
+	b = request.Append(b)
+	if !u.In() {
+		b = append(b, u.Buffer...)
+	}
+	return proto.AppendIsoPackets(b, u.Packets)
 }
 
 // Cancel asks the server to end u and returns at once; a URB that is not pending

@@ -172,8 +172,11 @@ func TestURBsThatCannotBeSent(t *testing.T) {
 		urb  *usb.URB
 		want usb.Status
 	}{
-		"isochronous": {&usb.URB{Endpoint: bulkIn, Packets: make([]usb.IsoPacket, 1)}, usb.EINVAL},
-		"too long":    {in(proto.MaxTransfer + 1), usb.EINVAL},
+		"packet beyond the buffer": {&usb.URB{Endpoint: bulkIn, Packets: []usb.IsoPacket{{Length: 1}}}, usb.EINVAL},
+		"no packets":               {&usb.URB{Endpoint: bulkIn, Packets: []usb.IsoPacket{}}, usb.EINVAL},
+		"too many packets":         {&usb.URB{Endpoint: bulkIn, Packets: make([]usb.IsoPacket, proto.MaxIsoPackets+1)}, usb.EINVAL},
+		"isochronous control":      {&usb.URB{Packets: make([]usb.IsoPacket, 1)}, usb.EINVAL},
+		"too long":                 {in(proto.MaxTransfer + 1), usb.EINVAL},
 	} {
 		<-start(d, test.urb)
 		if test.urb.Status != test.want {

@@ -52,15 +52,26 @@ func (d *Device) submitReply() error {
 	if err != nil {
 		return err
 	}
-	if u.In() {
-		if _, err := io.ReadFull(d.in, u.Buffer[:r.Actual]); err != nil {
-			return disconnected(err)
-		}
+	if err := d.readResult(u, &r); err != nil {
+		return err
 	}
 	d.mu.Lock()
 	d.forget(d.pending[r.Seq])
 	d.mu.Unlock()
 	u.Complete(int(r.Actual), r.Status)
+	return nil
+}
+
+// readResult reads what follows the header of a reply.
+func (d *Device) readResult(u *usb.URB, r *proto.SubmitReply) error {
+	if u.Packets != nil {
+		return d.readIsoResult(u, r)
+	}
+	if u.In() {
+		if _, err := io.ReadFull(d.in, u.Buffer[:r.Actual]); err != nil {
+			return disconnected(err)
+		}
+	}
 	return nil
 }
 
@@ -76,6 +87,9 @@ func (d *Device) replied(r *proto.SubmitReply) (*usb.URB, error) {
 		return nil, malformed("reply to SUBMIT %d, which is not pending", r.Seq)
 	case t.urb.In() && int(r.Actual) > len(t.urb.Buffer):
 		return nil, malformed("reply to SUBMIT %d with %d bytes, asked for %d", r.Seq, r.Actual, len(t.urb.Buffer))
+	case t.urb.Packets != nil && int(r.Packets) != len(t.urb.Packets):
+		return nil, malformed("reply to SUBMIT %d with %d isochronous packets, asked for %d",
+			r.Seq, r.Packets, len(t.urb.Packets))
 	}
 	return t.urb, nil
 }

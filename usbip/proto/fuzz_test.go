@@ -87,8 +87,15 @@ func FuzzIsoPackets(f *testing.F) {
 			return
 		}
 		buffer := make([]byte, length)
+		total := 0
 		for _, p := range packets {
-			_ = buffer[p.Offset : p.Offset+p.Length][:p.Actual]
+			total += len(buffer[p.Offset : p.Offset+p.Length])
+		}
+		if total > len(buffer) {
+			t.Fatalf("%+v take %d bytes of %d", packets, total, length)
+		}
+		if err := proto.ParseIsoResults(b, packets, int(length)); err != nil {
+			return
 		}
 		if !bytes.Equal(proto.AppendIsoPackets(nil, packets), b) {
 			t.Fatalf("%+v do not encode as % x", packets, b)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,25 +167,62 @@ func TestHandshakeRefusals(t *testing.T) {
 }
 
 func TestIsoPacketsMustLieWithinTheBuffer(t *testing.T) {
-	good := []usb.IsoPacket{{Offset: 0, Length: 10, Actual: 10}, {Offset: 90, Length: 10, Actual: 3, Status: usb.EILSEQ}}
+	asked := []usb.IsoPacket{{Offset: 90, Length: 10, Actual: -1, Status: 7}, {Offset: 0, Length: 90}}
+	want := []usb.IsoPacket{{Offset: 90, Length: 10, Status: usb.EXDEV}, {Offset: 0, Length: 90, Status: usb.EXDEV}}
 	got := make([]usb.IsoPacket, 2)
-	if err := proto.ParseIsoPackets(proto.AppendIsoPackets(nil, good), got, 100); err != nil || got[0] != good[0] || got[1] != good[1] {
-		t.Errorf("%+v, %v; want %+v", got, err, good)
+	if err := proto.ParseIsoPackets(proto.AppendIsoPackets(nil, asked), got, 100); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
-	bad := map[string]usb.IsoPacket{
-		"end beyond the buffer": {Offset: 91, Length: 10},
-		"more than its length":  {Length: 10, Actual: 11},
-		"negative offset":       {Offset: -1, Length: 1},
-		"negative length":       {Offset: 1, Length: -1},
-		"positive status":       {Length: 10, Status: 1},
+	bad := map[string][]usb.IsoPacket{
+		"end beyond the buffer":  {{Offset: 91, Length: 10}},
+		"begin beyond it":        {{Offset: 101}},
+		"negative offset":        {{Offset: -1, Length: 1}},
+		"negative length":        {{Offset: 1, Length: -1}},
+		"one place, many times":  {{Length: 60}, {Length: 60}},
+		"sum that wraps around":  {{Offset: 100, Length: -1}},
+		"nothing where some are": {},
 	}
-	for name, p := range bad {
-		if err := proto.ParseIsoPackets(proto.AppendIsoPackets(nil, []usb.IsoPacket{p}), got[:1], 100); !errors.Is(err, proto.ErrMalformed) {
+	for name, packets := range bad {
+		b := proto.AppendIsoPackets(nil, packets)
+		err := proto.ParseIsoPackets(b, make([]usb.IsoPacket, len(packets)), 100)
+		if !errors.Is(err, proto.ErrMalformed) || !errors.Is(err, usb.ErrPackets) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if err := proto.ParseIsoPackets(make([]byte, 17), got[:1], 100); !errors.Is(err, proto.ErrMalformed) {
 		t.Errorf("17 bytes for one packet: %v", err)
+	}
+}
+
+func TestIsoResultsMustFitWhatWasAskedFor(t *testing.T) {
+	asked := []usb.IsoPacket{{Offset: 0, Length: 10}, {Offset: 90, Length: 10}}
+	good := []usb.IsoPacket{{Offset: 0, Length: 10, Actual: 10}, {Offset: 90, Length: 10, Actual: 3, Status: usb.EILSEQ}}
+	bad := map[string]struct {
+		spoil func(p []usb.IsoPacket)
+		total int
+	}{
+		"more than its length": {func(p []usb.IsoPacket) { p[1].Actual = 11 }, 21},
+		"negative length":      {func(p []usb.IsoPacket) { p[1].Actual = -3 }, 7},
+		"another offset":       {func(p []usb.IsoPacket) { p[1].Offset = 89 }, 13},
+		"another length":       {func(p []usb.IsoPacket) { p[1].Length = 9 }, 13},
+		"positive status":      {func(p []usb.IsoPacket) { p[1].Status = 1 }, 13},
+		"sum below the total":  {func(p []usb.IsoPacket) {}, 14},
+		"sum above the total":  {func(p []usb.IsoPacket) {}, 12},
+	}
+	for name, test := range bad {
+		reply, got := slices.Clone(good), slices.Clone(asked)
+		test.spoil(reply)
+		err := proto.ParseIsoResults(proto.AppendIsoPackets(nil, reply), got, test.total)
+		if !errors.Is(err, proto.ErrMalformed) || !slices.Equal(got, asked) {
+			t.Errorf("%s: %v, %+v", name, err, got)
+		}
+	}
+	got := slices.Clone(asked)
+	if err := proto.ParseIsoResults(proto.AppendIsoPackets(nil, good), got, 13); err != nil || !slices.Equal(got, good) {
+		t.Errorf("%+v, %v; want %+v", got, err, good)
+	}
+	if err := proto.ParseIsoResults(make([]byte, 15), got[:1], 0); !errors.Is(err, proto.ErrMalformed) {
+		t.Errorf("15 bytes for one packet: %v", err)
 	}
 }
 

@@ -40,15 +40,17 @@ type Submit struct {
 	In         bool   // direction of the pipe; of the control pipe that of the data stage
 	Endpoint   uint32 // number without direction; only 0 to 15 can exist
 	Flags      usb.TransferFlags
-	Length     int32 // of the buffer in bytes, 0 to MaxTransfer
-	StartFrame int32 // isochronous only
-	Packets    int32 // isochronous: 1 to MaxIsoPackets; otherwise 0, or -1 from Windows
-	Interval   int32
+	Length     int32     // of the buffer in bytes, 0 to MaxTransfer
+	StartFrame int32     // isochronous only
+	Packets    int32     // isochronous: 1 to MaxIsoPackets; otherwise 0, or -1 from Windows
+	Interval   int32     // periodic endpoints: usb.URB.Interval
 	Setup      usb.Setup // control only
 }
 
-// Iso reports whether packet descriptors follow. Hosts set Packets above 0 only
-// for isochronous endpoints, and the control pipe is never one.
+// Iso reports whether packet descriptors follow: the number of packets says so,
+// and nothing else, so that both sides agree whatever they know of the endpoint.
+// Hosts set it above 0 for isochronous URBs only; some leave a number in those of
+// the control pipe, which is never isochronous.
 func (s *Submit) Iso() bool { return s.Packets > 0 && s.Endpoint != 0 }
 
 // Payload returns how many bytes follow the header: the data of an OUT URB and

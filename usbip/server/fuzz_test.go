@@ -66,7 +66,7 @@ func checkAnswers(t *testing.T, input, answers []byte) {
 		return
 	}
 	requests := bytes.NewReader(input[proto.OpSize+proto.BusIDSize:])
-	v := &vhci{submits: map[uint32]uint8{}, lengths: map[uint32]int{}, unlinks: map[uint32]uint32{}}
+	v := &vhci{submits: map[uint32]uint8{}, lengths: map[uint32]int{}, packets: map[uint32]int32{}, unlinks: map[uint32]uint32{}}
 	ambiguous := v.expect(requests)
 	replies := bytes.NewReader(answers[proto.OpSize+proto.DeviceSize:])
 	for !ambiguous && replies.Len() > 0 {
@@ -107,6 +107,9 @@ func (v *vhci) expect(r io.Reader) (ambiguous bool) {
 			endpoint = usb.DirIn
 		}
 		v.submits[s.Seq], v.lengths[s.Seq] = endpoint, int(s.Length)
+		if s.Iso() {
+			v.packets[s.Seq] = s.Packets
+		}
 		if _, err := io.CopyN(io.Discard, r, int64(s.Payload())); err != nil {
 			return false
 		}

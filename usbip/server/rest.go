@@ -34,7 +34,7 @@ func (s *session) slim() {
 		return
 	}
 	s.rest.running = false
-	s.pool, s.idle, s.output.spare = pool{}, nil, nil
+	s.pool, s.idle, s.idlePackets, s.output.spare = pool{}, nil, 0, nil
 	if len(s.output.queued) == 0 {
 		s.output.queued = nil
 	}

@@ -172,6 +172,7 @@ func (s *schedule) check(r *rapid.T) {
 type vhci struct {
 	submits map[uint32]uint8  // pending: endpoint address by sequence number
 	lengths map[uint32]int    // their buffers
+	packets map[uint32]int32  // their isochronous packets
 	unlinks map[uint32]uint32 // pending: victim by sequence number
 }
 
@@ -191,14 +192,11 @@ func (v *vhci) reply(r io.Reader) error {
 		if !known {
 			return fmt.Errorf("reply to SUBMIT %d, which is not pending", reply.Seq)
 		}
-		if int(reply.Actual) > v.lengths[reply.Seq] || reply.Packets != 0 {
-			return fmt.Errorf("%+v for a buffer of %d bytes", reply, v.lengths[reply.Seq])
+		if int(reply.Actual) > v.lengths[reply.Seq] || reply.Packets != v.packets[reply.Seq] {
+			return fmt.Errorf("%+v for a buffer of %d bytes, %d packets", reply, v.lengths[reply.Seq], v.packets[reply.Seq])
 		}
 		delete(v.submits, reply.Seq)
-		if endpoint&usb.DirIn != 0 {
-			_, err = io.CopyN(io.Discard, r, int64(reply.Actual))
-		}
-		return err
+		return readResult(r, &reply, endpoint&usb.DirIn != 0)
 	case proto.RetUnlink:
 		reply, err := proto.ParseUnlinkReply(&h)
 		if err != nil {
@@ -214,6 +212,27 @@ func (v *vhci) reply(r io.Reader) error {
 		return nil
 	}
 	return fmt.Errorf("unknown command %d", h.Command())
+}
+
+// readResult reads what follows the header of a reply.
+func readResult(r io.Reader, reply *proto.SubmitReply, in bool) error {
+	if in {
+		if _, err := io.CopyN(io.Discard, r, int64(reply.Actual)); err != nil {
+			return err
+		}
+	}
+	total := uint32(0)
+	for range reply.Packets {
+		var packet struct{ Offset, Length, Actual, Status uint32 }
+		if err := binary.Read(r, binary.BigEndian, &packet); err != nil {
+			return err
+		}
+		total += packet.Actual
+	}
+	if reply.Packets > 0 && total != uint32(reply.Actual) {
+		return fmt.Errorf("%+v with packets of %d bytes", reply, total)
+	}
+	return nil
 }
 
 // TestAnyOrderOfSubmitAndUnlinkKeepsVHCIContent sends SUBMITs and UNLINKs in any
@@ -232,7 +251,7 @@ func TestAnyOrderOfSubmitAndUnlinkKeepsVHCIContent(t *testing.T) {
 		functions.Go(func() { sink(d)(ctx) })
 		functions.Go(func() { counter(ctx, d) })
 
-		v := &vhci{submits: map[uint32]uint8{}, lengths: map[uint32]int{}, unlinks: map[uint32]uint32{}}
+		v := &vhci{submits: map[uint32]uint8{}, lengths: map[uint32]int{}, packets: map[uint32]int32{}, unlinks: map[uint32]uint32{}}
 		stream := v.draw(r)
 		sent := make(chan error, 1)
 		go func() {

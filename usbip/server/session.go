@@ -54,10 +54,12 @@ type session struct {
 	early   []earlyUnlink        // by deadline
 	idle    *transfer            // for reuse
 	pool    pool
-	held    int // bytes of the buffers of pending URBs
+	held    int // memory for the data and packets of pending URBs, in bytes
 	output  output
 	ended   bool  // answers are no longer wanted
 	cause   error // why, if anything but the host ended the session
+
+	idlePackets int // isochronous packets that idle transfers have room for
 }
 
 func newSession(conn net.Conn, port usb.Port, devID uint32, options Options, races *atomic.Uint64) *session {

@@ -91,7 +91,7 @@ func TestRefusedURBsAreDrained(t *testing.T) {
 		"endpoint 0xffffffff":   {Endpoint: 0xffffffff, Length: 10, In: true},
 		"isochronous OUT":       {Endpoint: 5, Length: 1000, Packets: 3},
 		"isochronous IN":        {Endpoint: 5, Length: 1000, Packets: 3, In: true},
-		"isochronous, known":    {Endpoint: 1, Length: 1000, Packets: 3},
+		"isochronous beyond 15": {Endpoint: 17, Length: 1000, Packets: 3},
 		"larger than a buffer":  {Endpoint: 16, Length: 1 << 20},
 		"another configuration": {Endpoint: 3, Length: 8, In: true},
 	}
@@ -106,9 +106,10 @@ func TestRefusedURBsAreDrained(t *testing.T) {
 				message = proto.AppendIsoPackets(message, packets)
 			}
 			r.send(message)
-			if reply := r.wantResult(1, usb.EPIPE, []byte{}); reply.Actual != 0 || reply.Packets != 0 {
+			if reply := r.wantResult(1, usb.EPIPE, []byte{}); reply.Actual != 0 || reply.Packets != s.Packets {
 				t.Errorf("%+v, want nothing transferred", reply)
 			}
+			r.wantPackets(packets[:s.Packets], usb.EXDEV)
 			r.wantAlive()
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 
@@ -223,6 +224,24 @@ func (r *raw) wantResult(seq uint32, status usb.Status, data []byte) proto.Submi
 		}
 	}
 	return reply
+}
+
+// wantPackets reads the packets of a reply, in which nothing moved.
+func (r *raw) wantPackets(asked []usb.IsoPacket, status usb.Status) {
+	r.t.Helper()
+	b := make([]byte, len(asked)*proto.IsoPacketSize)
+	if _, err := io.ReadFull(r, b); err != nil {
+		r.t.Fatal(err)
+	}
+	got := slices.Clone(asked)
+	if err := proto.ParseIsoResults(b, got, 0); err != nil {
+		r.t.Fatal(err)
+	}
+	for _, p := range got {
+		if p.Status != status {
+			r.t.Errorf("packet %+v, want %v", p, status)
+		}
+	}
 }
 
 func (r *raw) wantUnlinked(seq uint32, status usb.Status) {

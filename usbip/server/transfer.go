@@ -12,7 +12,9 @@ import (
 type transfer struct {
 	usb.URB
 	seq     uint32
-	unlinks []uint32 // sequence numbers of the UNLINKs that wait for its end
+	asked   []usb.IsoPacket // isochronous packets as the host laid them out; the port has a copy
+	held    int             // bytes that count against the limits
+	unlinks []uint32        // sequence numbers of the UNLINKs that wait for its end
 	done    func(*usb.URB)
 	next    *transfer // idle list
 }
@@ -29,23 +31,36 @@ func (s *session) submit() error {
 	if s.answerEarly(c.Seq) {
 		return s.discard(c.Payload())
 	}
-	if c.Iso() || c.Endpoint > 15 {
-		return s.refuse(&c)
-	}
 	t, err := s.begin(&c)
 	if err != nil {
 		return err
 	}
-	if !c.In {
-		if _, err := io.ReadFull(s.in, t.Buffer); err != nil {
-			return fmt.Errorf("reading the data of a SUBMIT: %w", err)
-		}
+	if err := s.readPayload(t); err != nil {
+		return err
 	}
 	if err := s.register(t); err != nil {
 		return err
 	}
-	s.port.Submit(&t.URB)
+	if c.Endpoint > 15 {
+		t.Complete(0, usb.EPIPE) // no port could carry it out
+	} else {
+		s.port.Submit(&t.URB)
+	}
 	return nil
+}
+
+// readPayload reads what follows the header of a SUBMIT: the data of an OUT URB
+// and the descriptors of isochronous packets.
+func (s *session) readPayload(t *transfer) error {
+	if !t.In() {
+		if _, err := io.ReadFull(s.in, t.Buffer); err != nil {
+			return fmt.Errorf("reading the data of a SUBMIT: %w", err)
+		}
+	}
+	if t.Packets == nil {
+		return nil
+	}
+	return s.readPackets(t)
 }
 
 // discard drops n bytes of payload.
@@ -56,47 +71,53 @@ func (s *session) discard(n int) error {
 	return nil
 }
 
-// refuse stalls a URB that no port could carry out, and drops its payload.
-func (s *session) refuse(c *proto.Submit) error {
-	if err := s.discard(c.Payload()); err != nil {
-		return err
-	}
-	if err := s.admit(0, 0); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.pending[c.Seq] != nil {
-		return duplicate(c.Seq)
-	}
-	r := proto.SubmitReply{Seq: c.Seq, Status: usb.EPIPE}
-	s.output.queued = r.Append(s.output.queued)
-	s.recent.add(c.Seq)
-	s.announce()
-	return nil
-}
-
 // begin waits for room and returns a transfer with a buffer, which counts
 // against the limits from now on.
 func (s *session) begin(c *proto.Submit) (*transfer, error) {
-	size := int(c.Length)
-	if err := s.admit(1, cost(size)); err != nil {
+	size, packets := int(c.Length), 0
+	if c.Iso() {
+		packets = int(c.Packets)
+	}
+	held := cost(size) + packets*packetCost
+	if err := s.admit(1, held); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.idle
-	if t != nil {
-		s.idle, t.next = t.next, nil
-	} else {
-		t = &transfer{}
-		t.done = func(*usb.URB) { s.finished(t) }
+	t := s.reuse()
+	t.seq, t.held = c.Seq, held
+	t.URB = usb.URB{
+		Endpoint: c.Address(), Setup: c.Setup, Flags: c.Flags, Buffer: s.pool.get(size),
+		Packets: t.layOut(packets), Interval: c.Interval, StartFrame: c.StartFrame, Done: t.done,
 	}
-	t.seq = c.Seq
-	t.URB = usb.URB{Endpoint: c.Address(), Setup: c.Setup, Flags: c.Flags, Buffer: s.pool.get(size), Done: t.done}
-	s.held += cost(size)
+	s.held += held
 	s.stir()
 	return t, nil
+}
+
+// reuse returns an idle transfer or a new one. The lock is held.
+func (s *session) reuse() *transfer {
+	t := s.idle
+	if t == nil {
+		t = &transfer{}
+		t.done = func(*usb.URB) { s.finished(t) }
+		return t
+	}
+	s.idle, t.next = t.next, nil
+	s.idlePackets -= cap(t.asked)
+	return t
+}
+
+// recycle keeps a transfer that has ended. The lock is held.
+func (s *session) recycle(t *transfer) {
+	s.held -= t.held
+	s.pool.put(t.Buffer)
+	t.Buffer, t.Packets, t.unlinks = nil, nil, t.unlinks[:0]
+	if s.idlePackets+cap(t.asked) > maxIdlePackets {
+		t.asked = nil
+	}
+	s.idlePackets += cap(t.asked)
+	t.next, s.idle = s.idle, t
 }
 
 // register makes t pending.
@@ -126,10 +147,7 @@ func (s *session) finished(t *transfer) {
 		s.answer(t)
 		s.announce()
 	}
-	s.held -= cost(len(t.Buffer))
-	s.pool.put(t.Buffer)
-	t.Buffer, t.unlinks = nil, t.unlinks[:0]
-	t.next, s.idle = s.idle, t
+	s.recycle(t)
 	notify(s.room)
 }
 
@@ -140,26 +158,34 @@ func (s *session) answer(t *transfer) {
 	q := s.output.queued
 	cancelled := len(t.unlinks) > 0 && t.Status == usb.ECONNRESET && t.Actual == 0
 	if !cancelled {
-		q = appendResult(q, t.seq, &t.URB)
+		q = appendResult(q, t)
 	}
 	s.output.queued = appendUnlinkReplies(q, t.unlinks, cancelled)
 }
 
-// appendResult encodes the result of u. Whatever the port claims, it holds back
+// appendResult encodes the result of t. Whatever the port claims, it holds back
 // what would harm a host: more data than was asked for, data in the answer to an
-// OUT URB, a positive status, or isochronous packets.
-func appendResult(b []byte, seq uint32, u *usb.URB) []byte {
-	actual := min(max(u.Actual, 0), len(u.Buffer))
-	status := u.Status
-	if status > 0 {
-		status = usb.EPROTO
+// OUT URB, a positive status, or other isochronous packets than those of the host.
+func appendResult(b []byte, t *transfer) []byte {
+	r := proto.SubmitReply{Seq: t.seq, Status: noSuccess(t.Status)}
+	if len(t.asked) > 0 {
+		return appendIsoResult(b, t, r)
 	}
-	r := proto.SubmitReply{Seq: seq, Status: status, Actual: int32(actual)}
+	actual := min(max(t.Actual, 0), len(t.Buffer))
+	r.Actual = int32(actual)
 	b = r.Append(b)
-	if u.In() {
-		b = append(b, u.Buffer[:actual]...)
+	if t.In() {
+		b = append(b, t.Buffer[:actual]...)
 	}
 	return b
+}
+
+// noSuccess replaces a positive status, which means nothing on the wire.
+func noSuccess(s usb.Status) usb.Status {
+	if s > 0 {
+		return usb.EPROTO
+	}
+	return s
 }
 
 // appendUnlinkReplies answers the UNLINKs of one URB. Only the first may say

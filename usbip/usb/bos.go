@@ -28,6 +28,30 @@ const (
 	propertyMultiString   = 7 // REG_MULTI_SZ
 )
 
+// bDevCapabilityType (USB 3.2 table 9-14).
+const (
+	capabilityUSB2       = 2
+	capabilitySuperSpeed = 3
+	capabilityPlatform   = 5
+)
+
+// Capabilities that every SuperSpeed device has (USB 3.2 sections 9.6.2.1 and
+// 9.6.2.2).
+var (
+	usb2Extension = []byte{
+		7, DescriptorDeviceCapability, capabilityUSB2,
+		0x02, 0, 0, 0, // link power management, which is mandatory here
+	}
+	superSpeedCapability = []byte{
+		10, DescriptorDeviceCapability, capabilitySuperSpeed,
+		0x02,       // latency tolerance messages
+		0x0e, 0x00, // wSpeedsSupported: full, high, 5 Gbit/s
+		3,          // bFunctionalitySupport: these descriptors are those of 5 Gbit/s
+		10,         // bU1DevExitLat in microseconds
+		0xf4, 0x01, // wU2DevExitLat: 500 microseconds
+	}
+)
+
 // platformMicrosoft is D8DD60DF-4589-4CC7-9CD2-659D9E648A9F as it goes on the wire.
 var platformMicrosoft = [16]byte{
 	0xdf, 0x60, 0xdd, 0xd8, 0x89, 0x45, 0xc7, 0x4c, 0x9c, 0xd2, 0x65, 0x9d, 0x9e, 0x64, 0x8a, 0x9f,
@@ -36,14 +60,18 @@ var platformMicrosoft = [16]byte{
 // encodeBOS returns the BOS descriptor with its capabilities (USB 3.2 section
 // 9.6.2), or nil if the device has none.
 func encodeBOS(d *Descriptors) []byte {
-	capabilities := d.Capabilities
+	var capabilities [][]byte
+	if d.Speed == SpeedSuper {
+		capabilities = [][]byte{usb2Extension, superSpeedCapability}
+	}
+	capabilities = append(capabilities, d.Capabilities...)
 	if d.Microsoft != nil {
-		platform := []byte{28, DescriptorDeviceCapability, 5 /* platform */, 0}
+		platform := []byte{28, DescriptorDeviceCapability, capabilityPlatform, 0}
 		platform = append(platform, platformMicrosoft[:]...)
 		platform = binary.LittleEndian.AppendUint32(platform, microsoftVersion)
 		platform = append16(platform, uint16(len(encodeMicrosoft(d))))
 		platform = append(platform, d.Microsoft.VendorCode, 0 /* no alternate enumeration */)
-		capabilities = append(capabilities[:len(capabilities):len(capabilities)], platform)
+		capabilities = append(capabilities, platform)
 	}
 	if len(capabilities) == 0 {
 		return nil

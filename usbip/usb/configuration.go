@@ -1,27 +1,27 @@
 package usb
 
-func (d *Device) getConfiguration() []byte {
+func (d *Device) getConfiguration(Setup) ([]byte, bool) {
 	d.scratch[0] = 0
 	if d.configuration != nil {
 		d.scratch[0] = d.configuration.Value
 	}
-	return d.scratch[:1]
+	return d.scratch[:1], true
 }
 
 // setConfiguration answers SET_CONFIGURATION (USB 2.0 section 9.4.7). Choosing
 // the configuration in force again resets its endpoints.
-func (d *Device) setConfiguration(value uint16) bool {
-	if value == 0 {
+func (d *Device) setConfiguration(s Setup) ([]byte, bool) {
+	if s.Value == 0 {
 		d.configure(nil)
-		return true
+		return nil, true
 	}
 	for i := range d.descriptors.Configurations {
-		if c := &d.descriptors.Configurations[i]; uint16(c.Value) == value {
+		if c := &d.descriptors.Configurations[i]; uint16(c.Value) == s.Value {
 			d.configure(c)
-			return true
+			return nil, true
 		}
 	}
-	return false
+	return nil, false
 }
 
 // configure puts c in force with every interface at alternate setting 0; nil
@@ -32,11 +32,12 @@ func (d *Device) configure(c *Configuration) {
 			d.disable(uint8(i))
 		}
 	}
-	d.configuration, d.alternates = c, nil
+	d.configuration, d.alternates, d.functionWake = c, nil, nil
 	if c == nil {
 		return
 	}
 	d.alternates = make([]uint8, c.count())
+	d.functionWake = make([]bool, c.count())
 	for i := range d.alternates {
 		d.enable(uint8(i), 0)
 	}
@@ -46,22 +47,22 @@ func (d *Device) hasInterface(index uint16) bool {
 	return d.configuration != nil && int(index) < len(d.alternates)
 }
 
-func (d *Device) getInterface(index uint16) ([]byte, bool) {
-	if !d.hasInterface(index) {
+func (d *Device) getInterface(s Setup) ([]byte, bool) {
+	if !d.hasInterface(s.Index) {
 		return nil, false
 	}
-	d.scratch[0] = d.alternates[index]
+	d.scratch[0] = d.alternates[s.Index]
 	return d.scratch[:1], true
 }
 
 // setInterface answers SET_INTERFACE (USB 2.0 section 9.4.10).
-func (d *Device) setInterface(index, value uint16) bool {
-	if !d.hasInterface(index) || value > 0xff || d.find(uint8(index), uint8(value)) == nil {
-		return false
+func (d *Device) setInterface(s Setup) ([]byte, bool) {
+	if !d.hasInterface(s.Index) || s.Value > 0xff || d.find(uint8(s.Index), uint8(s.Value)) == nil {
+		return nil, false
 	}
-	d.disable(uint8(index))
-	d.enable(uint8(index), uint8(value))
-	return true
+	d.disable(uint8(s.Index))
+	d.enable(uint8(s.Index), uint8(s.Value))
+	return nil, true
 }
 
 // find returns an alternate setting of the configuration in force, or nil.
@@ -88,7 +89,7 @@ func (d *Device) enable(number, alternate uint8) {
 	d.alternates[number] = alternate
 	for _, p := range d.find(number, alternate).Endpoints {
 		e := d.endpoints[p.Address]
-		e.active, e.maxPacket = true, int(p.MaxPacketSize)
+		e.active, e.is, e.nextFrame = true, p, d.frame
 		e.reset()
 	}
 }

@@ -3,7 +3,7 @@ package usb
 // Descriptors says what a device is. NewDevice assigns string indices, counts
 // and lengths, and checks the rest.
 type Descriptors struct {
-	Speed                     Speed  // SpeedFull or SpeedHigh
+	Speed                     Speed  // SpeedFull, SpeedHigh or SpeedSuper
 	Vendor, Product           uint16 // idVendor, idProduct
 	Release                   uint16 // bcdDevice, 0x0123 = version 1.2.3
 	Class, SubClass, Protocol uint8  // 0 = told by the interfaces
@@ -14,8 +14,9 @@ type Descriptors struct {
 	Configurations []Configuration // at least one
 
 	// Capabilities are device capability descriptors for the BOS descriptor
-	// (USB 3.2 section 9.6.2), each complete with its bLength. Without any, and
-	// without Microsoft, the device has no BOS descriptor.
+	// (USB 3.2 section 9.6.2), each complete with its bLength. A SuperSpeed
+	// device has those for USB 2.0 and SuperSpeed by itself. Without any, and
+	// without Microsoft, another device has no BOS descriptor.
 	Capabilities [][]byte
 
 	// Microsoft makes Windows bind a driver by itself; nil = it does not.
@@ -29,7 +30,7 @@ type Configuration struct {
 	Name         string // "" = none
 	SelfPowered  bool
 	RemoteWakeup bool
-	MaxPower     int         // from the bus, in mA: 0 to 500
+	MaxPower     int         // from the bus, in mA: 0 to 500, at SuperSpeed 0 to 896
 	Interfaces   []Interface // in order of Number, then Alternate
 }
 
@@ -43,38 +44,15 @@ type Interface struct {
 	Endpoints                 []Endpoint
 }
 
-// Endpoint is one endpoint descriptor (USB 2.0 section 9.6.6).
-type Endpoint struct {
-	Address       uint8 // number 1 to 15, bit 7 = IN
-	Type          EndpointType
-	MaxPacketSize uint16 // high speed: bulk 512, interrupt 1 to 1024; full speed: bulk 8, 16, 32 or 64, interrupt 1 to 64
-	Interval      uint8  // interrupt: high speed 2^(n-1) microframes, 1 to 16; full speed n milliseconds, from 1
-}
-
-// EndpointType is the transfer type in bmAttributes.
-type EndpointType uint8
-
-// Transfer types.
-const (
-	Control     EndpointType = 0
-	Isochronous EndpointType = 1
-	Bulk        EndpointType = 2
-	Interrupt   EndpointType = 3
-)
-
-const (
-	controlPacketSize = 64     // bMaxPacketSize0 at full and high speed
-	languageUS        = 0x0409 // the one LANGID that devices here speak
-	fullSpeedPacket   = 64     // largest bulk and interrupt packet at full speed
-)
+const languageUS = 0x0409 // the one LANGID that devices here speak
 
 // encoded holds the bytes of every descriptor, made once. Its content never changes.
 type encoded struct {
 	device         []byte
-	qualifier      []byte   // nil = full speed only
+	qualifier      []byte   // nil = there is no other speed: not at high speed
 	bos            []byte   // nil = none
 	configurations [][]byte // by index
-	otherSpeed     [][]byte // by index; nil = full speed only
+	otherSpeed     [][]byte // by index; nil likewise
 	strings        [][]byte // by index; 0 = languages
 }
 
@@ -84,7 +62,7 @@ func encode(d *Descriptors) *encoded {
 	e.strings = [][]byte{{4, DescriptorString, languageUS & 0xff, languageUS >> 8}}
 	e.device = e.encodeDevice(d)
 	for i := range d.Configurations {
-		e.configurations = append(e.configurations, e.encodeConfiguration(&d.Configurations[i]))
+		e.configurations = append(e.configurations, e.encodeConfiguration(&d.Configurations[i], d.Speed))
 	}
 	if d.Speed == SpeedHigh {
 		e.qualifier = encodeQualifier(e.device)
@@ -96,13 +74,14 @@ func encode(d *Descriptors) *encoded {
 }
 
 func (e *encoded) encodeDevice(d *Descriptors) []byte {
-	version := uint16(0x0200)
-	if e.bos != nil {
-		version = 0x0210 // hosts ask for a BOS from 2.01 on
+	speed := speeds[d.Speed]
+	version := speed.version // hosts ask for a BOS from 2.01 on
+	if e.bos == nil {
+		version = 0x0200
 	}
 	b := []byte{18, DescriptorDevice}
 	b = append16(b, version)
-	b = append(b, d.Class, d.SubClass, d.Protocol, controlPacketSize)
+	b = append(b, d.Class, d.SubClass, d.Protocol, speed.controlPacket)
 	b = append16(b, d.Vendor, d.Product, d.Release)
 	return append(b, e.addString(d.Manufacturer), e.addString(d.ProductName), e.addString(d.Serial),
 		uint8(len(d.Configurations)))
@@ -116,7 +95,7 @@ func encodeQualifier(device []byte) []byte {
 	return append(b, device[17], 0)
 }
 
-func (e *encoded) encodeConfiguration(c *Configuration) []byte {
+func (e *encoded) encodeConfiguration(c *Configuration, speed Speed) []byte {
 	attributes := uint8(0x80)
 	if c.SelfPowered {
 		attributes |= 0x40
@@ -126,23 +105,27 @@ func (e *encoded) encodeConfiguration(c *Configuration) []byte {
 	}
 	b := []byte{
 		9, DescriptorConfiguration, 0, 0, uint8(c.count()), c.Value, e.addString(c.Name),
-		attributes, uint8((c.MaxPower + 1) / 2),
+		attributes, powerUnits(c.MaxPower, speed),
 	}
 	for i := range c.Interfaces {
-		b = e.appendInterface(b, &c.Interfaces[i])
+		b = e.appendInterface(b, &c.Interfaces[i], speed)
 	}
 	b[2], b[3] = uint8(len(b)), uint8(len(b)>>8) // wTotalLength
 	return b
 }
 
-func (e *encoded) appendInterface(b []byte, f *Interface) []byte {
+// powerUnits returns bMaxPower, rounded up.
+func powerUnits(milliamperes int, speed Speed) uint8 {
+	unit := speeds[speed].powerUnit
+	return uint8((milliamperes + unit - 1) / unit)
+}
+
+func (e *encoded) appendInterface(b []byte, f *Interface, speed Speed) []byte {
 	b = append(b, 9, DescriptorInterface, f.Number, f.Alternate, uint8(len(f.Endpoints)),
 		f.Class, f.SubClass, f.Protocol, e.addString(f.Name))
 	b = append(b, f.Extra...)
-	for _, p := range f.Endpoints {
-		b = append(b, 7, DescriptorEndpoint, p.Address, uint8(p.Type))
-		b = append16(b, p.MaxPacketSize)
-		b = append(b, p.Interval)
+	for i := range f.Endpoints {
+		b = f.Endpoints[i].append(b, speed)
 	}
 	return b
 }
@@ -164,19 +147,13 @@ func (e *encoded) addString(s string) uint8 {
 }
 
 // toFullSpeed derives the other-speed configuration (USB 2.0 section 9.6.4) from
-// a high-speed one: smaller packets, and intervals in milliseconds.
+// a high-speed one.
 func toFullSpeed(configuration []byte) []byte {
 	b := append([]byte(nil), configuration...)
 	b[1] = DescriptorOtherSpeed
 	for at := 0; at < len(b); at += int(b[at]) {
-		if b[at+1] != DescriptorEndpoint {
-			continue
-		}
-		size := min(uint16(b[at+4])|uint16(b[at+5])<<8, fullSpeedPacket)
-		b[at+4], b[at+5] = uint8(size), 0
-		if EndpointType(b[at+3]) == Interrupt {
-			microframes := 1 << (b[at+6] - 1)
-			b[at+6] = uint8(min(max(microframes/8, 1), 255))
+		if b[at+1] == DescriptorEndpoint {
+			endpointToFullSpeed(b[at : at+endpointSize])
 		}
 	}
 	return b

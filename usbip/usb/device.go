@@ -37,12 +37,14 @@ type Device struct {
 	lost          bool           // gone is closed: the host holds a device that left
 	configuration *Configuration // nil = not configured
 	alternates    []uint8        // by interface number, of the configuration
-	remoteWakeup  bool
-	control       queue   // control URBs that wait for the one being carried out
-	controlBusy   bool    // a goroutine is carrying out control URBs
-	scratch       [2]byte // data stage of short standard requests
-	finished      queue   // URBs with a result whose Done has not been called
-	delivering    bool    // a goroutine is calling Done
+	functionWake  []bool         // by interface number: may wake the host (SuperSpeed)
+	features      uint8          // that the host enabled, as bits of GET_STATUS
+	frame         uint64         // time of the bus, in frames (full speed) or microframes
+	control       queue          // control URBs that wait for the one being carried out
+	controlBusy   bool           // a goroutine is carrying out control URBs
+	scratch       [2]byte        // data stage of short standard requests
+	finished      queue          // URBs with a result whose Done has not been called
+	delivering    bool           // a goroutine is calling Done
 }
 
 var _ Port = (*Device)(nil)
@@ -64,26 +66,41 @@ func NewDevice(d Descriptors, h Handler) (*Device, error) {
 	for _, c := range d.Configurations {
 		for _, f := range c.Interfaces {
 			for _, p := range f.Endpoints {
-				dev.endpoints[p.Address] = newEndpoint(dev, p.Address)
+				dev.addEndpoint(p)
 			}
 		}
 	}
 	return dev, nil
 }
 
-// In returns the IN endpoint with the given address (bit 7 set), or nil if no
-// configuration has it.
+// addEndpoint makes the endpoint that p describes. Several settings may describe
+// one address.
+func (d *Device) addEndpoint(p Endpoint) {
+	e := d.endpoints[p.Address]
+	if e == nil {
+		e = newEndpoint(d, p.Address)
+		d.endpoints[p.Address] = e
+	}
+	if p.Type == Isochronous {
+		e.mayBeIso = true
+	} else {
+		e.mayQueue = true
+	}
+}
+
+// In returns the bulk or interrupt IN endpoint with the given address (bit 7
+// set), or nil if no configuration has it. For isochronous ones see Source.
 func (d *Device) In(address uint8) *InEndpoint {
-	if e := d.endpoints[address]; e != nil && address&DirIn != 0 {
+	if e := d.endpoints[address]; e != nil && e.mayQueue && address&DirIn != 0 {
 		return (*InEndpoint)(e)
 	}
 	return nil
 }
 
-// Out returns the OUT endpoint with the given address (bit 7 clear), or nil if
-// no configuration has it.
+// Out returns the bulk or interrupt OUT endpoint with the given address (bit 7
+// clear), or nil if no configuration has it. For isochronous ones see Sink.
 func (d *Device) Out(address uint8) *OutEndpoint {
-	if e := d.endpoints[address]; e != nil && address&DirIn == 0 {
+	if e := d.endpoints[address]; e != nil && e.mayQueue && address&DirIn == 0 {
 		return (*OutEndpoint)(e)
 	}
 	return nil
@@ -161,7 +178,7 @@ func (d *Device) Plug() {
 // shutDown returns the device to the unconfigured state.
 func (d *Device) shutDown() {
 	d.configure(nil)
-	d.remoteWakeup = false
+	d.features = 0
 	for u := d.control.pop(); u != nil; u = d.control.pop() {
 		d.finish(u, 0, ESHUTDOWN)
 	}
@@ -171,16 +188,22 @@ func (d *Device) shutDown() {
 func (d *Device) Submit(u *URB) {
 	d.mu.Lock()
 	defer d.release()
-	switch e := d.endpoints[u.Endpoint]; {
+	e, iso := d.endpoints[u.Endpoint], u.Packets != nil
+	switch status := u.Prepare(); {
 	case d.gone == nil || d.lost:
 		d.finish(u, 0, ENODEV)
-	case u.Packets != nil:
-		d.finish(u, 0, EPIPE)
-	case u.Number() == 0:
+	case status != OK:
+		d.finish(u, 0, status)
+	case u.Number() == 0 && !iso:
 		d.control.push(u)
 		d.runControl()
-	case e == nil || !e.active || e.halted:
+	case u.Number() != 0 && (e == nil || !e.active || e.halted):
 		d.finish(u, 0, EPIPE)
+	case u.Number() == 0 || iso != (e.is.Type == Isochronous):
+		d.finish(u, 0, EINVAL)
+	case iso:
+		e.urbs.push(u)
+		e.runIso()
 	default:
 		e.urbs.push(u)
 		e.signal()

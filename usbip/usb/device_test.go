@@ -88,7 +88,7 @@ func TestUnknownEndpointsStall(t *testing.T) {
 			t.Errorf("endpoint %02x moved %d bytes", address, u.Actual)
 		}
 	}
-	wantStatus(t, do(d, &usb.URB{Endpoint: bulkIn, Packets: make([]usb.IsoPacket, 1)}), usb.EPIPE)
+	wantStatus(t, do(d, &usb.URB{Endpoint: bulkIn, Packets: make([]usb.IsoPacket, 1)}), usb.EINVAL)
 	if d.In(bulkOut) != nil || d.Out(bulkIn) != nil || d.In(0x8e) != nil {
 		t.Error("an endpoint of the wrong direction or number exists")
 	}
@@ -209,7 +209,8 @@ func TestDescriptorsThatBreakRules(t *testing.T) {
 		want  string
 		spoil func(*usb.Descriptors)
 	}{
-		{"speed super is not supported", func(d *usb.Descriptors) { d.Speed = usb.SpeedSuper }},
+		{"low speed has no bulk", func(d *usb.Descriptors) { d.Speed = usb.SpeedLow }},
+		{"speed super-plus is not supported", func(d *usb.Descriptors) { d.Speed = usb.SpeedSuperPlus }},
 		{"0 configurations", func(d *usb.Descriptors) { d.Configurations = nil }},
 		{"configuration value 0", func(d *usb.Descriptors) { d.Configurations[0].Value = 0 }},
 		{"used twice", func(d *usb.Descriptors) { d.Configurations[1].Value = 1 }},
@@ -226,8 +227,8 @@ func TestDescriptorsThatBreakRules(t *testing.T) {
 		{"endpoint address 11", endpoint(usb.Endpoint{Address: 0x11, Type: usb.Bulk, MaxPacketSize: 512})},
 		{"endpoint 81 is used twice", endpoint(usb.Endpoint{Address: 0x81, Type: usb.Bulk, MaxPacketSize: 512})},
 		{"packets of 64 bytes", endpoint(usb.Endpoint{Address: 1, Type: usb.Bulk, MaxPacketSize: 64})},
-		{"type 1", endpoint(usb.Endpoint{Address: 1, Type: usb.Isochronous, MaxPacketSize: 512, Interval: 1})},
-		{"type 0", endpoint(usb.Endpoint{Address: 1, Type: usb.Control, MaxPacketSize: 64})},
+		{"isochronous with packets of 512 bytes in alternate setting 0", endpoint(usb.Endpoint{Address: 1, Type: usb.Isochronous, MaxPacketSize: 512, Interval: 1})},
+		{"type control", endpoint(usb.Endpoint{Address: 1, Type: usb.Control, MaxPacketSize: 64})},
 		{"interval 0", endpoint(usb.Endpoint{Address: 1, Type: usb.Interrupt, MaxPacketSize: 64})},
 		{"interval 17", endpoint(usb.Endpoint{Address: 1, Type: usb.Interrupt, MaxPacketSize: 64, Interval: 17})},
 		{"packets of 512 bytes at full speed", func(d *usb.Descriptors) { d.Speed = usb.SpeedFull }},

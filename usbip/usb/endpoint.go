@@ -2,21 +2,29 @@ package usb
 
 import "context"
 
-// endpoint is what IN and OUT endpoints share. The lock of the device guards the
-// fields from active on.
+// endpoint is what endpoints of every type and direction share. The lock of the
+// device guards the fields from active on.
 type endpoint struct {
-	dev     *Device
-	address uint8
-	turn    chan struct{} // holds a token while a Read or Write is under way
-	wake    chan struct{} // holds a token when there may be something to do
+	dev      *Device
+	address  uint8
+	mayBeIso bool          // some setting makes it isochronous
+	mayQueue bool          // some setting makes it bulk or interrupt
+	turn     chan struct{} // holds a token while a Read or Write is under way
+	wake     chan struct{} // holds a token when there may be something to do
 
-	active    bool // in the configuration and alternate setting in force
-	halted    bool
-	maxPacket int
-	urbs      queue // pending, in order
-	busy      bool  // a transfer of the function is under way
-	wasReset  bool  // tell the function
-	overrun   bool  // the rest of an OUT transfer is being dropped
+	active   bool     // in the configuration and alternate setting in force
+	is       Endpoint // as that setting describes it
+	halted   bool
+	urbs     queue // pending, in order
+	busy     bool  // a transfer of the function is under way
+	wasReset bool  // tell the function
+	overrun  bool  // the rest of an OUT transfer is being dropped
+
+	// While it is isochronous.
+	source    func(room int) []byte
+	sink      func(packet []byte)
+	moving    bool   // a goroutine is moving packets
+	nextFrame uint64 // where the stream goes on, in the unit of Device.frame
 }
 
 func newEndpoint(d *Device, address uint8) *endpoint {
@@ -70,9 +78,10 @@ func (e *endpoint) reset() {
 	e.signal()
 }
 
-// halt stalls the endpoint until the host clears the halt.
+// halt stalls the endpoint until the host clears the halt. An isochronous one has
+// no handshake, so there is nothing to stall (USB 2.0 section 5.6.4).
 func (e *endpoint) halt() {
-	if e.active {
+	if e.active && e.is.Type != Isochronous {
 		e.halted = true
 		e.abort(EPIPE)
 	}

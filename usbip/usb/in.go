@@ -55,14 +55,15 @@ func (e *endpoint) write(p []byte) (rest []byte, over bool, err error) {
 	if e.wasReset {
 		return nil, true, ErrReset
 	}
+	packet := int(e.is.MaxPacketSize)
 	for u := e.urbs.pop(); u != nil; u = e.urbs.pop() {
 		n := copy(u.Buffer, p)
 		room := len(u.Buffer)
 		switch {
-		case n < len(p) && (room%e.maxPacket != 0 || room == 0):
+		case n < len(p) && (room%packet != 0 || room == 0):
 			e.dev.finish(u, n, EOVERFLOW)
 			return nil, true, ErrOverrun
-		case n == len(p) && (n%e.maxPacket != 0 || n < room || n == 0):
+		case n == len(p) && (n%packet != 0 || n < room || n == 0):
 			e.dev.finish(u, n, OK)
 			return nil, true, nil
 		}

@@ -40,11 +40,12 @@ func (e *endpoint) read(p []byte, n int) (total int, over bool, err error) {
 		e.wasReset = false
 		return 0, true, ErrReset
 	}
+	packet := int(e.is.MaxPacketSize)
 	for u := e.urbs.pop(); u != nil; u = e.urbs.pop() {
 		copied := copy(p[n:], u.Buffer)
 		n += copied
 		e.overrun = e.overrun || copied < len(u.Buffer)
-		last := len(u.Buffer)%e.maxPacket != 0 || len(u.Buffer) == 0 || u.Flags&ZeroPacket != 0
+		last := len(u.Buffer)%packet != 0 || len(u.Buffer) == 0 || u.Flags&ZeroPacket != 0
 		e.dev.finish(u, len(u.Buffer), OK)
 		if last {
 			return n, true, e.endTransfer()

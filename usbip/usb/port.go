@@ -5,7 +5,7 @@ import "errors"
 // Speed of a connection, with the numbers that USB/IP uses.
 type Speed uint8
 
-// Speeds. A Device runs at full or high speed.
+// Speeds. A Device runs at full, high or super speed.
 const (
 	SpeedUnknown   Speed = 0
 	SpeedLow       Speed = 1 // 1.5 Mbit/s

@@ -43,14 +43,20 @@ const (
 	GetInterface     = 10
 	SetInterface     = 11
 	SynchFrame       = 12
+	SetSEL           = 48 // SuperSpeed (USB 3.2 table 9-4)
+	SetIsochDelay    = 49 // SuperSpeed
 )
 
-// Feature selectors (USB 2.0 tables 9-6 and 11-17).
+// Feature selectors (USB 2.0 tables 9-6 and 11-17, USB 3.2 table 9-7).
 const (
-	FeatureEndpointHalt = 0
-	FeatureRemoteWakeup = 1
-	FeatureTestMode     = 2
-	FeaturePortReset    = 4 // of a hub port; some USB/IP hosts send it to the device
+	FeatureEndpointHalt    = 0
+	FeatureFunctionSuspend = 0 // of an interface, SuperSpeed
+	FeatureRemoteWakeup    = 1 // not SuperSpeed
+	FeatureTestMode        = 2
+	FeaturePortReset       = 4  // of a hub port; some USB/IP hosts send it to the device
+	FeatureU1Enable        = 48 // SuperSpeed
+	FeatureU2Enable        = 49 // SuperSpeed
+	FeatureLTMEnable       = 50 // SuperSpeed
 )
 
 // Descriptor types (USB 2.0 table 9-5, USB 3.2 table 9-6).
@@ -64,6 +70,7 @@ const (
 	DescriptorOtherSpeed       = 7
 	DescriptorBOS              = 15
 	DescriptorDeviceCapability = 16
+	DescriptorCompanion        = 48 // of a SuperSpeed endpoint
 )
 
 // ParseSetup decodes the eight bytes of a setup packet, which are little-endian.

@@ -23,11 +23,11 @@ func (i *InEndpoint) Stream(ctx context.Context, fill func(packet []byte)) error
 	e.begin()
 	defer e.end()
 	return e.stream(ctx, func(u *URB) {
-		for packet := range slices.Chunk(u.Buffer, e.maxPacket) {
+		for packet := range slices.Chunk(u.Buffer, int(e.is.MaxPacketSize)) {
 			fill(packet)
 		}
 		status := OK
-		if room := len(u.Buffer); room == 0 || room%e.maxPacket != 0 {
+		if room := len(u.Buffer); room == 0 || room%int(e.is.MaxPacketSize) != 0 {
 			status = EOVERFLOW
 		}
 		e.dev.finish(u, len(u.Buffer), status)
@@ -51,7 +51,7 @@ func (o *OutEndpoint) Stream(ctx context.Context, take func(packet []byte) error
 	defer e.leave()
 	return e.stream(ctx, func(u *URB) {
 		taken := 0
-		for packet := range slices.Chunk(u.Buffer, e.maxPacket) {
+		for packet := range slices.Chunk(u.Buffer, int(e.is.MaxPacketSize)) {
 			if take(packet) != nil {
 				e.dev.finish(u, taken, EPIPE)
 				e.halt()

@@ -10,15 +10,9 @@ const (
 	// ZeroPacket ends an OUT transfer whose length is a multiple of
 	// wMaxPacketSize by a zero-length packet.
 	ZeroPacket TransferFlags = 0x40
+	// IsoASAP asks for the next free frame. Every isochronous URB gets that.
+	IsoASAP TransferFlags = 0x2
 )
-
-// IsoPacket is one packet of an isochronous transfer.
-type IsoPacket struct {
-	Offset int // into the URB's Buffer
-	Length int // bytes asked for or sent
-	Actual int // bytes transferred
-	Status Status
-}
 
 // URB is a USB request block: one request of a host to one endpoint. From
 // Submit until Done is called it belongs to the Port; afterwards it may be
@@ -28,11 +22,13 @@ type URB struct {
 	Setup    Setup         // control transfers only
 	Buffer   []byte        // OUT: the data; IN: the room for it
 	Flags    TransferFlags // wishes of the host
-	Packets  []IsoPacket   // isochronous transfers only
+	Packets  []IsoPacket   // isochronous transfers, and no others: at least one
+	Interval int32         // periodic endpoints: how often the host serves it, in (micro)frames; 0 = it does not say
 	Done     func(*URB)    // called exactly once; must not block, may submit again
 
-	Status Status // result, valid in Done
-	Actual int    // bytes transferred, valid in Done: 0 to len(Buffer)
+	Status     Status // result, valid in Done
+	Actual     int    // bytes transferred, valid in Done: 0 to len(Buffer), isochronous the sum over Packets
+	StartFrame int32  // isochronous: the (micro)frame that the host wishes for, in Done that of the first packet
 
 	in         *queue // the queue that holds the URB, guarded by the owner's lock
 	prev, next *URB
@@ -44,8 +40,24 @@ func (u *URB) In() bool { return u.Endpoint&DirIn != 0 }
 // Number returns the endpoint number without the direction, 0 to 15.
 func (u *URB) Number() int { return int(u.Endpoint & 0x0f) }
 
-// Complete sets the result and calls Done. Whoever implements Port ends every
-// URB through this method or, as Device does, through the rule it applies.
+// Prepare makes u ready to be carried out: results of an earlier use are cleared.
+// Whoever implements Port calls it first in Submit and, unless the result is OK,
+// ends u with it: EINVAL says that the packets of an isochronous URB do not lie
+// within its buffer.
+func (u *URB) Prepare() Status {
+	u.Actual, u.Status = 0, OK
+	for i := range u.Packets {
+		u.Packets[i].Actual, u.Packets[i].Status = 0, EXDEV
+	}
+	if u.Packets != nil && CheckPackets(u.Packets, len(u.Buffer)) != nil {
+		return EINVAL
+	}
+	return OK
+}
+
+// Complete sets the result and calls Done. Of an isochronous URB the packets say
+// what moved, and actual is ignored. Whoever implements Port ends every URB
+// through this method or, as Device does, through the rule it applies.
 func (u *URB) Complete(actual int, status Status) {
 	u.settle(actual, status)
 	u.Done(u)
@@ -54,12 +66,15 @@ func (u *URB) Complete(actual int, status Status) {
 // settle sets the result. Nothing else in the project writes Actual: a length
 // beyond the buffer would make a Linux host read past it.
 func (u *URB) settle(actual int, status Status) {
+	if u.Packets != nil {
+		actual = settlePackets(u.Packets)
+	}
 	u.Actual = min(max(actual, 0), len(u.Buffer))
 	u.Status = status
 	switch {
 	case status > 0: // never a valid result on the wire
 		u.Status = EPROTO
-	case status == OK && u.In() && u.Flags&ShortNotOK != 0 && u.Actual < len(u.Buffer):
+	case status == OK && u.Packets == nil && u.In() && u.Flags&ShortNotOK != 0 && u.Actual < len(u.Buffer):
 		u.Status = EREMOTEIO
 	}
 }

@@ -14,7 +14,7 @@ const (
 	maxStringUnits  = 126 // bLength is a byte: (255 - 2) / 2
 	maxStrings      = 255
 	maxTotalLength  = 0xffff
-	maxCapabilities = 255
+	maxCapabilities = 252 // of the caller: a byte counts these and up to three more
 )
 
 func invalid(format string, args ...any) error {
@@ -23,8 +23,8 @@ func invalid(format string, args ...any) error {
 
 // validate checks what encode and the device rely on.
 func (d *Descriptors) validate() error {
-	if d.Speed != SpeedFull && d.Speed != SpeedHigh {
-		return invalid("speed %v is not supported, only full and high", d.Speed)
+	if err := d.validateSpeed(); err != nil {
+		return err
 	}
 	if n := len(d.Configurations); n < 1 || n > 255 {
 		return invalid("%d configurations, want 1 to 255", n)
@@ -49,6 +49,17 @@ func (d *Descriptors) validate() error {
 	return nil
 }
 
+func (d *Descriptors) validateSpeed() error {
+	if _, known := speeds[d.Speed]; known {
+		return nil
+	}
+	if d.Speed == SpeedLow {
+		return invalid("low speed has no bulk and no isochronous endpoints, so no device here uses it; " +
+			"choose full, high or super")
+	}
+	return invalid("speed %v is not supported, choose full, high or super", d.Speed)
+}
+
 func (d *Descriptors) validateStrings() error {
 	all := []string{d.Manufacturer, d.ProductName, d.Serial}
 	for _, c := range d.Configurations {
@@ -69,12 +80,15 @@ func (d *Descriptors) validateStrings() error {
 }
 
 func (d *Descriptors) validateCapabilities() error {
-	if len(d.Capabilities) >= maxCapabilities {
-		return invalid("%d device capabilities", len(d.Capabilities))
+	if len(d.Capabilities) > maxCapabilities {
+		return invalid("%d device capabilities, want at most %d", len(d.Capabilities), maxCapabilities)
 	}
 	for _, c := range d.Capabilities {
 		if len(c) < 3 || int(c[0]) != len(c) || c[1] != DescriptorDeviceCapability {
 			return invalid("malformed device capability % x", c)
+		}
+		if d.Speed == SpeedSuper && (c[2] == capabilityUSB2 || c[2] == capabilitySuperSpeed) {
+			return invalid("device capability of type %d, which a SuperSpeed device has by itself", c[2])
 		}
 	}
 	m := d.Microsoft
@@ -88,8 +102,8 @@ func (d *Descriptors) validateCapabilities() error {
 }
 
 func (c *Configuration) validate(speed Speed) error {
-	if c.MaxPower < 0 || c.MaxPower > 500 {
-		return invalid("power %d mA, want 0 to 500", c.MaxPower)
+	if limit := speeds[speed].maxPower; c.MaxPower < 0 || c.MaxPower > limit {
+		return invalid("power %d mA at %v speed, want 0 to %d", c.MaxPower, speed, limit)
 	}
 	total := 9
 	owner := map[uint8]uint8{} // endpoint address -> interface
@@ -106,7 +120,10 @@ func (c *Configuration) validate(speed Speed) error {
 		if err := f.validate(speed, owner); err != nil {
 			return fmt.Errorf("interface %d alternate %d: %w", f.Number, f.Alternate, err)
 		}
-		total += 9 + len(f.Extra) + 7*len(f.Endpoints)
+		total += 9 + len(f.Extra) + endpointSize*len(f.Endpoints)
+		if speed == SpeedSuper {
+			total += companionSize * len(f.Endpoints)
+		}
 	}
 	if total > maxTotalLength {
 		return invalid("%d bytes, want at most %d", total, maxTotalLength)
@@ -121,7 +138,8 @@ func (f *Interface) validate(speed Speed, owner map[uint8]uint8) error {
 		}
 	}
 	here := map[uint8]bool{}
-	for _, p := range f.Endpoints {
+	for i := range f.Endpoints {
+		p := &f.Endpoints[i]
 		if other, used := owner[p.Address]; here[p.Address] || used && other != f.Number {
 			return invalid("endpoint %02x is used twice", p.Address)
 		}
@@ -129,28 +147,17 @@ func (f *Interface) validate(speed Speed, owner map[uint8]uint8) error {
 		if p.Address&^(DirIn|0x0f) != 0 || p.Address&0x0f == 0 {
 			return invalid("endpoint address %02x", p.Address)
 		}
-		if !p.sizeFits(speed) {
-			return invalid("endpoint %02x: type %d, packets of %d bytes at %v speed", p.Address, p.Type, p.MaxPacketSize, speed)
+		rule, known := speeds[speed].endpoints[p.Type]
+		if !known {
+			return invalid("endpoint %02x: type %v, want bulk, interrupt or isochronous", p.Address, p.Type)
 		}
-		if p.Type == Interrupt && (p.Interval == 0 || speed == SpeedHigh && p.Interval > 16) {
-			return invalid("endpoint %02x: interval %d", p.Address, p.Interval)
+		if err := rule.check(p, speed); err != nil {
+			return err
+		}
+		if p.Type == Isochronous && f.Alternate == 0 && p.MaxPacketSize > 0 {
+			return invalid("endpoint %02x: isochronous with packets of %d bytes in alternate setting 0, "+
+				"which must be free of bandwidth: put it into another", p.Address, p.MaxPacketSize)
 		}
 	}
 	return nil
-}
-
-// sizeFits checks wMaxPacketSize against USB 2.0 sections 5.7.3 and 5.8.3.
-func (p *Endpoint) sizeFits(speed Speed) bool {
-	n := p.MaxPacketSize
-	switch {
-	case p.Type == Bulk && speed == SpeedHigh:
-		return n == 512
-	case p.Type == Bulk:
-		return n == 8 || n == 16 || n == 32 || n == 64
-	case p.Type == Interrupt && speed == SpeedHigh:
-		return n >= 1 && n <= 1024
-	case p.Type == Interrupt:
-		return n >= 1 && n <= fullSpeedPacket
-	}
-	return false
 }
