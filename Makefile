@@ -50,9 +50,12 @@ bench-short:
 	@mkdir -p $(BUILD)
 	go run ./scripts/bench -short -out $(BUILD)/bench-short.json
 
+# How many times as long as usual the lab runs the cases of the kernel's usbtest.
+USBTEST_SWEEP ?= 1
+
 .PHONY: lab
 lab: setup build ## only the real-kernel lab: stock Debian kernel in QEMU; writes build/lab.json
-	go test -tags lab -count=1 -p 1 -timeout 20m ./scripts/lab/...
+	USBTEST_SWEEP=$(USBTEST_SWEEP) go test -tags lab -count=1 -p 1 -timeout 20m ./scripts/lab/...
 
 .PHONY: fuzz
 fuzz: ## every fuzz target in turn, FUZZTIME=30s each
