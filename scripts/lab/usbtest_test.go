@@ -20,11 +20,17 @@ import (
 // usbtestChecks run the kernel's own test of USB stacks, its module usbtest, on
 // a Gadget Zero that this project's server exports.
 var usbtestChecks = []check{
-	{"usbtest at high speed: bulk and control", usbtests{usb.SpeedHigh, 0}.check},
-	{"usbtest at high speed: every transfer type, patterned data", usbtests{usb.SpeedHigh, 1}.check},
+	{"lsusb reads Gadget Zero at full speed", usbtests{usb.SpeedFull, 1}.describe},
+	{"lsusb reads Gadget Zero at high speed", usbtests{usb.SpeedHigh, 1}.describe},
+	{"lsusb reads Gadget Zero at SuperSpeed", usbtests{usb.SpeedSuper, 1}.describe},
 	{"usbtest at full speed: bulk and control", usbtests{usb.SpeedFull, 0}.check},
 	{"usbtest at full speed: every transfer type, patterned data", usbtests{usb.SpeedFull, 1}.check},
-	{"usbtest 24: URBs are unlinked from thousands of queues", unlinkStorm},
+	{"usbtest at high speed: bulk and control", usbtests{usb.SpeedHigh, 0}.check},
+	{"usbtest at high speed: every transfer type, patterned data", usbtests{usb.SpeedHigh, 1}.check},
+	{"usbtest at SuperSpeed: bulk and control", usbtests{usb.SpeedSuper, 0}.check},
+	{"usbtest at SuperSpeed: every transfer type, patterned data", usbtests{usb.SpeedSuper, 1}.check},
+	{"usbtest 24 at high speed: URBs are unlinked from thousands of queues", usbtests{usb.SpeedHigh, 0}.storm},
+	{"usbtest 24 at SuperSpeed: URBs are unlinked from thousands of queues", usbtests{usb.SpeedSuper, 0}.storm},
 	{"usbtest on the HSM: control requests", hsmControl},
 	{"usbtest notices data that is not the pattern", wrongData},
 }
@@ -57,9 +63,10 @@ type usbtestCase struct {
 type caseKind int
 
 const (
-	always   caseKind = iota
-	plain             // on alternate setting 0: the case knows no patterns, or breaks a rule itself where rules are strict
-	periodic          // on alternate setting 1: needs interrupt or isochronous endpoints
+	always      caseKind = iota
+	plain                // on alternate setting 0: the case knows no patterns, or breaks a rule itself where rules are strict
+	interrupt            // on alternate setting 1, which has interrupt endpoints
+	isochronous          // on alternate setting 1; lengths are in service intervals
 )
 
 var usbtestCases = []usbtestCase{
@@ -78,14 +85,18 @@ var usbtestCases = []usbtestCase{
 	{number: 12, iterations: 20, length: 1024},
 	{number: 13, iterations: 20},
 	{number: 14, iterations: 50, length: 5000, vary: 333, kind: plain},
+	{number: 15, iterations: 10, length: 16, queue: 8, kind: isochronous},
+	{number: 16, iterations: 10, length: 16, queue: 8, kind: isochronous},
 	{number: 17, iterations: 50, length: 2048},
 	{number: 18, iterations: 50, length: 2048},
 	{number: 19, iterations: 50, length: 2048},
 	{number: 20, iterations: 50, length: 2048},
 	{number: 21, iterations: 50, length: 5000, vary: 333, kind: plain},
+	{number: 22, iterations: 10, length: 16, queue: 8, kind: isochronous},
+	{number: 23, iterations: 10, length: 16, queue: 8, kind: isochronous},
 	{number: 24, iterations: 100, length: 512, queue: 16},
-	{number: 25, iterations: 50, length: 2048, kind: periodic},
-	{number: 26, iterations: 50, length: 2048, kind: periodic},
+	{number: 25, iterations: 50, length: 2048, kind: interrupt},
+	{number: 26, iterations: 50, length: 2048, kind: interrupt},
 	{number: 27, iterations: 10, length: 16384, queue: 16, kind: plain},
 	{number: 28, iterations: 10, length: 16384, queue: 16, kind: plain},
 	{number: 29, iterations: 20},
@@ -99,37 +110,41 @@ type usbtests struct {
 	alternate int
 }
 
-func (u usbtests) applies(c usbtestCase) bool {
-	switch c.kind {
-	case plain:
-		return u.alternate == 0
-	case periodic:
-		return u.alternate == 1
+// cases returns the cases that apply.
+func (u usbtests) cases() []usbtestCase {
+	perInterval := map[usb.Speed]int{usb.SpeedFull: 1023, usb.SpeedHigh: 3 * 1024, usb.SpeedSuper: 6 * 1024}
+	var cases []usbtestCase
+	for _, c := range usbtestCases {
+		switch {
+		case c.kind == plain && u.alternate == 1, c.kind >= interrupt && u.alternate == 0:
+			continue
+		case c.kind == isochronous:
+			c.length *= perInterval[u.speed]
+		}
+		cases = append(cases, c)
 	}
-	return true
+	return cases
 }
 
-// check runs every case that applies.
+// check runs the cases.
 func (u usbtests) check(ctx context.Context, t *testing.T, b *bench) string {
 	_, node := u.attach(ctx, t, b)
-	return b.usbtestAll(t, node, u.applies)
+	return b.usbtestAll(t, node, u.cases())
 }
 
 // hsmControl runs the cases that any device must pass, on the HSM itself.
 func hsmControl(ctx context.Context, t *testing.T, b *bench) string {
 	node := b.attachToUsbtest(ctx, t, plugIn(t), "vendor=0x1209", "product=0x0001", "realworld=0")
-	return b.usbtestAll(t, node, func(c usbtestCase) bool { return c.number == 9 || c.number == 10 })
+	return b.usbtestAll(t, node, []usbtestCase{{number: 9, iterations: 20}, {number: 10, iterations: 20, queue: 32}})
 }
 
-// usbtestAll runs the cases that apply and returns what each took.
-func (b *bench) usbtestAll(t *testing.T, node string, applies func(usbtestCase) bool) string {
+// usbtestAll runs cases, all of which must pass, and returns what each took.
+func (b *bench) usbtestAll(t *testing.T, node string, cases []usbtestCase) string {
 	t.Helper()
 	var took []string
-	for _, c := range usbtestCases {
-		if applies(c) {
-			c.iterations *= sweep(t)
-			took = append(took, fmt.Sprintf("%d: %s", c.number, b.usbtest(t, node, c)))
-		}
+	for _, c := range cases {
+		c.iterations *= sweep(t)
+		took = append(took, fmt.Sprintf("%d: %s", c.number, b.usbtest(t, node, c)))
 	}
 	return fmt.Sprintf("%d cases: %s", len(took), strings.Join(took, ", "))
 }
@@ -203,12 +218,12 @@ func sweep(t *testing.T) int {
 	return n
 }
 
-// unlinkStorm has thousands of queues of 16 writes of which two are cancelled.
+// storm has thousands of queues of 16 writes of which two are cancelled.
 // Now and then Linux sends the UNLINK before the SUBMIT that it cancels; the
 // check goes on until that has happened.
-func unlinkStorm(ctx context.Context, t *testing.T, b *bench) string {
+func (u usbtests) storm(ctx context.Context, t *testing.T, b *bench) string {
 	const atLeast, atMost, round = 3000, 30_000, 1000
-	s, node := usbtests{speed: usb.SpeedHigh}.attach(ctx, t, b)
+	s, node := u.attach(ctx, t, b)
 	began := time.Now()
 	queues, early := 0, uint64(0)
 	for queues < atLeast*sweep(t) || early == 0 && queues < atMost {

@@ -8,10 +8,12 @@
 //	err = server.Export("1-1", g.USB())
 //
 // In alternate setting 0 of its one interface it has a bulk source and a bulk
-// sink. Alternate setting 1 adds an interrupt source and sink. A source fills
-// whatever the host makes room for; a sink takes whatever the host sends, and
-// halts its endpoint when the data is not the [Pattern]. With the vendor request
-// [ControlWrite] the host writes into a buffer, from which [ControlRead] reads.
+// sink. Alternate setting 1 adds sources and sinks on isochronous and interrupt
+// endpoints. A source fills whatever the host makes room for with the [Pattern];
+// a sink takes whatever the host sends. Those of bulk and interrupt transfers
+// halt their endpoint when the data is not the pattern; the isochronous one
+// cannot tell the host, and does not look. With the vendor request [ControlWrite]
+// the host writes into a buffer, from which [ControlRead] reads.
 package gadgetzero
 
 import (
@@ -46,6 +48,9 @@ func New(o Options) (*Gadget, error) {
 		return nil, err
 	}
 	g.device = device
+	if err := device.Source(IsochronousIn, g.pattern.interval(shapes[o.Speed].isochronous)); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	g.cancel = cancel
 	g.start(ctx)

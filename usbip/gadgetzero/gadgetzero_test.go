@@ -17,13 +17,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// speeds that a Gadget Zero has, with the largest packets at each.
+// speeds that a Gadget Zero has, with the packets at each: how many bytes, and
+// how many isochronous ones in a service interval.
 var speeds = []struct {
-	speed           usb.Speed
-	bulk, interrupt int
+	speed                        usb.Speed
+	bulk, interrupt, isochronous int
+	perInterval                  int
 }{
-	{usb.SpeedFull, 64, 64},
-	{usb.SpeedHigh, 512, 1024},
+	{usb.SpeedFull, 64, 64, 1023, 1},
+	{usb.SpeedHigh, 512, 1024, 1024, 3},
+	{usb.SpeedSuper, 1024, 1024, 1024, 6},
 }
 
 // host is a client that has imported a Gadget Zero over USB/IP and configured it.
@@ -135,6 +138,56 @@ func TestSourcesFillWhatThereIsRoomFor(t *testing.T) {
 	}
 }
 
+// TestIsochronousSourceFillsEveryInterval: with several packets where an interval
+// has several, and wherever in the buffer the host wants them.
+func TestIsochronousSourceFillsEveryInterval(t *testing.T) {
+	for _, s := range speeds {
+		t.Run(s.speed.String(), func(t *testing.T) {
+			h := plugIn(t, gadgetzero.Options{Speed: s.speed, Pattern: gadgetzero.Mod63})
+			h.setAlternate(1)
+			size := s.perInterval * s.isochronous
+			u := h.do(isochronousURB(gadgetzero.IsochronousIn, size, 5, 9))
+			want := mod63(size, s.isochronous)
+			if u.Status != usb.OK || u.Actual != 5*size {
+				t.Fatalf("%d of %d bytes, %v", u.Actual, 5*size, u.Status)
+			}
+			for i, p := range u.Packets {
+				if p.Status != usb.OK || !bytes.Equal(u.Buffer[p.Offset:p.Offset+p.Actual], want) {
+					t.Errorf("packet %d: %d bytes, %v, or other data", i, p.Actual, p.Status)
+				}
+				if gap := u.Buffer[p.Offset+size : p.Offset+size+9]; !bytes.Equal(gap, make([]byte, 9)) {
+					t.Errorf("packet %d: % x behind it", i, gap)
+				}
+			}
+		})
+	}
+}
+
+// TestIsochronousSinkTakesAnything, for it has no way to complain.
+func TestIsochronousSinkTakesAnything(t *testing.T) {
+	for _, s := range speeds {
+		t.Run(s.speed.String(), func(t *testing.T) {
+			h := plugIn(t, gadgetzero.Options{Speed: s.speed, Pattern: gadgetzero.Mod63})
+			h.setAlternate(1)
+			size := s.perInterval * s.isochronous
+			u := h.do(isochronousURB(gadgetzero.IsochronousOut, size, 5, 0))
+			if u.Status != usb.OK || u.Actual != 5*size {
+				t.Errorf("%d of %d bytes, %v", u.Actual, 5*size, u.Status)
+			}
+		})
+	}
+}
+
+// isochronousURB returns a URB for packets of the given size with gaps behind
+// them.
+func isochronousURB(endpoint uint8, size, packets, gap int) *usb.URB {
+	u := &usb.URB{Endpoint: endpoint, Buffer: make([]byte, packets*(size+gap)), Interval: 1}
+	for i := range packets {
+		u.Packets = append(u.Packets, usb.IsoPacket{Offset: i * (size + gap), Length: size})
+	}
+	return u
+}
+
 // TestSourceDoesNotEndATransfer: it has no short packets, so one that does not
 // fit is babble.
 func TestSourceDoesNotEndATransfer(t *testing.T) {
@@ -189,8 +242,8 @@ func TestZeroLengthWritesAreTaken(t *testing.T) {
 	}
 }
 
-// TestAlternateSettingsDecideWhichEndpointsExist: the interrupt endpoints are in
-// alternate setting 1 only.
+// TestAlternateSettingsDecideWhichEndpointsExist: those of interrupt and
+// isochronous transfers are in alternate setting 1 only.
 func TestAlternateSettingsDecideWhichEndpointsExist(t *testing.T) {
 	h := plugIn(t, gadgetzero.Options{Speed: usb.SpeedHigh})
 	for _, alternate := range []uint16{0, 1, 0} {
@@ -204,6 +257,9 @@ func TestAlternateSettingsDecideWhichEndpointsExist(t *testing.T) {
 		}
 		if u := h.read(gadgetzero.InterruptIn, 1024); u.Status != want {
 			t.Errorf("alternate setting %d, interrupt: %v, want %v", alternate, u.Status, want)
+		}
+		if u := h.do(isochronousURB(gadgetzero.IsochronousOut, 1024, 1, 0)); u.Status != want {
+			t.Errorf("alternate setting %d, isochronous: %v, want %v", alternate, u.Status, want)
 		}
 	}
 }

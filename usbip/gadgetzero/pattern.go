@@ -1,6 +1,11 @@
 package gadgetzero
 
-import "errors"
+import (
+	"errors"
+	"slices"
+
+	"usbhsm7/usbip/usb"
+)
 
 // Pattern is the data that sources send and sinks expect. Each packet has it
 // anew, so it does not matter where a transfer begins. It goes by the parameter
@@ -36,4 +41,14 @@ func (p Pattern) check(packet []byte) error {
 		}
 	}
 	return nil
+}
+
+// interval returns the function of an isochronous source: full packets in every
+// interval.
+func (p Pattern) interval(e usb.Endpoint) func(room int) []byte {
+	data := make([]byte, e.BytesPerInterval())
+	for packet := range slices.Chunk(data, int(e.MaxPacketSize)) {
+		p.fill(packet)
+	}
+	return func(room int) []byte { return data[:room] }
 }
