@@ -3,6 +3,8 @@
 SHELL    := /bin/bash
 BUILD    := build
 FUZZTIME ?= 30s
+SCHEDULES  ?= 20000
+FIRST_SEED ?= 0
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 TOOL     := go tool -modfile=.ci/tools.mod
@@ -64,6 +66,10 @@ fuzz: ## every fuzz target in turn, FUZZTIME=30s each
 .PHONY: fuzz-short
 fuzz-short:
 	scripts/fuzz 3s
+
+.PHONY: schedules
+schedules: ## random schedules of USB/IP server and client, SCHEDULES=20000 from FIRST_SEED=0
+	go test ./usbip/server -run TestSchedulesOfSeeds -count=1 -timeout 0 -schedules $(SCHEDULES) -first-seed $(FIRST_SEED)
 
 .PHONY: rehearsal
 rehearsal: ## power-cut and corruption sweeps over a whole device (not built yet)

@@ -45,6 +45,12 @@ func (j *Judge) Submit(s proto.Submit, packets []usb.IsoPacket) {
 // Unlink notes a request of the host.
 func (j *Judge) Unlink(u proto.Unlink) { j.unlinks[u.Seq] = u.Victim }
 
+// Answered reports whether every request has its answer.
+func (j *Judge) Answered() bool { return len(j.submits)+len(j.unlinks) == 0 }
+
+// Breaches returns what the server did wrong so far, in order.
+func (j *Judge) Breaches() []*Breach { return j.breaches }
+
 // waiting returns how many requests have no answer yet.
 func (j *Judge) waiting() (submits, unlinks int) { return len(j.submits), len(j.unlinks) }
 

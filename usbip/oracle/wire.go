@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"slices"
 	"sync"
@@ -18,8 +19,8 @@ const secondUnlink = 1 << 31
 type Wire struct {
 	net.Conn
 
-	sending sync.Mutex // held while the host sends; before mu
-	out     splitter
+	sending chan struct{} // holds a token while the host sends; taken before mu
+	out     splitter      // used by whoever sends
 
 	mu        sync.Mutex
 	judge     *Judge
@@ -35,7 +36,10 @@ type Wire struct {
 func NewWire(conn net.Conn) *Wire {
 	running := make(chan struct{})
 	close(running)
-	return &Wire{Conn: conn, judge: NewJudge(), handshake: importedSize, out: newSplitter(), running: running}
+	return &Wire{
+		Conn: conn, judge: NewJudge(), handshake: importedSize, running: running,
+		sending: make(chan struct{}, 1), out: newSplitter(),
+	}
 }
 
 // Read implements net.Conn.
@@ -54,7 +58,7 @@ func (w *Wire) Read(p []byte) (int, error) {
 		answers[i].Data = bytes.Clone(answers[i].Data)
 	}
 	w.answers = append(w.answers, answers...)
-	if err != nil {
+	if err == io.EOF {
 		w.judge.End()
 	}
 	return n, err
@@ -62,8 +66,8 @@ func (w *Wire) Read(p []byte) (int, error) {
 
 // Write implements net.Conn.
 func (w *Wire) Write(p []byte) (int, error) {
-	w.sending.Lock()
-	defer w.sending.Unlock()
+	w.sending <- struct{}{}
+	defer func() { <-w.sending }()
 	opening, messages := w.out.push(p)
 	if len(opening) > 0 {
 		if _, err := w.Conn.Write(opening); err != nil {
@@ -103,7 +107,7 @@ func (w *Wire) order(messages [][]byte) [][]byte {
 			continue
 		case err == nil && w.twice:
 			unlink.Seq |= secondUnlink
-			m = unlink.Append(slices.Clip(m))
+			list = append(list, unlink.Append(nil))
 		}
 		list = append(list, m)
 	}
@@ -120,8 +124,8 @@ func (w *Wire) Hold() {
 
 // Release sends what Hold kept back. The error is that of the connection.
 func (w *Wire) Release() error {
-	w.sending.Lock()
-	defer w.sending.Unlock()
+	w.sending <- struct{}{}
+	defer func() { <-w.sending }()
 	w.mu.Lock()
 	held := w.held
 	w.held, w.holding = nil, false

@@ -3,22 +3,16 @@ package server_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
-	"net"
 	"sync"
 	"testing"
 	"time"
 
-	"usbhsm7/usbip/client"
+	"usbhsm7/usbip/oracle"
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
 )
-
-func listen() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
-
-func isDisconnect(err error) bool { return errors.Is(err, client.ErrDisconnected) }
 
 // FuzzSession feeds a whole connection with arbitrary bytes, from the handshake
 // on. Whatever they are, the server answers nothing that a host may not expect,
@@ -65,53 +59,41 @@ func checkAnswers(t *testing.T, input, answers []byte) {
 	if !imported || len(answers) < proto.OpSize+proto.DeviceSize {
 		return
 	}
-	requests := bytes.NewReader(input[proto.OpSize+proto.BusIDSize:])
-	v := &vhci{submits: map[uint32]uint8{}, lengths: map[uint32]int{}, packets: map[uint32]int32{}, unlinks: map[uint32]uint32{}}
-	ambiguous := v.expect(requests)
-	replies := bytes.NewReader(answers[proto.OpSize+proto.DeviceSize:])
-	for !ambiguous && replies.Len() > 0 {
-		err := v.reply(replies)
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return // cut off by the end of the connection
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	judge := oracle.NewJudge()
+	if ambiguous := expect(judge, input[proto.OpSize+proto.BusIDSize:]); ambiguous {
+		return
+	}
+	if _, err := judge.Replies(answers[proto.OpSize+proto.DeviceSize:]); err != nil {
+		t.Fatal(err)
+	}
+	if breaches := judge.Breaches(); len(breaches) > 0 {
+		t.Fatal(breaches[0])
 	}
 }
 
 // expect notes what a stream of requests demands, as far as it is well formed.
 // It reports whether a sequence number is used twice, which makes the answers
 // ambiguous.
-func (v *vhci) expect(r io.Reader) (ambiguous bool) {
-	var h proto.Header
+func expect(judge *oracle.Judge, stream []byte) (ambiguous bool) {
 	used := map[uint32]bool{}
-	for {
-		if _, err := io.ReadFull(r, h[:]); err != nil {
-			return false
-		}
+	for len(stream) >= proto.HeaderSize {
+		h := (*proto.Header)(stream)
 		if used[h.Seq()] {
 			return true
 		}
 		used[h.Seq()] = true
-		if u, err := proto.ParseUnlink(&h); err == nil {
-			v.unlinks[u.Seq] = u.Victim
-			continue
-		}
-		s, err := proto.ParseSubmit(&h)
-		if err != nil {
+		size := proto.HeaderSize
+		s, err := proto.ParseSubmit(h)
+		if err == nil {
+			size += s.Payload()
+		} else if h.Command() != proto.CmdUnlink {
 			return false
 		}
-		endpoint := uint8(0)
-		if s.In {
-			endpoint = usb.DirIn
-		}
-		v.submits[s.Seq], v.lengths[s.Seq] = endpoint, int(s.Length)
-		if s.Iso() {
-			v.packets[s.Seq] = s.Packets
-		}
-		if _, err := io.CopyN(io.Discard, r, int64(s.Payload())); err != nil {
+		if size > len(stream) {
 			return false
 		}
+		judge.Request(stream[:size])
+		stream = stream[size:]
 	}
+	return false
 }

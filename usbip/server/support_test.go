@@ -158,9 +158,14 @@ func importRaw(t testing.TB, addr string) *raw {
 	t.Helper()
 	r := dialRaw(t, addr)
 	r.importDevice()
-	r.send(submit(1000, 0, usb.Setup{Request: usb.SetConfiguration, Value: 1}, 0))
-	r.wantResult(1000, usb.OK, nil)
+	r.configure()
 	return r
+}
+
+func (r *raw) configure() {
+	r.t.Helper()
+	r.send(submit(1<<30, 0, usb.Setup{Request: usb.SetConfiguration, Value: 1}, 0))
+	r.wantResult(1<<30, usb.OK, nil)
 }
 
 func (r *raw) importDevice() proto.Device { return r.importAs(busID) }
