@@ -106,6 +106,9 @@ func (d *Device) Out(address uint8) *OutEndpoint {
 	return nil
 }
 
+// Descriptors returns what NewDevice was given. It must not be changed.
+func (d *Device) Descriptors() Descriptors { return d.descriptors }
+
 // Identity implements Port.
 func (d *Device) Identity() Identity {
 	d.mu.Lock()

@@ -1,0 +1,33 @@
+package fault
+
+// Faults of replies: what a server must never do. A Linux host drops the device,
+// or its kernel comes to harm; they exist to show that our own client notices.
+// Only Import plays them.
+
+// Reply is a fault of the reply to a SUBMIT.
+type Reply uint8
+
+// Faults of replies.
+const (
+	Lose           Reply = iota // it does not come; an UNLINK is told that it did
+	Duplicate                   // it comes twice
+	WrongNumber                 // it has the number of no SUBMIT
+	Overlong                    // to an IN transfer: more data than was asked for
+	OutPayload                  // to an OUT transfer: it carries data
+	NegativeLength              // it says that fewer than no bytes moved
+	PositiveStatus              // it has a status that is no error number
+	FalsePackets                // it claims isochronous packets that nobody asked for
+	UnknownMessage              // it is a message that does not exist
+	Truncate                    // it breaks off, and the connection with it
+)
+
+var replyNames = [...]string{
+	Lose: "lose", Duplicate: "duplicate", WrongNumber: "wrong-number", Overlong: "overlong", OutPayload: "out-payload",
+	NegativeLength: "negative-length", PositiveStatus: "positive-status", FalsePackets: "false-packets",
+	UnknownMessage: "unknown-message", Truncate: "truncate",
+}
+
+// String returns the fault as a script spells it.
+func (f Reply) String() string { return replyNames[f] }
+
+func (Reply) place() place { return onReplies }
