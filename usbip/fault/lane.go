@@ -65,6 +65,9 @@ func (p *Port) enter(u *usb.URB, plan plan) {
 		t.returned = func(*usb.URB) { p.returned(t) }
 		t.ready = func(*usb.URB) { p.ready(t) }
 	}
+	if status := u.Prepare(); status != usb.OK {
+		plan = refused(status)
+	}
 	t.host, t.urb, t.lane, t.plan = u, *u, p.laneOf(u), plan
 	t.stage, t.due, t.giveUp = waiting, time.Time{}, time.Time{}
 	t.urb.Done = t.returned
@@ -208,12 +211,22 @@ func (p *Port) returned(t *transfer) {
 		actual = t.plan.cut
 	}
 	if u.In() && t.plan.flip.Bits > 0 {
-		t.plan.flip.flip(u.Buffer[:actual], t.plan.seed)
+		t.plan.flip.flip(arrived(u, actual), t.plan.seed)
 	}
+	u.StartFrame = t.urb.StartFrame
 	clear(t.damaged) // it may have held a secret
 	p.back(t, actual, status, time.Now())
 	p.step()
 	p.run()
+}
+
+// arrived returns the part of an IN buffer that has data. That of an isochronous
+// URB may have gaps.
+func arrived(u *usb.URB, actual int) []byte {
+	if u.Packets != nil {
+		return u.Buffer
+	}
+	return u.Buffer[:actual]
 }
 
 // back takes the result of t, which has left the device.

@@ -32,6 +32,9 @@ const forever time.Duration = 1<<63 - 1
 // undisturbed is the plan of a transfer that no rule fires for.
 var undisturbed = plan{whole: true, cut: -1}
 
+// refused is the plan of a transfer that no device gets.
+func refused(status usb.Status) plan { return plan{turn: true, cut: -1, status: status} }
+
 // planner is a Fault between server and device.
 type planner interface {
 	plan(p *plan, i *transferInfo, r *rand.Rand)

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -110,6 +111,14 @@ func newConn(c net.Conn, f *flow, i *Injector, a *rules, number uint64) *conn {
 
 // NetConn returns the connection below, for its options.
 func (c *conn) NetConn() net.Conn { return c.Conn }
+
+// HandshakeContext does the handshake of a TLS connection below, if it is one.
+func (c *conn) HandshakeContext(ctx context.Context) error {
+	if secure, ok := c.Conn.(interface{ HandshakeContext(context.Context) error }); ok {
+		return secure.HandshakeContext(ctx)
+	}
+	return nil
+}
 
 // off reports whether the faults are over.
 func (c *conn) off() bool { return c.injector.rules.Load() != c.rules }

@@ -59,6 +59,7 @@ func newCommand() *cobra.Command {
 	flags.BoolVar(&o.insecure, "insecure", false, "allow --listen without TLS on an address that other machines reach: whoever reaches it can use the device")
 	tlsFlags(flags, &o.tls)
 	flags.StringVar(&o.control, "control", "", "path of the control socket, for hsm7 sim (default control.sock in the state directory; none for --ephemeral)")
+	flags.StringVar(&o.faults, "fault", "", "file with a fault script, in force from the start; hsm7 sim fault changes it (docs/faults.md)")
 	flags.StringVar(&o.busID, "bus-id", "1-1", "bus ID to export the device as")
 	flags.StringVar(&o.ids, "usb-id", "1209:0001", "idVendor:idProduct, hexadecimal")
 	flags.StringVar(&o.serial, "serial", "", "serial number of a new device (default random)")

@@ -38,5 +38,7 @@ func (u *unit) serveControl(ctx context.Context, listener net.Listener) error {
 		<-ctx.Done()
 		return nil
 	}
-	return control.NewServer(u).Serve(ctx, listener)
+	server := control.NewServer(u)
+	u.handleFaults(server)
+	return server.Serve(ctx, listener)
 }

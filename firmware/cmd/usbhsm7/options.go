@@ -22,6 +22,7 @@ type options struct {
 	insecure  bool
 	tls       socket.Identity
 	control   string
+	faults    string
 	busID     string
 	ids       string
 	serial    string

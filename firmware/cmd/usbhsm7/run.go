@@ -69,7 +69,7 @@ func serve(ctx context.Context, o options, u *unit) error {
 	if err := announce(o.readyFD, state); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	err = u.server.Serve(ctx, listener)
+	err = u.server.Serve(ctx, u.faults.Listener(listener))
 	cancel()
 	u.log.Info().Msg("power off")
 	return errors.Join(err, <-failed)

@@ -14,6 +14,7 @@ import (
 	"usbhsm7/firmware/control"
 	"usbhsm7/firmware/device"
 	"usbhsm7/firmware/flash"
+	"usbhsm7/usbip/fault"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
 )
@@ -24,11 +25,13 @@ type unit struct {
 	log     zerolog.Logger
 	server  *server.Server
 	open    func() (flash.Device, error)
+	faults  *fault.Injector
 	address string // of the USB/IP server
 	control string // path of the control socket
 
 	mu     sync.Mutex
 	device *device.Device // nil = off
+	faulty *fault.Port    // of device
 	last   control.Status // identity, as of the last time that it was on
 }
 
@@ -46,8 +49,10 @@ func newUnit(o options, log zerolog.Logger) (*unit, error) {
 		}
 		u.open = func() (flash.Device, error) { return memory, nil }
 	}
-	u.server = server.New(server.Options{Logger: slog.New(zerolog.NewSlogHandler(log))})
-	return u, nil
+	logger := slog.New(zerolog.NewSlogHandler(log))
+	u.server = server.New(server.Options{Logger: logger})
+	u.faults = fault.New(fault.Options{Logger: logger, Commands: device.MatchCommand})
+	return u, u.loadFaults(o.faults)
 }
 
 // PowerOn implements control.Unit.
@@ -62,6 +67,7 @@ func (u *unit) PowerOn(context.Context) error {
 		return err
 	}
 	if err := u.server.Export(u.options.busID, u.port(d)); err != nil {
+		u.faulty.Close()
 		return errors.Join(fmt.Errorf("%w: --bus-id %s: %w", errUsage, u.options.busID, err), d.Close())
 	}
 	u.device = d
@@ -90,7 +96,8 @@ func (u *unit) start() (*device.Device, error) {
 
 // port returns the device with all that stands between it and its connector.
 func (u *unit) port(d *device.Device) usb.Port {
-	return d.USB()
+	u.faulty = u.faults.Port(d.USB())
+	return u.faulty
 }
 
 // PowerOff implements control.Unit.
@@ -103,6 +110,7 @@ func (u *unit) PowerOff(context.Context) error {
 	d := u.device
 	u.device = nil
 	u.server.Unexport(u.options.busID)
+	u.faulty.Close()
 	return d.Close()
 }
 

@@ -19,11 +19,12 @@ func (a *app) simCommand() *cobra.Command {
 		}
 		return control.NewClient(path), nil
 	}
-	cmd := group("device", "sim", "Handle a simulated device: its power switch",
+	cmd := group("device", "sim", "Handle a simulated device: its power switch, and what goes wrong on its cable",
 		a.simCall(simulator, "status", "Tell what is simulated and where", (*control.Client).Status),
 		a.simCall(simulator, "power-on", "Switch the device on", (*control.Client).PowerOn),
 		a.simCall(simulator, "power-off", "Switch the device off, as if the cable was pulled", (*control.Client).PowerOff),
 		a.simCall(simulator, "power-cycle", "Switch the device off and on again", powerCycle),
+		a.faultCommand(simulator),
 	)
 	cmd.Example = "  export HSM7_CONTROL=./hsm/control.sock\n  hsm7 sim status\n  hsm7 sim power-cycle"
 	cmd.PersistentFlags().StringVar(&path, "control", environment("HSM7_CONTROL", ""), "path of the simulator's control socket; also HSM7_CONTROL")
