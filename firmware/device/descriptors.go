@@ -20,29 +20,37 @@ const (
 	endpointEvent = 0x82 // interrupt: events
 )
 
-// eventInterval is bInterval of the interrupt endpoint at high speed: a period
-// of 2^(4-1) microframes, 1 ms (USB 2.0, section 9.6.6).
-const eventInterval = 4
+// endpoints describes the endpoints at a speed. An event is due within 1 ms at
+// each: bInterval counts frames at full speed, and means 2^(n-1) microframes
+// above (USB 2.0, section 9.6.6). One packet holds an event, except at full speed.
+func endpoints(speed usb.Speed) []usb.Endpoint {
+	bulk := usb.Endpoint{Type: usb.Bulk, MaxPacketSize: 512}
+	event := usb.Endpoint{Address: endpointEvent, Type: usb.Interrupt, MaxPacketSize: frame.MaxEvent, Interval: 4}
+	switch speed {
+	case usb.SpeedFull:
+		bulk.MaxPacketSize, event.MaxPacketSize, event.Interval = 64, 64, 1
+	case usb.SpeedSuper:
+		bulk.MaxPacketSize, bulk.MaxBurst = 1024, 15
+	}
+	out, in := bulk, bulk
+	out.Address, in.Address = endpointOut, endpointIn
+	return []usb.Endpoint{out, in, event}
+}
 
 // deviceRelease is bcdDevice: the version of the USB function.
 const deviceRelease = 0x0100
 
 // descriptors describes the device to a host: one vendor-class interface, and
 // the Microsoft OS 2.0 set that binds WinUSB without a driver package.
-func descriptors(vendor, product uint16, serial string) usb.Descriptors {
+func descriptors(c Config, serial string) usb.Descriptors {
 	return usb.Descriptors{
-		Speed:  usb.SpeedHigh,
-		Vendor: vendor, Product: product, Release: deviceRelease,
+		Speed:  c.Speed,
+		Vendor: c.Vendor, Product: c.Product, Release: deviceRelease,
 		Manufacturer: "usbhsm7 project", ProductName: "USB HSM 7 simulator", Serial: serial,
 		Configurations: []usb.Configuration{{
 			Value: 1, SelfPowered: true, MaxPower: 500,
 			Interfaces: []usb.Interface{{
-				Class: 0xFF, Name: "HSM commands",
-				Endpoints: []usb.Endpoint{
-					{Address: endpointOut, Type: usb.Bulk, MaxPacketSize: 512},
-					{Address: endpointIn, Type: usb.Bulk, MaxPacketSize: 512},
-					{Address: endpointEvent, Type: usb.Interrupt, MaxPacketSize: frame.MaxEvent, Interval: eventInterval},
-				},
+				Class: 0xFF, Name: "HSM commands", Endpoints: endpoints(c.Speed),
 			}},
 		}},
 		Microsoft: &usb.MicrosoftOS{

@@ -38,6 +38,7 @@ type Config struct {
 	Flash   flash.Device     // Close closes it
 	Vendor  uint16           // idVendor; 0 means DefaultVendor
 	Product uint16           // idProduct; 0 means DefaultProduct
+	Speed   usb.Speed        // full, high or super; 0 means high
 	Serial  string           // of a device that is new; 1 to 16 letters or digits; empty means a random number
 	Logger  zerolog.Logger   // the zero Logger is silent
 	Clock   func() time.Time // nil means time.Now
@@ -82,7 +83,7 @@ func New(c Config) (*Device, error) {
 		return nil, fmt.Errorf("start the HSM: %w", err)
 	}
 	_, serial, _ := d.core.Identity()
-	d.usb, err = usb.NewDevice(descriptors(c.Vendor, c.Product, serial), nil)
+	d.usb, err = usb.NewDevice(descriptors(c, serial), nil)
 	if err != nil {
 		return nil, fmt.Errorf("describe the USB device: %w", err)
 	}
@@ -96,6 +97,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Product == 0 {
 		c.Product = DefaultProduct
+	}
+	if c.Speed == usb.SpeedUnknown {
+		c.Speed = usb.SpeedHigh
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now

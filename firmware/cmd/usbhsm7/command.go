@@ -62,6 +62,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.faults, "fault", "", "file with a fault script, in force from the start; hsm7 sim fault changes it (docs/faults.md)")
 	flags.StringVar(&o.busID, "bus-id", "1-1", "bus ID to export the device as")
 	flags.StringVar(&o.ids, "usb-id", "1209:0001", "idVendor:idProduct, hexadecimal")
+	flags.StringVar(&o.speed, "speed", "high", "speed of the USB connection: full, high or super")
 	flags.StringVar(&o.serial, "serial", "", "serial number of a new device (default random)")
 	flags.IntVar(&o.readyFD, "ready-fd", -1, "file descriptor that gets one line of JSON when the device is ready")
 	flags.StringVar(&o.logFormat, "log-format", "console", "console (or text), json or none")
@@ -93,6 +94,9 @@ func (o options) check() error {
 		return errors.New("give either --state-dir DIR or --ephemeral")
 	}
 	if _, _, err := o.usbID(); err != nil {
+		return err
+	}
+	if _, err := o.usbSpeed(); err != nil {
 		return err
 	}
 	if _, err := o.logger(nil); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"usbhsm7/firmware/control"
 	"usbhsm7/usbip/client"
+	"usbhsm7/usbip/usb"
 )
 
 // patience bounds the life of each process; nothing takes nearly as long.
@@ -97,6 +98,20 @@ func TestReadyMeansThatTheDeviceIsListed(t *testing.T) {
 	}
 	if status := p.stop(t); status != 0 {
 		t.Errorf("exit status %d after SIGTERM\n%s", status, p.stderr.String())
+	}
+}
+
+func TestSpeedOfTheConnectionIsChosen(t *testing.T) {
+	for want, flags := range map[usb.Speed][]string{
+		usb.SpeedFull:  {"--speed", "full"},
+		usb.SpeedHigh:  nil,
+		usb.SpeedSuper: {"--speed", "super"},
+	} {
+		p := start(t, append(flags, "--ephemeral")...)
+		devices, err := client.List(t.Context(), p.ready.Listen)
+		if err != nil || len(devices) != 1 || devices[0].Speed != want {
+			t.Errorf("%v: devices %+v, %v", want, devices, err)
+		}
 	}
 }
 
@@ -249,6 +264,7 @@ func TestWrongUseExitsWith2AndSaysWhy(t *testing.T) {
 		{"unknown flag", []string{"--frobnicate"}, "frobnicate"},
 		{"argument", []string{"--ephemeral", "extra"}, "extra"},
 		{"USB identity", []string{"--ephemeral", "--usb-id", "1209"}, "1209:0001"},
+		{"speed", []string{"--ephemeral", "--speed", "low"}, "full, high or super"},
 		{"log format", []string{"--ephemeral", "--log-format", "xml"}, "console"},
 		{"log level", []string{"--ephemeral", "--log-level", "loud"}, "debug"},
 		{"open address", []string{"--ephemeral", "--listen", "0.0.0.0:0"}, "--insecure"},

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"usbhsm7/usbip/socket"
+	"usbhsm7/usbip/usb"
 )
 
 // options are the flags of the command.
@@ -25,6 +26,7 @@ type options struct {
 	faults    string
 	busID     string
 	ids       string
+	speed     string
 	serial    string
 	readyFD   int
 	logFormat string
@@ -40,6 +42,16 @@ func (o options) usbID() (vendor, product uint16, err error) {
 		return 0, 0, fmt.Errorf("--usb-id %q is not like 1209:0001", o.ids)
 	}
 	return uint16(vendor64), uint16(product64), nil
+}
+
+// usbSpeed reads --speed.
+func (o options) usbSpeed() (usb.Speed, error) {
+	for _, speed := range []usb.Speed{usb.SpeedFull, usb.SpeedHigh, usb.SpeedSuper} {
+		if o.speed == speed.String() {
+			return speed, nil
+		}
+	}
+	return 0, fmt.Errorf("--speed %q is not full, high or super", o.speed)
 }
 
 // serialNumber is what a device can bear: it goes into a USB string and is

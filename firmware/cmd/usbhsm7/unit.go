@@ -81,12 +81,13 @@ func (u *unit) start() (*device.Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the flash: %w", err)
 	}
-	vendor, product, err := u.options.usbID()
-	if err != nil {
+	vendor, product, idErr := u.options.usbID()
+	speed, speedErr := u.options.usbSpeed()
+	if err := errors.Join(idErr, speedErr); err != nil {
 		return nil, errors.Join(err, image.Close())
 	}
 	d, err := device.New(device.Config{
-		Flash: image, Vendor: vendor, Product: product, Serial: u.options.serial, Logger: u.log,
+		Flash: image, Vendor: vendor, Product: product, Speed: speed, Serial: u.options.serial, Logger: u.log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, image.Close())

@@ -13,12 +13,12 @@ import (
 	"usbhsm7/hostdrv/transport"
 )
 
-// lengths sends transfers around the sizes of a packet and of the longest
-// transfer. An echo comes back in a transfer of the same length; what is too
+// lengths sends transfers around the sizes of a packet, at each speed, and of the
+// longest transfer. An echo comes back in a transfer of the same length; what is too
 // short for a frame is answered as garbage, and nothing as nothing.
 func lengths(t *testing.T, goal Target) {
 	c := begin(t, open(t, goal))
-	for _, size := range []int{511, 512, 513, 1023, 1024, 1025, frame.MaxTransfer - 1, frame.MaxTransfer} {
+	for _, size := range []int{319, 320, 321, 511, 512, 513, 1023, 1024, 1025, frame.MaxTransfer - 1, frame.MaxTransfer} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			sent := c.echo(size)
 			c.write(sent)

@@ -36,11 +36,17 @@ func serve(t testing.TB) (*usb.Device, *usbip.Bus) {
 // serveOn is serve on an address, with TLS if there are configs.
 func serveOn(t testing.TB, address string, ours, theirs *tls.Config) (*usb.Device, *usbip.Bus) {
 	t.Helper()
+	return serveAt(t, usb.SpeedHigh, address, ours, theirs)
+}
+
+// serveAt is serveOn at a speed of the connection.
+func serveAt(t testing.TB, speed usb.Speed, address string, ours, theirs *tls.Config) (*usb.Device, *usbip.Bus) {
+	t.Helper()
 	image, err := flash.NewMemory(flash.DefaultGeometry())
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := device.New(device.Config{Flash: image, Serial: serial})
+	d, err := device.New(device.Config{Flash: image, Serial: serial, Speed: speed})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +84,18 @@ func TestConformanceOverAUnixSocket(t *testing.T) {
 		port, bus := serveOn(t, "unix:"+filepath.Join(t.TempDir(), "s"), nil, nil)
 		return target(port, bus)
 	})
+}
+
+// At another speed packets have another size, so other transfers end with a
+// zero-length packet, and at full speed an event takes several packets.
+func TestConformanceAtOtherSpeeds(t *testing.T) {
+	for _, speed := range []usb.Speed{usb.SpeedFull, usb.SpeedSuper} {
+		t.Run(speed.String(), func(t *testing.T) {
+			transporttest.Run(t, func(t *testing.T) transporttest.Target {
+				return target(serveAt(t, speed, "127.0.0.1:0", nil, nil))
+			})
+		})
+	}
 }
 
 func target(port *usb.Device, bus *usbip.Bus) transporttest.Target {
