@@ -118,10 +118,10 @@ func limitsTable() string {
 func commandsTable() string {
 	var rows []string
 	for _, row := range command.Rows {
-		rows = append(rows, fmt.Sprintf("`0x%04X` | [`%s`](#%s) | %s | %s | %s",
-			uint32(row.Code), row.Name, row.Name, needs[row.Need], who(row.Roles), yes(row.Write)))
+		rows = append(rows, fmt.Sprintf("`0x%04X` | [`%s`](#%s) | %s | %s | %s | %s",
+			uint32(row.Code), row.Name, row.Name, needs[row.Need], who(row.Roles), yes(row.Write), open(row.Open())))
 	}
-	return table("code | command | needs | role | writes", rows)
+	return table("code | command | needs | role | writes | open", rows)
 }
 
 var needs = map[command.Need]string{
@@ -141,6 +141,18 @@ func who(set command.RoleSet) string {
 		if set.Has(role) {
 			names = append(names, role.String())
 		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// open names the payloads that a recording may show.
+func open(o command.Open) string {
+	var names []string
+	if o&command.OpenRequest != 0 {
+		names = append(names, "request")
+	}
+	if o&command.OpenResponse != 0 {
+		names = append(names, "response")
 	}
 	return strings.Join(names, ", ")
 }

@@ -60,6 +60,8 @@ func newCommand() *cobra.Command {
 	tlsFlags(flags, &o.tls)
 	flags.StringVar(&o.control, "control", "", "path of the control socket, for hsm7 sim (default control.sock in the state directory; none for --ephemeral)")
 	flags.StringVar(&o.faults, "fault", "", "file with a fault script, in force from the start; hsm7 sim fault changes it (docs/faults.md)")
+	flags.StringVar(&o.capture, "capture", "", "record everything on the bus in this pcapng file, secrets blanked; hsm7 capture does so while the device runs")
+	flags.BoolVar(&o.secrets, "capture-with-secrets", false, "leave passwords, data and keys in the --capture file as they are")
 	flags.StringVar(&o.busID, "bus-id", "1-1", "bus ID to export the device as")
 	flags.StringVar(&o.ids, "usb-id", "1209:0001", "idVendor:idProduct, hexadecimal")
 	flags.StringVar(&o.speed, "speed", "high", "speed of the USB connection: full, high or super")

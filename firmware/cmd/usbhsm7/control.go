@@ -40,5 +40,6 @@ func (u *unit) serveControl(ctx context.Context, listener net.Listener) error {
 	}
 	server := control.NewServer(u)
 	u.handleFaults(server)
+	server.Handle("GET /capture", u.streamCapture)
 	return server.Serve(ctx, listener)
 }

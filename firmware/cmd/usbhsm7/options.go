@@ -24,6 +24,8 @@ type options struct {
 	tls       socket.Identity
 	control   string
 	faults    string
+	capture   string
+	secrets   bool
 	busID     string
 	ids       string
 	speed     string

@@ -36,6 +36,11 @@ func run(ctx context.Context, o options, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	stop, err := u.captureFile()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	if err := u.PowerOn(ctx); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"usbhsm7/firmware/control"
 	"usbhsm7/firmware/device"
 	"usbhsm7/firmware/flash"
+	"usbhsm7/usbip/capture"
 	"usbhsm7/usbip/fault"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
@@ -28,6 +29,7 @@ type unit struct {
 	faults  *fault.Injector
 	address string // of the USB/IP server
 	control string // path of the control socket
+	tap     *capture.Tap
 
 	mu     sync.Mutex
 	device *device.Device // nil = off
@@ -39,7 +41,7 @@ var _ control.Unit = (*unit)(nil)
 
 // newUnit returns a unit that is switched off.
 func newUnit(o options, log zerolog.Logger) (*unit, error) {
-	u := &unit{options: o, log: log, open: func() (flash.Device, error) {
+	u := &unit{options: o, log: log, tap: capture.NewTap(), open: func() (flash.Device, error) {
 		return flash.OpenFile(filepath.Join(o.stateDir, "flash.bin"), flash.DefaultGeometry())
 	}}
 	if o.ephemeral {
@@ -98,7 +100,7 @@ func (u *unit) start() (*device.Device, error) {
 // port returns the device with all that stands between it and its connector.
 func (u *unit) port(d *device.Device) usb.Port {
 	u.faulty = u.faults.Port(d.USB())
-	return u.faulty
+	return u.tap.Port(u.faulty, capture.Place{Bus: 1, Device: 1, Type: d.USB().TransferType})
 }
 
 // PowerOff implements control.Unit.

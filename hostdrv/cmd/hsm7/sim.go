@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"usbhsm7/firmware/control"
 )
@@ -13,12 +14,7 @@ import (
 // simCommand holds what a person's hands would do to a physical unit.
 func (a *app) simCommand() *cobra.Command {
 	var path string
-	simulator := func() (*control.Client, error) {
-		if path == "" {
-			return nil, usagef("which simulator? give the path of its control socket with --control or HSM7_CONTROL; usbhsm7 --state-dir DIR makes DIR/control.sock")
-		}
-		return control.NewClient(path), nil
-	}
+	simulator := func() (*control.Client, error) { return simulatorAt(path) }
 	cmd := group("device", "sim", "Handle a simulated device: its power switch, and what goes wrong on its cable",
 		a.simCall(simulator, "status", "Tell what is simulated and where", (*control.Client).Status),
 		a.simCall(simulator, "power-on", "Switch the device on", (*control.Client).PowerOn),
@@ -27,8 +23,20 @@ func (a *app) simCommand() *cobra.Command {
 		a.faultCommand(simulator),
 	)
 	cmd.Example = "  export HSM7_CONTROL=./hsm/control.sock\n  hsm7 sim status\n  hsm7 sim power-cycle"
-	cmd.PersistentFlags().StringVar(&path, "control", environment("HSM7_CONTROL", ""), "path of the simulator's control socket; also HSM7_CONTROL")
+	controlFlag(cmd.PersistentFlags(), &path)
 	return cmd
+}
+
+func controlFlag(flags *pflag.FlagSet, path *string) {
+	flags.StringVar(path, "control", environment("HSM7_CONTROL", ""), "path of the simulator's control socket; also HSM7_CONTROL")
+}
+
+// simulatorAt returns a client of the simulator whose control socket is at path.
+func simulatorAt(path string) (*control.Client, error) {
+	if path == "" {
+		return nil, usagef("which simulator? give the path of its control socket with --control or HSM7_CONTROL; usbhsm7 --state-dir DIR makes DIR/control.sock")
+	}
+	return control.NewClient(path), nil
 }
 
 func powerCycle(c *control.Client, ctx context.Context) (control.Status, error) {
