@@ -37,7 +37,7 @@ func idleProcessor(p plan) (float64, error) {
 	}
 	runtime.GC()
 	before, start := processorTime(), time.Now()
-	time.Sleep(2 * p.slice)
+	time.Sleep(max(2*p.slice, time.Second))
 	used, elapsed := processorTime()-before, time.Since(start)
 	return 100 * used.Seconds() / elapsed.Seconds(), nil
 }

@@ -64,3 +64,23 @@ func (u usbtests) describe(ctx context.Context, t *testing.T, b *bench) string {
 	want(t, b.lsusb(ctx, t, fmt.Sprintf("%04x:%04x", gadgetzero.Vendor, gadgetzero.Product)), fields...)
 	return fmt.Sprintf("%d fields as expected", len(fields))
 }
+
+// superDescriptors has lsusb read the HSM at SuperSpeed, and a program talk to it.
+func superDescriptors(ctx context.Context, t *testing.T, b *bench) string {
+	s := plugInAt(t, usb.SpeedSuper)
+	s.attach(ctx, t, b)
+	b.awaitDevice(ctx, t)
+	_, shown := b.port(ctx, t)
+	want(t, shown, `at Super Speed\(5000Mbps\)`)
+	fields := []string{
+		`bcdUSB 3\.20`, `bMaxPacketSize0 9`, `idVendor 0x1209`, `idProduct 0x0001`, `iSerial [1-9] ` + serial,
+		endpoint("EP 1 OUT", "Bulk", "0x0400 1x 1024 bytes bInterval 0 bMaxBurst 15"),
+		endpoint("EP 1 IN", "Bulk", "0x0400 1x 1024 bytes bInterval 0 bMaxBurst 15"),
+		endpoint("EP 2 IN", "Interrupt", "0x0200 1x 512 bytes bInterval 4 bMaxBurst 0"),
+		`PlatformCapabilityUUID \{d8dd60df-4589-4cc7-9cd2-659d9e648a9f\}`,
+		`USB 2\.0 Extension Device Capability:`, `SuperSpeed USB Device Capability:`,
+	}
+	want(t, b.lsusb(ctx, t, "1209:0001"), fields...)
+	said := b.run(ctx, t, examplePath).Stdout
+	return fmt.Sprintf("%d fields as expected; the program in C: %s", len(fields), strings.TrimSpace(said))
+}

@@ -32,6 +32,7 @@ var checks = []check{
 	{"usbip list shows the device", stockList},
 	{"usbip attaches it, shows the port and detaches it", stockAttach},
 	{"lsusb reads every descriptor", stockDescriptors},
+	{"lsusb reads every descriptor at SuperSpeed", superDescriptors},
 	{"Windows finds its descriptors", microsoftDescriptors},
 	{"usbip attaches it again and again", stockAgain},
 	{"a second import is refused as busy", stockBusy},

@@ -36,11 +36,17 @@ type simulator struct {
 // then the guest has let go of it, or sees it unplugged.
 func plugIn(t *testing.T) *simulator {
 	t.Helper()
+	return plugInAt(t, usb.SpeedHigh)
+}
+
+// plugInAt is plugIn at any speed.
+func plugInAt(t *testing.T, speed usb.Speed) *simulator {
+	t.Helper()
 	image, err := flash.NewMemory(flash.DefaultGeometry())
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := device.New(device.Config{Flash: image, Serial: serial})
+	d, err := device.New(device.Config{Flash: image, Speed: speed, Serial: serial})
 	if err != nil {
 		t.Fatal(err)
 	}

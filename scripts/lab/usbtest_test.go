@@ -31,7 +31,8 @@ var usbtestChecks = []check{
 	{"usbtest at SuperSpeed: every transfer type, patterned data", usbtests{usb.SpeedSuper, 1}.check},
 	{"usbtest 24 at high speed: URBs are unlinked from thousands of queues", usbtests{usb.SpeedHigh, 0}.storm},
 	{"usbtest 24 at SuperSpeed: URBs are unlinked from thousands of queues", usbtests{usb.SpeedSuper, 0}.storm},
-	{"usbtest on the HSM: control requests", hsmControl},
+	{"usbtest on the HSM at high speed: control requests", usbtests{usb.SpeedHigh, 0}.hsm},
+	{"usbtest on the HSM at SuperSpeed: control requests", usbtests{usb.SpeedSuper, 0}.hsm},
 	{"usbtest notices data that is not the pattern", wrongData},
 }
 
@@ -132,9 +133,9 @@ func (u usbtests) check(ctx context.Context, t *testing.T, b *bench) string {
 	return b.usbtestAll(t, node, u.cases())
 }
 
-// hsmControl runs the cases that any device must pass, on the HSM itself.
-func hsmControl(ctx context.Context, t *testing.T, b *bench) string {
-	node := b.attachToUsbtest(ctx, t, plugIn(t), "vendor=0x1209", "product=0x0001", "realworld=0")
+// hsm runs the cases that any device must pass, on the HSM itself.
+func (u usbtests) hsm(ctx context.Context, t *testing.T, b *bench) string {
+	node := b.attachToUsbtest(ctx, t, plugInAt(t, u.speed), "vendor=0x1209", "product=0x0001", "realworld=0")
 	return b.usbtestAll(t, node, []usbtestCase{{number: 9, iterations: 20}, {number: 10, iterations: 20, queue: 32}})
 }
 

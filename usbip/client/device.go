@@ -3,7 +3,6 @@ package client
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -32,8 +31,7 @@ const (
 	defaultPending = 1024
 
 	maxQueued  = 64 << 20 // bytes not sent yet; a URB beyond them ends with ENOMEM
-	readBuffer = 256 << 10
-	spareSize  = 4 << 20 // larger send buffers are not kept
+	readBuffer = 64 << 10
 )
 
 // Device is an imported device. Its methods may be called from any goroutine;
@@ -256,46 +254,4 @@ func (d *Device) nextSeq() uint32 {
 			return d.seq
 		}
 	}
-}
-
-// announce wakes the writer.
-func (d *Device) announce() {
-	select {
-	case d.wake <- struct{}{}:
-	default:
-	}
-}
-
-// write sends requests, all that are queued at a time.
-func (d *Device) write(stop <-chan struct{}) {
-	for {
-		select {
-		case <-d.wake:
-		case <-stop:
-			return
-		}
-		if err := d.flush(); err != nil {
-			d.stop(fmt.Errorf("sending to the USB/IP server: %w", err))
-			return
-		}
-	}
-}
-
-func (d *Device) flush() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for len(d.queued) > 0 {
-		batch := d.queued
-		d.queued = d.spare[:0]
-		d.mu.Unlock()
-		_, err := d.conn.Write(batch)
-		d.mu.Lock()
-		if err != nil {
-			return err
-		}
-		if d.spare = batch; cap(batch) > spareSize {
-			d.spare = nil
-		}
-	}
-	return nil
 }

@@ -12,23 +12,27 @@ import (
 // readIsoResult reads the end of the reply to an isochronous URB. The data comes
 // before the packets, and without the gaps between them, so it waits aside until
 // the packets tell where it belongs. There is a place for each byte: the packets
-// lie within the buffer, and what they moved is what was read.
+// lie within the buffer, and what they moved is what was read. Packets that the
+// reply does not mention moved nothing.
 func (d *Device) readIsoResult(u *usb.URB, r *proto.SubmitReply) error {
 	data, err := d.readStream(u, int(r.Actual))
 	if err != nil {
 		return disconnected(err)
 	}
-	size := len(u.Packets) * proto.IsoPacketSize
+	size := int(r.Packets) * proto.IsoPacketSize
 	b, err := d.in.Peek(size)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
 	if err != nil {
 		return disconnected(err)
 	}
-	if err := proto.ParseIsoResults(b, u.Packets, int(r.Actual)); err != nil {
+	if err := proto.ParseIsoResults(b, u.Packets, len(u.Buffer), int(r.Actual)); err != nil {
 		return fmt.Errorf("reply to SUBMIT %d: %w", r.Seq, err)
 	}
 	d.in.Discard(size) // what was peeked at is there
 	if u.In() {
-		for _, p := range u.Packets {
+		for _, p := range u.Packets[:r.Packets] {
 			copy(u.Buffer[p.Offset:], data[:p.Actual])
 			data = data[p.Actual:]
 		}

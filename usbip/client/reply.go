@@ -87,7 +87,7 @@ func (d *Device) replied(r *proto.SubmitReply) (*usb.URB, error) {
 		return nil, malformed("reply to SUBMIT %d, which is not pending", r.Seq)
 	case t.urb.In() && int(r.Actual) > len(t.urb.Buffer):
 		return nil, malformed("reply to SUBMIT %d with %d bytes, asked for %d", r.Seq, r.Actual, len(t.urb.Buffer))
-	case t.urb.Packets != nil && int(r.Packets) != len(t.urb.Packets):
+	case t.urb.Packets != nil && (r.Packets < 0 || int(r.Packets) > len(t.urb.Packets)):
 		return nil, malformed("reply to SUBMIT %d with %d isochronous packets, asked for %d",
 			r.Seq, r.Packets, len(t.urb.Packets))
 	}

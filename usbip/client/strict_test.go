@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -222,15 +223,17 @@ func stillThere(t *testing.T, d *client.Device, server *fake) {
 	}
 }
 
-// TestEveryRuleHasARow compares the table with the rules that a client can meet
-// without isochronous endpoints.
+// TestEveryRuleHasARow compares both tables with the rules.
 func TestEveryRuleHasARow(t *testing.T) {
 	rows := map[oracle.Rule]bool{oracle.WithoutAnswer: true} // not a message
 	for _, row := range strictness {
 		rows[row.rule] = true
 	}
+	for _, row := range isoStrictness {
+		rows[row.rule] = true
+	}
 	for _, r := range oracle.Rules() {
-		if !rows[r] && !r.Isochronous {
+		if !rows[r] {
 			t.Errorf("no row for %q", r.Name)
 		}
 	}
@@ -243,11 +246,13 @@ func FuzzServer(f *testing.F) {
 	f.Add((&proto.SubmitReply{Seq: 1, Actual: 3}).Append(nil), []byte("abc"))
 	f.Add((&proto.SubmitReply{Seq: 2, Actual: 4}).Append(nil), (&proto.SubmitReply{Seq: 2}).Append(nil))
 	f.Add((&proto.SubmitReply{Seq: 2, Actual: 5, Status: 1}).Append(nil), (&proto.UnlinkReply{Seq: 9}).Append(nil))
-	f.Add((&proto.UnlinkReply{Seq: 4, Status: usb.ECONNRESET}).Append(nil), (&proto.SubmitReply{Seq: 3}).Append(nil))
-	f.Add((&proto.UnlinkReply{Seq: 4}).Append(nil), (&proto.SubmitReply{Seq: 1, Packets: 7, Actual: 1}).Append(nil))
+	f.Add((&proto.SubmitReply{Seq: 4, Actual: 3, Packets: 2}).Append(nil), proto.AppendIsoPackets([]byte("one"), []usb.IsoPacket{{Length: 8, Actual: 3}, asked[1]}))
+	f.Add((&proto.UnlinkReply{Seq: 5, Status: usb.ECONNRESET}).Append(nil), (&proto.SubmitReply{Seq: 3}).Append(nil))
+	f.Add((&proto.UnlinkReply{Seq: 5}).Append(nil), (&proto.SubmitReply{Seq: 1, Packets: 7, Actual: 1}).Append(nil))
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		d, server, wire := judged(t)
-		urbs := []*usb.URB{in(4), {Endpoint: 0x01, Buffer: []byte("data")}, in(600)}
+		iso := &usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 20), Packets: slices.Clone(asked)}
+		urbs := []*usb.URB{in(4), {Endpoint: 0x01, Buffer: []byte("data")}, in(600), iso}
 		ends := make([]int, len(urbs))
 		for i, u := range urbs {
 			u.Done = func(u *usb.URB) {
@@ -259,7 +264,7 @@ func FuzzServer(f *testing.F) {
 			d.Submit(u)
 		}
 		d.Cancel(urbs[2])
-		server.read(4*proto.HeaderSize + 4)
+		server.read(5*proto.HeaderSize + 4 + 2*proto.IsoPacketSize)
 		_, _ = server.Write(append(first, second...))
 		server.Close()
 		<-d.Gone()

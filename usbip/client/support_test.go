@@ -44,12 +44,19 @@ func judged(t testing.TB) (*client.Device, *fake, *oracle.Wire) {
 	t.Helper()
 	near, far := net.Pipe()
 	wire := oracle.NewWire(near)
+	d, f := importedOver(t, wire, far)
+	return d, f, wire
+}
+
+// importedOver imports a device over near, whose other end is far.
+func importedOver(t testing.TB, near, far net.Conn) (*client.Device, *fake) {
+	t.Helper()
 	server := &fake{far, t}
 	go func() {
 		server.read(proto.OpSize + proto.BusIDSize)
 		server.send(remote.Append(proto.Op{Code: proto.OpReplyImport}.Append(nil)))
 	}()
-	d, err := client.ImportConn(context.Background(), wire, busID)
+	d, err := client.ImportConn(context.Background(), near, busID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +64,7 @@ func judged(t testing.TB) (*client.Device, *fake, *oracle.Wire) {
 		far.Close()
 		d.Close()
 	})
-	return d, server, wire
+	return d, server
 }
 
 func (f *fake) read(n int) []byte {

@@ -40,6 +40,12 @@ func (m *message) isReply(in bool) bool {
 	return !m.isUnlink && m.submit.In == in && m.actual() > 0 && !m.submit.Iso()
 }
 
+// isIso reports whether m is the reply of an isochronous URB that moved data in
+// its last packet.
+func (m *message) isIso() bool {
+	return !m.isUnlink && m.submit.Iso() && word(m.bytes, len(m.bytes)-8) > 0
+}
+
 // with returns m with one word changed.
 func (m *message) with(at int, value uint32) []byte {
 	b := slices.Clone(m.bytes)
@@ -174,6 +180,26 @@ func Defects() []Defect {
 				return m.sound()
 			}
 			return [][]byte{m.bytes, m.bytes}
+		}},
+		{"isochronous packets do not add up", func(m *message) [][]byte {
+			if !m.isIso() {
+				return m.sound()
+			}
+			return [][]byte{m.with(len(m.bytes)-8, word(m.bytes, len(m.bytes)-8)-1)} // of the last packet
+		}},
+		{"isochronous packets are forgotten", func(m *message) [][]byte {
+			if !m.isIso() {
+				return m.sound()
+			}
+			return [][]byte{submitReply(m.seq(), usb.OK)}
+		}},
+		{"isochronous data keeps its gaps", func(m *message) [][]byte {
+			if !m.isIso() || !m.submit.In {
+				return m.sound()
+			}
+			descriptors := m.bytes[len(m.bytes)-16*len(m.submit.packets):]
+			spread := append(m.with(24, uint32(m.submit.Length))[:proto.HeaderSize], make([]byte, m.submit.Length)...)
+			return [][]byte{append(spread, descriptors...)}
 		}},
 		{"endpoints overtake each other", func(m *message) [][]byte {
 			return m.later(!m.isUnlink && !m.asked && m.submit.Endpoint == 1)

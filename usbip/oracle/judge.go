@@ -170,10 +170,11 @@ func (j *Judge) packets(p *pending, h, descriptors []byte) *Breach {
 // packet takes one descriptor.
 func (j *Judge) packet(p *pending, seq uint32, i int, d []byte) *Breach {
 	offset, length, actual := word(d, 0), word(d, 4), word(d, 8)
-	if uint64(offset)+uint64(actual) > uint64(p.Length) || actual > length {
-		return breach(OutsideBuffer, "SUBMIT %d, packet %d: offset %d, length %d, actual %d in %d bytes", seq, i, offset, length, actual, p.Length)
+	want := p.packets[i]
+	if uint64(offset)+uint64(actual) > uint64(p.Length) || uint64(actual) > uint64(want.Length) {
+		return breach(OutsidePlace, "SUBMIT %d, packet %d: %d bytes at offset %d, asked for %d of %d", seq, i, actual, offset, want.Length, p.Length)
 	}
-	if want := p.packets[i]; offset != uint32(want.Offset) || length != uint32(want.Length) {
+	if offset != uint32(want.Offset) || length != uint32(want.Length) {
 		j.note(breach(PacketMoved, "SUBMIT %d, packet %d: offset %d, length %d; submitted with %d, %d", seq, i, offset, length, want.Offset, want.Length))
 	}
 	if int32(word(d, 12)) > 0 {

@@ -26,6 +26,19 @@ var seed = maphash.MakeSeed()
 // Sum condenses data, so that answers can be compared without keeping them.
 func Sum(data []byte) uint64 { return maphash.Bytes(seed, data) }
 
+// Moved returns the data that a URB which has ended moved: of an isochronous one
+// that of its packets, without the gaps.
+func Moved(u *usb.URB) []byte {
+	if u.Packets == nil {
+		return u.Buffer[:u.Actual]
+	}
+	var data []byte
+	for _, p := range u.Packets {
+		data = append(data, u.Buffer[p.Offset:p.Offset+p.Actual]...)
+	}
+	return data
+}
+
 // Decision is the end of a URB at the port of a device.
 type Decision struct {
 	Tag    uint32
@@ -58,7 +71,7 @@ func (r *Recorder) Submit(u *usb.URB) {
 		r.count(-1, -len(u.Buffer))
 		d := Decision{Tag: Tag(u.Flags), Status: u.Status, Actual: u.Actual}
 		if u.In() {
-			d.Sum = Sum(u.Buffer[:u.Actual])
+			d.Sum = Sum(Moved(u))
 		}
 		r.decisions = append(r.decisions, d)
 		done(u)

@@ -23,8 +23,6 @@ type Rule struct {
 	Name   string
 	Effect Effect // of breaking it
 	Source string // where the driver applies it
-	// Isochronous says that the rule is about isochronous URBs only.
-	Isochronous bool
 }
 
 // The rules, with the functions of drivers/usb/usbip in Linux 6.1 and 6.12 that
@@ -36,9 +34,9 @@ var (
 	NotPending      = Rule{Name: "reply to a SUBMIT that is not pending", Effect: Dropped, Source: "vhci_rx.c: vhci_recv_ret_submit"}
 	TooLong         = Rule{Name: "more data than asked for", Effect: Dropped, Source: "usbip_common.c: usbip_recv_xbuff"}
 	NegativeLength  = Rule{Name: "negative length", Effect: Harmed, Source: "core/devio.c: copy_urb_data_to_user"}
-	BadSum          = Rule{Name: "packets that do not add up to the length", Effect: Dropped, Source: "usbip_common.c: usbip_recv_iso", Isochronous: true}
-	PacketsInvented = Rule{Name: "more packets than submitted", Effect: Dropped, Source: "usbip_common.c: usbip_pack_ret_submit", Isochronous: true}
-	OutsideBuffer   = Rule{Name: "packet outside the buffer", Effect: Harmed, Source: "usbip_common.c: usbip_pad_iso", Isochronous: true}
+	BadSum          = Rule{Name: "packets that do not add up to the length", Effect: Dropped, Source: "usbip_common.c: usbip_recv_iso"}
+	PacketsInvented = Rule{Name: "more packets than submitted", Effect: Dropped, Source: "usbip_common.c: usbip_pack_ret_submit"}
+	OutsidePlace    = Rule{Name: "packet outside its place", Effect: Harmed, Source: "usbip_common.c: usbip_pad_iso"}
 
 	UnknownUnlink   = Rule{Name: "reply to an UNLINK that is not pending", Effect: Logged, Source: "vhci_rx.c: vhci_recv_ret_unlink"}
 	EarlySuccess    = Rule{Name: "UNLINK succeeds while its victim is pending", Effect: Logged, Source: "vhci_rx.c: vhci_recv_ret_unlink"}
@@ -49,15 +47,15 @@ var (
 	NotIsochronous  = Rule{Name: "packets in the reply to a URB without any", Effect: Logged, Source: "usbip_common.c: usbip_recv_iso"}
 	HeaderNotZero   = Rule{Name: "device, direction or endpoint in a reply", Effect: Logged, Source: "usbip_protocol.rst"}
 	WithoutAnswer   = Rule{Name: "no answer at all", Effect: Logged, Source: "usbip_protocol.rst"}
-	PacketsMissing  = Rule{Name: "fewer packets than submitted", Effect: Logged, Source: "usbip_common.c: usbip_pack_ret_submit", Isochronous: true}
-	PacketMoved     = Rule{Name: "packet that is not where it was submitted", Effect: Logged, Source: "usbip_common.c: usbip_pack_iso", Isochronous: true}
-	ErrorCount      = Rule{Name: "error count is not that of failed packets", Effect: Logged, Source: "usbip_common.c: usbip_pack_ret_submit", Isochronous: true}
+	PacketsMissing  = Rule{Name: "fewer packets than submitted", Effect: Logged, Source: "usbip_common.c: usbip_pack_ret_submit"}
+	PacketMoved     = Rule{Name: "packet that is not where it was submitted", Effect: Logged, Source: "usbip_common.c: usbip_pack_iso"}
+	ErrorCount      = Rule{Name: "error count is not that of failed packets", Effect: Logged, Source: "usbip_common.c: usbip_pack_ret_submit"}
 )
 
 // Rules returns all of them.
 func Rules() []Rule {
 	return []Rule{
-		UnknownCommand, BrokenOff, NotPending, TooLong, NegativeLength, BadSum, PacketsInvented, OutsideBuffer,
+		UnknownCommand, BrokenOff, NotPending, TooLong, NegativeLength, BadSum, PacketsInvented, OutsidePlace,
 		UnknownUnlink, EarlySuccess, Contradiction, BadUnlinkStatus, PositiveStatus, OutTooLong, NotIsochronous,
 		HeaderNotZero, WithoutAnswer, PacketsMissing, PacketMoved, ErrorCount,
 	}

@@ -94,7 +94,7 @@ func FuzzIsoPackets(f *testing.F) {
 		if total > len(buffer) {
 			t.Fatalf("%+v take %d bytes of %d", packets, total, length)
 		}
-		if err := proto.ParseIsoResults(b, packets, int(length)); err != nil {
+		if err := proto.ParseIsoResults(b, packets, len(buffer), int(length)); err != nil {
 			return
 		}
 		if !bytes.Equal(proto.AppendIsoPackets(nil, packets), b) {

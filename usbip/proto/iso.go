@@ -39,41 +39,35 @@ func ParseIsoPackets(b []byte, packets []usb.IsoPacket, length int) error {
 	return nil
 }
 
-// ParseIsoResults decodes the descriptors of a reply into the results of packets,
-// which are those of the SUBMIT; total is the length that the header of the reply
-// claims. The error wraps ErrMalformed if a descriptor is not that of its packet,
-// if a packet moved more than its length or has a positive status, or if the
+// ParseIsoResults decodes the descriptors of a reply, as many as b holds, into the
+// results of packets, which are those of the SUBMIT; room is the length of the
+// URB's buffer and total the length that the header of the reply claims. The error
+// wraps ErrMalformed if there are more descriptors than packets, if a packet moved
+// more than its length or is said to have moved it outside the buffer, or if the
 // packets together do not make the total. Then packets are left as they were.
-func ParseIsoResults(b []byte, packets []usb.IsoPacket, total int) error {
-	if len(b) != len(packets)*IsoPacketSize {
-		return malformed("%d bytes for %d isochronous packets", len(b), len(packets))
+//
+// Linux's vhci driver demands as much. It does not mind descriptors that are
+// missing, nor another offset or length; a packet stays where it was asked for.
+func ParseIsoResults(b []byte, packets []usb.IsoPacket, room, total int) error {
+	count := len(b) / IsoPacketSize
+	if len(b)%IsoPacketSize != 0 || count > len(packets) {
+		return malformed("%d bytes for the results of %d isochronous packets", len(b), len(packets))
 	}
 	sum := 0
-	for i := range packets {
+	for i := range count {
 		result := parseIsoPacket(b[i*IsoPacketSize:])
-		if err := checkIsoResult(&result, &packets[i]); err != nil {
-			return fmt.Errorf("isochronous packet %d: %w", i, err)
+		if result.Actual > packets[i].Length || result.Offset+result.Actual > room {
+			return malformed("isochronous packet %d with %d bytes at offset %d, asked for %d; the buffer has %d",
+				i, result.Actual, result.Offset, packets[i].Length, room)
 		}
 		sum += result.Actual
 	}
-	if sum != total {
+	if count > 0 && sum != total {
 		return malformed("isochronous packets moved %d bytes, the reply says %d", sum, total)
 	}
-	for i := range packets {
-		packets[i] = parseIsoPacket(b[i*IsoPacketSize:])
-	}
-	return nil
-}
-
-func checkIsoResult(result, asked *usb.IsoPacket) error {
-	switch {
-	case result.Offset != asked.Offset || result.Length != asked.Length:
-		return malformed("offset %d and length %d, asked for %d and %d",
-			result.Offset, result.Length, asked.Offset, asked.Length)
-	case result.Actual < 0 || result.Actual > asked.Length:
-		return malformed("%d bytes moved of %d", result.Actual, asked.Length)
-	case result.Status > 0:
-		return malformed("status %d", int32(result.Status))
+	for i := range count {
+		result := parseIsoPacket(b[i*IsoPacketSize:])
+		packets[i].Actual, packets[i].Status = result.Actual, result.Status
 	}
 	return nil
 }

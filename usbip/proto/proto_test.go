@@ -203,26 +203,42 @@ func TestIsoResultsMustFitWhatWasAskedFor(t *testing.T) {
 	}{
 		"more than its length": {func(p []usb.IsoPacket) { p[1].Actual = 11 }, 21},
 		"negative length":      {func(p []usb.IsoPacket) { p[1].Actual = -3 }, 7},
-		"another offset":       {func(p []usb.IsoPacket) { p[1].Offset = 89 }, 13},
-		"another length":       {func(p []usb.IsoPacket) { p[1].Length = 9 }, 13},
-		"positive status":      {func(p []usb.IsoPacket) { p[1].Status = 1 }, 13},
+		"outside the buffer":   {func(p []usb.IsoPacket) { p[1].Offset = 98 }, 13},
 		"sum below the total":  {func(p []usb.IsoPacket) {}, 14},
 		"sum above the total":  {func(p []usb.IsoPacket) {}, 12},
 	}
 	for name, test := range bad {
 		reply, got := slices.Clone(good), slices.Clone(asked)
 		test.spoil(reply)
-		err := proto.ParseIsoResults(proto.AppendIsoPackets(nil, reply), got, test.total)
+		err := proto.ParseIsoResults(proto.AppendIsoPackets(nil, reply), got, 100, test.total)
 		if !errors.Is(err, proto.ErrMalformed) || !slices.Equal(got, asked) {
 			t.Errorf("%s: %v, %+v", name, err, got)
 		}
 	}
 	got := slices.Clone(asked)
-	if err := proto.ParseIsoResults(proto.AppendIsoPackets(nil, good), got, 13); err != nil || !slices.Equal(got, good) {
+	if err := proto.ParseIsoResults(proto.AppendIsoPackets(nil, good), got, 100, 13); err != nil || !slices.Equal(got, good) {
 		t.Errorf("%+v, %v; want %+v", got, err, good)
 	}
-	if err := proto.ParseIsoResults(make([]byte, 15), got[:1], 0); !errors.Is(err, proto.ErrMalformed) {
+	if err := proto.ParseIsoResults(make([]byte, 15), got[:1], 100, 0); !errors.Is(err, proto.ErrMalformed) {
 		t.Errorf("15 bytes for one packet: %v", err)
+	}
+	b := proto.AppendIsoPackets(nil, good)
+	if err := proto.ParseIsoResults(b, got[:1], 100, 13); !errors.Is(err, proto.ErrMalformed) {
+		t.Errorf("two results for one packet: %v", err)
+	}
+	moved := slices.Clone(good)
+	moved[0].Offset, moved[0].Length, moved[1].Status = 50, 40, 1
+	got, want := slices.Clone(asked), slices.Clone(good)
+	want[1].Status = 1 // for Complete to put right
+	if err := proto.ParseIsoResults(proto.AppendIsoPackets(nil, moved), got, 100, 13); err != nil || !slices.Equal(got, want) {
+		t.Errorf("elsewhere: %+v, %v; want %+v", got, err, want)
+	}
+	got = slices.Clone(asked)
+	if err := proto.ParseIsoResults(b[:proto.IsoPacketSize], got, 100, 10); err != nil || got[0] != good[0] || got[1] != asked[1] {
+		t.Errorf("one result for two packets: %+v, %v", got, err)
+	}
+	if err := proto.ParseIsoResults(nil, got, 100, 5); err != nil {
+		t.Errorf("no results: %v", err)
 	}
 }
 

@@ -9,17 +9,16 @@ import (
 // checkIn compares the words that an endpoint's function sent with those that
 // the host got. Words may be missing at the end of a transfer that was cut off,
 // and where a connection ended before everything had settled.
-func (r *run) checkIn(endpoint uint8) error {
-	sent := r.gadget.feeders[endpoint].sent
+func (r *run) checkIn(l lane, sent []transfer) error {
 	next, excused := uint32(0), false
 	for _, h := range r.imports {
 		for _, q := range h.ends {
-			if q.Endpoint != endpoint {
+			if q.lane() != l {
 				continue
 			}
 			for _, w := range q.result {
 				if w < next || w > next && !excused && !cutOff(sent, next, w) {
-					return found(checkIn, "endpoint %02x: URB %d has word %d, %d is due", endpoint, q.tag, w, next)
+					return found(checkIn, "endpoint %+v: URB %d has word %d, %d is due", l, q.tag, w, next)
 				}
 				next, excused = w+1, false
 			}
@@ -31,7 +30,7 @@ func (r *run) checkIn(endpoint uint8) error {
 		end = max(end, t.end)
 	}
 	if !excused && !cutOff(sent, next, end) {
-		return found(checkIn, "endpoint %02x: words %d to %d never came", endpoint, next, end-1)
+		return found(checkIn, "endpoint %+v: words %d to %d never came", l, next, end-1)
 	}
 	return nil
 }
@@ -52,33 +51,33 @@ func cutOff(sent []transfer, next, w uint32) bool {
 // its function got. A URB is taken whole or not at all. Its words may be missing
 // where the function was told of a reset or of a transfer that was too long, and
 // the words of a URB that failed never arrive.
-func (r *run) checkOut(endpoint uint8) error {
+func (r *run) checkOut(l lane, received []arrival) error {
 	var urbs []*request // by their words
 	for _, q := range r.requests {
-		if q.Endpoint == endpoint && q.words.end > q.words.first {
+		if q.lane() == l && q.words.end > q.words.first {
 			urbs = append(urbs, q)
 		}
 	}
 	at := func(w uint32) int { return sort.Search(len(urbs), func(i int) bool { return urbs[i].words.end > w }) }
 	next, excused := uint32(0), false
-	for _, a := range r.gadget.takers[endpoint].received {
+	for _, a := range received {
 		for _, w := range a.words {
 			i := at(w)
 			if w < next || i == len(urbs) || !(taken(urbs[i]) || urbs[i].Status == usb.ESHUTDOWN) {
-				return found(checkOut, "endpoint %02x: the function got word %d, %d is due", endpoint, w, next)
+				return found(checkOut, "endpoint %+v: the function got word %d, %d is due", l, w, next)
 			}
 			if q := missing(urbs[at(next):i]); q != nil && !excused {
-				return found(checkOut, "endpoint %02x: the function got word %d without those of URB %d", endpoint, w, q.tag)
+				return found(checkOut, "endpoint %+v: the function got word %d without those of URB %d", l, w, q.tag)
 			}
 			if w > max(next, urbs[i].words.first) && !excused {
-				return found(checkOut, "endpoint %02x: the function got word %d, %d is due", endpoint, w, next)
+				return found(checkOut, "endpoint %+v: the function got word %d, %d is due", l, w, next)
 			}
 			next, excused = w+1, false
 		}
 		excused = excused || a.broken
 	}
 	if q := missing(urbs[at(next):]); q != nil && !excused {
-		return found(checkOut, "endpoint %02x: URB %d succeeded, but the function did not get it", endpoint, q.tag)
+		return found(checkOut, "endpoint %+v: URB %d succeeded, but the function did not get it", l, q.tag)
 	}
 	return nil
 }

@@ -55,8 +55,11 @@ func (r *run) check() error {
 	for _, h := range r.imports {
 		wrong = append(wrong, r.checkImport(h, decided))
 	}
-	for n := range uint8(15) {
-		wrong = append(wrong, r.checkIn(n+1|usb.DirIn), r.checkOut(n+1))
+	for l, f := range r.gadget.feeders {
+		wrong = append(wrong, r.checkIn(l, f.sent))
+	}
+	for l, k := range r.gadget.takers {
+		wrong = append(wrong, r.checkOut(l, k.received))
 	}
 	return errors.Join(append(wrong, r.checkControl(), r.checkLimits())...)
 }
@@ -138,15 +141,15 @@ func (r *run) checkLinear(h *imported, answers []oracle.Answer, decided map[uint
 // checkEnds checks that URBs of an endpoint that got what they were for ended in
 // the order in which they were submitted.
 func checkEnds(h *imported) error {
-	last := map[uint8]uint32{}
+	last := map[lane]uint32{}
 	for _, q := range h.ends {
 		if q.Status != usb.OK {
 			continue
 		}
-		if before, some := last[q.Endpoint]; some && before > q.tag {
+		if before, some := last[q.lane()]; some && before > q.tag {
 			return found(checkEndpoint, "URB %d of endpoint %02x ended after %d", q.tag, q.Endpoint, before)
 		}
-		last[q.Endpoint] = q.tag
+		last[q.lane()] = q.tag
 	}
 	return nil
 }

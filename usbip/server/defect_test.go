@@ -29,6 +29,9 @@ var noticed = map[string]string{
 	"stalls are successes":                        checkDecisions,
 	"completion is lost":                          oracle.EarlySuccess.Name, // when the URB is cancelled in the end
 	"completion comes twice":                      oracle.NotPending.Name,
+	"isochronous packets do not add up":           oracle.BadSum.Name,
+	"isochronous packets are forgotten":           oracle.PacketsMissing.Name,
+	"isochronous data keeps its gaps":             oracle.BadSum.Name,
 	"endpoints overtake each other":               checkOrder,
 }
 

@@ -16,9 +16,15 @@ type gadget struct {
 	running sync.WaitGroup
 
 	mu       sync.Mutex
-	feeders  map[uint8]*feeder
-	takers   map[uint8]*taker
+	feeders  map[lane]*feeder
+	takers   map[lane]*taker
 	controls []uint32 // tags of the OUT requests of the vendor, in order
+}
+
+// lane is an endpoint as one kind: some are isochronous in an alternate setting.
+type lane struct {
+	address uint8
+	iso     bool
 }
 
 // feeder is the function's side of an IN endpoint.
@@ -53,20 +59,52 @@ const (
 )
 
 func newGadget() (*gadget, error) {
-	g := &gadget{feeders: map[uint8]*feeder{}, takers: map[uint8]*taker{}}
+	g := &gadget{feeders: map[lane]*feeder{}, takers: map[lane]*taker{}}
 	var err error
-	g.Device, err = usb.NewDevice(gadgetDescriptors(), g)
+	if g.Device, err = usb.NewDevice(gadgetDescriptors(), g); err != nil {
+		return nil, err
+	}
+	for n := uint8(11); n <= 15; n++ {
+		in, out := &feeder{}, &taker{}
+		g.feeders[lane{n | usb.DirIn, true}], g.takers[lane{n, true}] = in, out
+		err = errors.Join(err, g.Source(n|usb.DirIn, g.packets(in)), g.Sink(n, g.collect(out)))
+	}
 	return g, err
+}
+
+// packets makes packets of 1 to 7 words for an isochronous endpoint.
+func (g *gadget) packets(f *feeder) func(int) []byte {
+	return func(int) []byte {
+		t := transfer{first: f.next, end: f.next + f.next%8, whole: true}
+		if t.first == t.end {
+			t.end++
+		}
+		f.next = t.end
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		f.sent = append(f.sent, t)
+		return words(t.first, t.end)
+	}
+}
+
+// collect takes the packets of an isochronous endpoint.
+func (g *gadget) collect(k *taker) func([]byte) {
+	return func(packet []byte) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		k.received = append(k.received, arrival{words: parseWords(packet)})
+	}
 }
 
 // gadgetDescriptors has three interfaces in the first configuration: endpoints 1
 // to 5 are always there, 6 to 10 (interrupt) in alternate setting 1 only, 11 to
-// 15 in both, but in one with other packets. The second has 1 to 3 only.
+// 15 in all three: with short and long interrupt packets, and isochronous. The
+// second configuration has 1 to 3 only.
 func gadgetDescriptors() usb.Descriptors {
 	pairs := func(first, last int, kind usb.EndpointType, size uint16) (list []usb.Endpoint) {
 		for n := first; n <= last; n++ {
 			e := usb.Endpoint{Address: uint8(n), Type: kind, MaxPacketSize: size}
-			if kind == usb.Interrupt {
+			if kind != usb.Bulk {
 				e.Interval = 4
 			}
 			list = append(list, e)
@@ -84,6 +122,7 @@ func gadgetDescriptors() usb.Descriptors {
 				{Number: 1, Alternate: 1, Class: 0xff, Endpoints: pairs(6, 10, usb.Interrupt, 64)},
 				{Number: 2, Class: 0xff, Endpoints: pairs(11, 15, usb.Interrupt, 64)},
 				{Number: 2, Alternate: 1, Class: 0xff, Endpoints: pairs(11, 15, usb.Interrupt, 512)},
+				{Number: 2, Alternate: 2, Class: 0xff, Endpoints: pairs(11, 15, usb.Isochronous, 96)},
 			}},
 			{Value: 2, MaxPower: 100, Interfaces: []usb.Interface{{Class: 0xff, Endpoints: pairs(1, 3, usb.Bulk, 512)}}},
 		},
@@ -94,7 +133,7 @@ func gadgetDescriptors() usb.Descriptors {
 func (g *gadget) run(ctx context.Context) {
 	for n := uint8(1); n <= 15; n++ {
 		in, out := &feeder{jobs: make(chan int, 256)}, &taker{jobs: make(chan int, 256)}
-		g.feeders[n|usb.DirIn], g.takers[n] = in, out
+		g.feeders[lane{address: n | usb.DirIn}], g.takers[lane{address: n}] = in, out
 		g.running.Go(func() { g.send(ctx, g.In(n|usb.DirIn), in) })
 		g.running.Go(func() { g.receive(ctx, g.Out(n), out) })
 	}

@@ -25,9 +25,9 @@ type run struct {
 	listener  *pipes
 	options   server.Options
 	defect    *oracle.Defect
-	imports   []*imported // all of them, the last may still be there
-	requests  []*request  // in order of submission
-	nextWord  [16]uint32  // by OUT endpoint
+	imports   []*imported     // all of them, the last may still be there
+	requests  []*request      // in order of submission
+	nextWord  map[lane]uint32 // of OUT endpoints
 	releasing sync.WaitGroup
 }
 
@@ -82,7 +82,7 @@ func (s schedule) play() error {
 	}
 	r := &run{
 		gadget: gadget, recorder: &oracle.Recorder{Port: gadget},
-		listener: newPipes(), options: s.options, defect: s.defect,
+		listener: newPipes(), options: s.options, defect: s.defect, nextWord: map[lane]uint32{},
 	}
 	exporter := server.New(s.options)
 	if err := exporter.Export(busID, r.recorder); err != nil {
@@ -101,11 +101,12 @@ func (s schedule) play() error {
 }
 
 // carryOut takes every step, lets the rest end, and checks the session. The
-// device is imported and configured at the beginning.
+// device is imported and has all its endpoints at the beginning.
 func (r *run) carryOut(s script) error {
 	r.attach([3]int{})
 	r.configure([3]int{1})
 	r.setInterface([3]int{1, 1})
+	r.setInterface([3]int{2, 2})
 	r.wait([3]int{})
 	for _, step := range s {
 		verbNamed(step.verb).do(r, step.args)
@@ -195,7 +196,8 @@ func (r *run) start(q *request) {
 		q.ended++
 		h.ends = append(h.ends, q)
 		if u.In() {
-			q.sum, q.result = oracle.Sum(u.Buffer[:u.Actual]), parseWords(u.Buffer[:u.Actual])
+			data := oracle.Moved(u)
+			q.sum, q.result = oracle.Sum(data), parseWords(data)
 		}
 	}
 	r.requests = append(r.requests, q)
@@ -227,14 +229,45 @@ func (r *run) submit(a [3]int) {
 		case q.In():
 			r.start(q)
 		default:
-			n := &r.nextWord[q.Number()]
-			q.words = transfer{first: *n, end: *n + uint32(a[1]/4)}
-			*n = q.words.end
-			q.Buffer = words(q.words.first, q.words.end)
+			copy(q.Buffer, r.take(q, a[1]))
 			r.start(q)
 		}
 	}
 }
+
+// take returns the next words for an OUT endpoint, which are q's.
+func (r *run) take(q *request, length int) []byte {
+	l := q.lane()
+	q.words = transfer{first: r.nextWord[l], end: r.nextWord[l] + uint32(length/4)}
+	r.nextWord[l] = q.words.end
+	return words(q.words.first, q.words.end)
+}
+
+// stream submits isochronous URBs, whose packets have 32 to 96 bytes and gaps.
+func (r *run) stream(a [3]int) {
+	for range a[2] {
+		q := &request{URB: usb.URB{Endpoint: uint8(a[0])}}
+		size := 0
+		for i := range a[1] {
+			length := 32 * (1 + i%3)
+			q.Packets = append(q.Packets, usb.IsoPacket{Offset: size, Length: length})
+			size += length + 4
+		}
+		q.Buffer = make([]byte, size)
+		if !q.In() {
+			for _, p := range q.Packets {
+				first := q.words.first
+				copy(q.Buffer[p.Offset:], r.take(q, p.Length))
+				if p.Offset > 0 {
+					q.words.first = first
+				}
+			}
+		}
+		r.start(q)
+	}
+}
+
+func (q *request) lane() lane { return lane{q.Endpoint, q.Packets != nil} }
 
 // vendor submits a control request of the vendor with a data stage as long as
 // the buffer.
@@ -262,13 +295,13 @@ func (r *run) cancel(a [3]int) {
 
 func (r *run) write(a [3]int) {
 	for range a[2] {
-		ask(r.gadget.feeders[uint8(a[0])].jobs, a[1])
+		ask(r.gadget.feeders[lane{address: uint8(a[0])}].jobs, a[1])
 	}
 }
 
 func (r *run) read(a [3]int) {
 	for range a[2] {
-		ask(r.gadget.takers[uint8(a[0])].jobs, a[1])
+		ask(r.gadget.takers[lane{address: uint8(a[0])}].jobs, a[1])
 	}
 }
 

@@ -41,6 +41,7 @@ var (
 	inEndpoints  = endpoints.only(func(address int) bool { return address > usb.DirIn })
 	outEndpoints = endpoints.only(func(address int) bool { return address > 0 && address < usb.DirIn })
 	dataOnes     = endpoints.only(func(address int) bool { return address&0x0f != 0 })
+	isoEndpoints = choice{0x8b, 0x0b, 0x8c, 0x0c, 0x8d, 0x0d, 0x8e, 0x0e, 0x8f, 0x0f, 0x81}
 	lengths      = choice{4, 512, 512, 1024, 0, 8, 64, 60, 68, 508, 516, 1536, 3000, 4096, 16384}
 	counts       = choice{1, 1, 2, 3, 8, 40}
 	ages         = choice{0, 1, 2, 5, 20, 100}
@@ -58,16 +59,17 @@ func (c choice) only(keep func(int) bool) (list choice) {
 // verbs is the language. A host that has no device does nothing but plug and
 // import.
 var verbs = []verb{
-	{"submit", 30, []choice{endpoints, lengths, counts}, (*run).submit},        // endpoint, length, how many
-	{"cancel", 14, []choice{ages, counts}, (*run).cancel},                      // the n-th last pending URB, and how many before it
-	{"write", 20, []choice{inEndpoints, lengths, counts}, (*run).write},        // the function sends transfers
-	{"read", 16, []choice{outEndpoints, {4096, 64, 512}, counts}, (*run).read}, // the function receives transfers
-	{"wait", 12, nil, (*run).wait},                                             // until nothing moves
-	{"halt", 1, []choice{dataOnes}, (*run).halt},                               // by the function
-	{"stall", 1, []choice{endpoints}, (*run).stall},                            // by the host: SET_FEATURE
-	{"clear", 6, []choice{endpoints}, (*run).clear},                            // CLEAR_FEATURE
+	{"submit", 30, []choice{endpoints, lengths, counts}, (*run).submit},             // endpoint, length, how many
+	{"cancel", 14, []choice{ages, counts}, (*run).cancel},                           // the n-th last pending URB, and how many before it
+	{"write", 20, []choice{inEndpoints, lengths, counts}, (*run).write},             // the function sends transfers
+	{"read", 16, []choice{outEndpoints, {4096, 64, 512}, counts}, (*run).read},      // the function receives transfers
+	{"stream", 12, []choice{isoEndpoints, {1, 2, 8, 32}, {1, 2, 8}}, (*run).stream}, // endpoint, packets, how many URBs
+	{"wait", 12, nil, (*run).wait},                                                  // until nothing moves
+	{"halt", 1, []choice{dataOnes}, (*run).halt},                                    // by the function
+	{"stall", 1, []choice{endpoints}, (*run).stall},                                 // by the host: SET_FEATURE
+	{"clear", 6, []choice{endpoints}, (*run).clear},                                 // CLEAR_FEATURE
 	{"configure", 1, []choice{{1, 1, 0, 2}}, (*run).configure},
-	{"interface", 2, []choice{{1, 2, 0}, {1, 0, 1}}, (*run).setInterface},
+	{"interface", 2, []choice{{2, 1, 0}, {2, 0, 1}}, (*run).setInterface},
 	{"reset", 1, nil, (*run).reset},                          // the port
 	{"refuse", 1, []choice{{0, 1}, lengths}, (*run).refused}, // a control request, IN or OUT, that stalls
 	{"hold", 3, nil, (*run).hold},                            // UNLINKs overtake SUBMITs

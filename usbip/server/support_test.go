@@ -239,7 +239,7 @@ func (r *raw) wantPackets(asked []usb.IsoPacket, status usb.Status) {
 		r.t.Fatal(err)
 	}
 	got := slices.Clone(asked)
-	if err := proto.ParseIsoResults(b, got, 0); err != nil {
+	if err := proto.ParseIsoResults(b, got, 0, 0); err != nil {
 		r.t.Fatal(err)
 	}
 	for _, p := range got {

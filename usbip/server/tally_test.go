@@ -16,6 +16,9 @@ func (c tally) count(r *run) {
 	for _, q := range r.requests {
 		c[q.Status.String()]++
 		c[endpointName(q.Endpoint)]++
+		if q.Packets != nil && q.Status == usb.OK {
+			c["isochronous"]++
+		}
 	}
 	decided := map[uint32]bool{}
 	for _, d := range r.recorder.Decisions() {
@@ -65,7 +68,7 @@ func endpointName(address uint8) string {
 func worthwhile() []string {
 	list := []string{
 		"cancelled", "cancelled before the server saw it", "unplugged", "sent", "cut off", "received",
-		"reset while receiving",
+		"reset while receiving", "isochronous",
 	}
 	for _, status := range []usb.Status{usb.OK, usb.EPIPE, usb.EOVERFLOW, usb.ECONNRESET, usb.ESHUTDOWN, usb.ENODEV} {
 		list = append(list, status.String())

@@ -250,8 +250,11 @@ func FuzzSetup(f *testing.F) {
 	f.Add([]byte{0x00, 9, 1, 0, 0, 0, 0, 0}, []byte{})
 	f.Add([]byte{0x02, 3, 0, 0, 0x81, 0, 0, 0}, []byte{1, 2, 3})
 	f.Add([]byte{0xc0, 0x20, 0, 0, 7, 0, 0xff, 0xff}, []byte{})
+	f.Add([]byte{0, 9, 1, 0, 0, 0, 0, 0, 1, 3, 0, 0, 1, 3, 0, 0, 0x81, 0, 0, 0, 1, 0, 2, 0}, []byte{0, 0}) // SuperSpeed
+	f.Add([]byte{0, 9, 1, 0, 0, 0, 0, 0, 1, 11, 2, 0, 1, 0, 0, 0, 2, 3, 0, 0, 0x84, 0, 0, 0}, []byte{0})   // isochronous
+	devices := []usb.Descriptors{example(), isoExample(), superExample()}
 	f.Fuzz(func(t *testing.T, requests, data []byte) {
-		d := newDevice(t, example(), nil)
+		d := newDevice(t, devices[len(data)%len(devices)], nil)
 		if _, err := d.Connect(); err != nil {
 			t.Fatal(err)
 		}

@@ -11,23 +11,40 @@ import (
 	"usbhsm7/usbip/usb"
 )
 
-// TestEnumeration replays what a Linux 6.1 host asks of a high-speed device when
-// it is attached, and what lsusb -v asks on top, and compares every byte.
+// TestEnumeration replays what a Linux 6.1 host asks of a device when it is
+// attached, and what lsusb -v asks on top, and compares every byte.
 func TestEnumeration(t *testing.T) {
-	d := newDevice(t, example(), nil)
-	if _, err := d.Connect(); err != nil {
-		t.Fatal(err)
+	for path, descriptors := range map[string]usb.Descriptors{
+		"testdata/enumeration.txt":       example(),
+		"testdata/enumeration_iso.txt":   isoExample(),
+		"testdata/enumeration_super.txt": superExample(),
+	} {
+		t.Run(path, func(t *testing.T) {
+			d := newDevice(t, descriptors, nil)
+			if _, err := d.Connect(); err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range vectors(t, path) {
+				v.check(t, d)
+			}
+		})
 	}
-	for _, v := range vectors(t, "testdata/enumeration.txt") {
-		u := control(d, usb.ParseSetup([8]byte(v.request)), nil)
-		if v.stall {
-			wantStatus(t, u, usb.EPIPE)
-			continue
-		}
-		wantStatus(t, u, usb.OK)
-		if !bytes.Equal(u.Buffer[:u.Actual], v.reply) {
-			t.Errorf("%s:\n got %x\nwant %x", v.name, u.Buffer[:u.Actual], v.reply)
-		}
+}
+
+// check asks d and compares the answer.
+func (v vector) check(t *testing.T, d *usb.Device) {
+	t.Helper()
+	setup := usb.ParseSetup([8]byte(v.request))
+	u := control(d, setup, make([]byte, setup.Length))
+	want := usb.OK
+	if v.stall {
+		want = usb.EPIPE
+	}
+	if u.Status != want {
+		t.Errorf("%s: %v, want %v", v.name, u.Status, want)
+	}
+	if !v.stall && setup.In() && !bytes.Equal(u.Buffer[:u.Actual], v.reply) {
+		t.Errorf("%s:\n got % x\nwant % x", v.name, u.Buffer[:u.Actual], v.reply)
 	}
 }
 
