@@ -9,11 +9,14 @@
 //
 // In alternate setting 0 of its one interface it has a bulk source and a bulk
 // sink. Alternate setting 1 adds sources and sinks on isochronous and interrupt
-// endpoints. A source fills whatever the host makes room for with the [Pattern];
-// a sink takes whatever the host sends. Those of bulk and interrupt transfers
-// halt their endpoint when the data is not the pattern; the isochronous one
-// cannot tell the host, and does not look. With the vendor request [ControlWrite]
-// the host writes into a buffer, from which [ControlRead] reads.
+// endpoints.
+//
+// A source sends full packets of the [Pattern], as many as the host makes room
+// for; room for a part of a packet overflows. A sink takes whatever the host
+// sends. On bulk and interrupt endpoints it halts when the data is not the
+// pattern; on the isochronous one, which has no way to tell the host, it does not
+// look. With the vendor request [ControlWrite] the host writes into a buffer,
+// from which [ControlRead] reads.
 package gadgetzero
 
 import (
