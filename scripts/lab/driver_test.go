@@ -130,7 +130,7 @@ func scenario(ctx context.Context, t *testing.T, b *bench) string {
 		return r.Stdout
 	}
 	want(t, hsm7("list"), `usb +\S+ +1209:0001 .*`+serial)
-	hsm7("hsm", "init", "--label", "lab")
+	hsm7("hsm", "init", "--label", "lab", "--policy", "21=0") // first passwords stay
 	hsm7("partition", "create")
 	hsm7("partition", "init", "--label", "keys")
 	hsm7("role", "init", "co")
