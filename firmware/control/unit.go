@@ -29,4 +29,11 @@ type Status struct {
 	PID      int    `json:"pid"`               // process of the simulator
 	Control  string `json:"control,omitempty"` // path of the control socket
 	Powered  bool   `json:"powered"`
+	Kernel   *Port  `json:"kernel,omitempty"` // where the simulator attached itself to; nil = nowhere
+}
+
+// Port is a port of this machine's kernel.
+type Port struct {
+	Number int    `json:"port"`  // of vhci_hcd, as hsm7 ports counts them
+	Local  string `json:"local"` // the device, "1-1" as under /sys/bus/usb/devices
 }

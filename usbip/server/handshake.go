@@ -13,43 +13,35 @@ import (
 	"usbhsm7/usbip/usb"
 )
 
+// errEvicted is logged of a connection that said too late what it wants.
+var errEvicted = errors.New("it gave way to a newer connection before it had said what it wants")
+
 // ServeConn serves one connection and closes it. It returns when the connection
 // or ctx has ended. Serve calls it for what it accepts; other connections, such
 // as one end of [socket.Pair], are served beside them and count with them.
 func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	log := s.options.Logger.With("host", socket.Name(conn.RemoteAddr()))
-	if !s.enter() {
-		log.Warn("too many USB/IP connections", "limit", s.options.MaxConnections)
-		return
+	g, evicted := s.admission.enter(conn)
+	if evicted != nil {
+		log.Warn("too many USB/IP connections that have no device", "limit", s.options.MaxConnections)
+		evicted.Close()
 	}
-	defer s.leave()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	socket.KeepAlive(conn)
-	if err := s.handshake(ctx, conn, log); err != nil && ctx.Err() == nil {
+	err := s.handshake(ctx, g, log)
+	if !s.admission.leave(g) {
+		err = errEvicted
+	}
+	if err != nil && ctx.Err() == nil {
 		log.Warn("USB/IP connection failed", "error", err)
 	}
 }
 
-func (s *Server) enter() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open >= s.options.MaxConnections {
-		return false
-	}
-	s.open++
-	return true
-}
-
-func (s *Server) leave() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.open--
-}
-
 // handshake reads what a connection wants and does it.
-func (s *Server) handshake(ctx context.Context, conn net.Conn, log *slog.Logger) error {
+func (s *Server) handshake(ctx context.Context, g *guest, log *slog.Logger) error {
+	conn := g.conn
 	if err := conn.SetDeadline(time.Now().Add(s.options.HandshakeTimeout)); err != nil {
 		return fmt.Errorf("setting a deadline: %w", err)
 	}
@@ -71,6 +63,9 @@ func (s *Server) handshake(ctx context.Context, conn net.Conn, log *slog.Logger)
 		if err != nil {
 			return err
 		}
+		if !s.admission.leave(g) {
+			return errEvicted
+		}
 		return s.serveImport(ctx, conn, busID, log.With("busid", busID))
 	}
 	return fmt.Errorf("%w: operation %04x", proto.ErrMalformed, uint16(op.Code))
@@ -85,11 +80,12 @@ func (s *Server) serveImport(ctx context.Context, conn net.Conn, busID string, l
 	if status != proto.OpOK {
 		return refuse(conn, status, log)
 	}
-	defer s.free(e)
 	gone, err := e.port.Connect()
 	if err != nil {
+		s.free(e) // before the host learns of it, and may ask again
 		return refuse(conn, connectStatus(err), log)
 	}
+	defer s.free(e)
 	defer e.port.Disconnect()
 
 	device := e.device

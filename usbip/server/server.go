@@ -19,7 +19,7 @@ import (
 // Options are the limits of a Server. Zero fields take the value in brackets.
 type Options struct {
 	Logger           *slog.Logger  // [none]; addresses, bus IDs and reasons, never payload
-	MaxConnections   int           // connections at a time that have no device; more are closed at once [256]
+	MaxConnections   int           // connections at a time that have no device; the oldest gives way to a newcomer [256]
 	MaxPending       int           // URBs of one host that have no answer yet [1024]
 	MaxPendingBytes  int           // memory for their data and for answers not yet sent [64 MiB]
 	HandshakeTimeout time.Duration // for a new connection to say what it wants [5 s]
@@ -62,9 +62,10 @@ type Server struct {
 	options      Options
 	earlyUnlinks atomic.Uint64
 
+	admission admission
+
 	mu      sync.Mutex
 	exports map[string]*export
-	open    int // connections that have no device
 }
 
 // export is one exported device. The server's lock guards it.
@@ -82,7 +83,12 @@ type host struct {
 
 // New returns a server that exports nothing yet.
 func New(options Options) *Server {
-	return &Server{options: options.withDefaults(), exports: map[string]*export{}}
+	options = options.withDefaults()
+	return &Server{
+		options:   options,
+		admission: admission{limit: options.MaxConnections},
+		exports:   map[string]*export{},
+	}
 }
 
 // EarlyUnlinks returns how many URBs hosts have cancelled before the server had
@@ -171,9 +177,7 @@ func (s *Server) list() []proto.Device {
 	return devices
 }
 
-// claim makes h the host of a device, or says why not. A connection that has a
-// device does not count as open: there can be no more of them than devices, and
-// they leave room for hosts that ask for the list.
+// claim makes h the host of a device, or says why not.
 func (s *Server) claim(busID string, h *host) (*export, proto.OpStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,7 +189,6 @@ func (s *Server) claim(busID string, h *host) (*export, proto.OpStatus) {
 		return nil, proto.OpBusy
 	}
 	e.host = h
-	s.open--
 	return e, proto.OpOK
 }
 
@@ -195,7 +198,6 @@ func (s *Server) free(e *export) {
 	defer s.mu.Unlock()
 	close(e.host.ended)
 	e.host = nil
-	s.open++
 }
 
 // Serve accepts connections until ctx ends or the listener fails, and closes the

@@ -304,18 +304,32 @@ func TestImportedDeviceMayBeIdleForEver(t *testing.T) {
 	})
 }
 
-func TestConnectionsAreLimited(t *testing.T) {
+func TestSilentConnectionsGiveWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		listener := servePipes(t, server.Options{MaxConnections: 2}, newScripted())
-		first, second := listener.dial(t), listener.dial(t)
-		defer second.Close()
-		synctest.Wait()
-		third := listener.dial(t)
-		third.wantDropped()
-		first.Close()
-		synctest.Wait()
-		fourth := listener.dial(t)
-		defer fourth.Close()
-		fourth.importDevice()
+		const limit = 3
+		port := newScripted()
+		listener := servePipes(t, server.Options{MaxConnections: limit}, port)
+		host := listener.dial(t)
+		defer host.Close()
+		host.importDevice()
+		var silent []*raw
+		for range 10 {
+			silent = append(silent, listener.dial(t))
+			synctest.Wait()
+		}
+		for _, r := range silent[:10-limit] {
+			r.wantDropped()
+		}
+		last := listener.dial(t)
+		defer last.Close()
+		last.send(proto.AppendImport(nil, "unknown"))
+		if op := last.op(); op.Status != proto.OpNoDevice {
+			t.Errorf("the newcomer is answered %v, want %v", op.Status, proto.OpNoDevice)
+		}
+		silent[10-limit].wantDropped()
+		for _, r := range silent[10-limit+1:] {
+			r.Close()
+		}
+		host.wantEcho(port, 1) // the host that has the device still has it
 	})
 }

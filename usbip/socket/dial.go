@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"syscall"
 )
 
@@ -31,6 +32,9 @@ func Dial(ctx context.Context, address string, config *tls.Config) (net.Conn, er
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, network, location)
 	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) { // the deadline of ctx, noticed by the socket first
+			err = fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
+		}
 		if errors.Is(err, syscall.ECONNREFUSED) || network == "unix" && errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%w: %w", ErrNoServer, err)
 		}

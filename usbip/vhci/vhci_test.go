@@ -2,6 +2,7 @@ package vhci
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -80,11 +81,11 @@ func content(t *testing.T, path string) string {
 // serve exports one device as 1-1 over TCP and returns the server's address.
 func serve(t *testing.T) (addr string, device *usb.Device) {
 	t.Helper()
-	return serveOn(t, "127.0.0.1:0")
+	return serveOn(t, "127.0.0.1:0", nil)
 }
 
-// serveOn exports one device as 1-1 on an address.
-func serveOn(t *testing.T, address string) (addr string, device *usb.Device) {
+// serveOn exports one device as 1-1 on an address, with TLS if there is a config.
+func serveOn(t *testing.T, address string, config *tls.Config) (addr string, device *usb.Device) {
 	t.Helper()
 	device, err := usb.NewDevice(usb.Descriptors{
 		Speed: usb.SpeedHigh, Vendor: 0x1209, Product: 1,
@@ -97,7 +98,7 @@ func serveOn(t *testing.T, address string) (addr string, device *usb.Device) {
 	if err := s.Export("1-1", device); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := socket.Listen(t.Context(), address, nil)
+	listener, err := socket.Listen(t.Context(), address, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +153,7 @@ func TestAttachHandsTheSocketToTheFirstFreePortOfTheRightHub(t *testing.T) {
 }
 
 func TestAttachTakesAUnixSocket(t *testing.T) {
-	addr, _ := serveOn(t, "unix:"+filepath.Join(t.TempDir(), "an hsm.sock"))
+	addr, _ := serveOn(t, "unix:"+filepath.Join(t.TempDir(), "an hsm.sock"), nil)
 	c := fake(t, status0)
 	port, err := c.Attach(t.Context(), addr, "1-1")
 	if err != nil || port.Address != addr {

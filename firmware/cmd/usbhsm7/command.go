@@ -14,8 +14,8 @@ import (
 const about = `usbhsm7 is a simulated hand-held USB hardware security module.
 
 It exports itself over USB/IP as a vendor-class USB device. Attach it to a Linux
-machine with "usbip attach -r 127.0.0.1 -b 1-1" or "hsm7 attach", or let hsm7
-reach it without any kernel support.
+machine with "usbip attach -r 127.0.0.1 -b 1-1", "hsm7 attach" or --attach, or
+let hsm7 reach it without any kernel support.
 
 It stops cleanly on SIGTERM and SIGINT. State that was acknowledged to a host is
 durable at any moment, also if the process is killed.
@@ -25,7 +25,10 @@ const examples = `  # a device that keeps its keys in ./hsm
   usbhsm7 --state-dir ./hsm
 
   # a throw-away device on a free port, for a test
-  usbhsm7 --ephemeral --listen 127.0.0.1:0 --ready-fd 3 3>ready.json`
+  usbhsm7 --ephemeral --listen 127.0.0.1:0 --ready-fd 3 3>ready.json
+
+  # a throw-away device on this machine's USB bus
+  sudo modprobe vhci-hcd && sudo usbhsm7 --ephemeral --attach`
 
 func newCommand() *cobra.Command {
 	var o options
@@ -45,6 +48,9 @@ func newCommand() *cobra.Command {
 		SilenceErrors:     true,
 		DisableAutoGenTag: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.attach && !cmd.Flags().Changed("listen") {
+				o.listen = ""
+			}
 			if err := o.check(); err != nil {
 				return fmt.Errorf("%w: %w", errUsage, err)
 			}
@@ -58,6 +64,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:3240", "address to serve USB/IP on: host:port, where port 0 picks a free one, or unix:/path")
 	flags.BoolVar(&o.insecure, "insecure", false, "allow --listen without TLS on an address that other machines reach: whoever reaches it can use the device")
 	tlsFlags(flags, &o.tls)
+	flags.BoolVar(&o.attach, "attach", false, "attach the device to this machine's kernel, and again after each power cycle; needs root and vhci_hcd; listens nowhere unless --listen is given")
 	flags.StringVar(&o.control, "control", "", "path of the control socket, for hsm7 sim (default control.sock in the state directory; none for --ephemeral)")
 	flags.StringVar(&o.faults, "fault", "", "file with a fault script, in force from the start; hsm7 sim fault changes it (docs/faults.md)")
 	flags.StringVar(&o.capture, "capture", "", "record everything on the bus in this pcapng file, secrets blanked; hsm7 capture does so while the device runs")

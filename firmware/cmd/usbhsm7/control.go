@@ -34,10 +34,6 @@ func (u *unit) listenControl(ctx context.Context) (net.Listener, error) {
 
 // serveControl serves the control socket until ctx ends.
 func (u *unit) serveControl(ctx context.Context, listener net.Listener) error {
-	if listener == nil {
-		<-ctx.Done()
-		return nil
-	}
 	server := control.NewServer(u)
 	u.handleFaults(server)
 	server.Handle("GET /capture", u.streamCapture)

@@ -12,6 +12,7 @@ var (
 	errUsage  = errors.New("wrong use")
 	errLocked = errors.New("the state directory is in use by another usbhsm7")
 	errListen = errors.New("cannot listen")
+	errAttach = errors.New("cannot attach the device to this machine's kernel")
 )
 
 // exits maps errors to exit statuses. It is also the text of --help.
@@ -25,6 +26,7 @@ var exits = []struct {
 	{4, "the state is corrupt or not a device's; it was left as it is", flash.ErrCorrupt},
 	{4, "", store.ErrCorrupt},
 	{5, "cannot listen on the address", errListen},
+	{6, "cannot attach to the kernel (--attach); hsm7 doctor says what is missing", errAttach},
 	{1, "any other failure", nil},
 }
 

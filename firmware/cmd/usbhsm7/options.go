@@ -21,6 +21,7 @@ type options struct {
 	ephemeral bool
 	listen    string
 	insecure  bool
+	attach    bool
 	tls       socket.Identity
 	control   string
 	faults    string
@@ -70,6 +71,9 @@ func (o options) checkSerial() error {
 // checkListen refuses to be reachable from other machines without TLS, because
 // whoever reaches a USB/IP port can use the device.
 func (o options) checkListen() error {
+	if o.listen == "" && o.attach {
+		return nil
+	}
 	if err := socket.Check(o.listen); err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}

@@ -48,40 +48,82 @@ func run(ctx context.Context, o options, stderr io.Writer) (err error) {
 	return serve(ctx, o, u)
 }
 
-// serve serves the unit's bus and its control socket until ctx ends.
-func serve(ctx context.Context, o options, u *unit) error {
+// serve opens the unit's doors, says that it is ready, and waits until ctx ends
+// or a door fails, which closes the others.
+func serve(ctx context.Context, o options, u *unit) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var open doors
+	defer func() { err = errors.Join(err, open.wait()) }()
+	defer cancel()
 	listener, err := o.listenUSBIP(ctx)
 	if err != nil {
 		return err
 	}
-	u.address = socket.Name(listener.Addr())
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var control sync.WaitGroup
-	defer control.Wait()
-	defer cancel()
-	failed := make(chan error, 1)
+	if listener != nil {
+		u.address = socket.Name(listener.Addr())
+		open.serve(cancel, func() error { return u.server.Serve(ctx, u.faults.Listener(listener)) })
+	}
 	controlSocket, err := u.listenControl(ctx)
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
-	control.Go(func() {
-		defer cancel() // one door is not enough
-		failed <- u.serveControl(ctx, controlSocket)
-	})
-	state := u.Status()
-	u.log.Info().Str("listen", state.Listen).Str("bus_id", state.BusID).Str("usb_id", state.USBID).Str("serial", state.Serial).Msg("device ready")
-	if err := announce(o.readyFD, state); err != nil {
-		return errors.Join(err, listener.Close())
+	if controlSocket != nil {
+		open.serve(cancel, func() error { return u.serveControl(ctx, controlSocket) })
 	}
-	err = u.server.Serve(ctx, u.faults.Listener(listener))
-	cancel()
+	if o.attach {
+		a := newAttachment(u)
+		open.serve(cancel, func() error { return a.run(ctx) })
+		a.awaitUp(ctx)
+	}
+	if ctx.Err() == nil {
+		err = u.ready(o.readyFD)
+	}
+	if err == nil {
+		<-ctx.Done()
+	}
 	u.log.Info().Msg("power off")
-	return errors.Join(err, <-failed)
+	return err
 }
 
-// listenUSBIP opens the socket on which hosts reach the device.
+// doors are the ways in which the device can be reached, each served by a
+// goroutine.
+type doors struct {
+	serving sync.WaitGroup
+	mu      sync.Mutex
+	failed  []error
+}
+
+// serve serves one door, and closes all when it ends.
+func (d *doors) serve(closeAll func(), run func() error) {
+	d.serving.Go(func() {
+		defer closeAll()
+		if err := run(); err != nil {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.failed = append(d.failed, err)
+		}
+	})
+}
+
+// wait waits until every door is closed.
+func (d *doors) wait() error {
+	d.serving.Wait()
+	return errors.Join(d.failed...)
+}
+
+// ready says that the device can be used.
+func (u *unit) ready(fd int) error {
+	s := u.Status()
+	u.log.Info().Str("listen", s.Listen).Str("bus_id", s.BusID).Str("usb_id", s.USBID).Str("serial", s.Serial).Msg("device ready")
+	return announce(fd, s)
+}
+
+// listenUSBIP opens the socket on which hosts reach the device, unless there is
+// to be none.
 func (o options) listenUSBIP(ctx context.Context) (net.Listener, error) {
+	if o.listen == "" {
+		return nil, nil
+	}
 	config, err := o.tls.Server()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w (--tls-cert, --tls-key, --tls-ca)", errUsage, err)

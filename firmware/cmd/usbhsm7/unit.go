@@ -18,6 +18,7 @@ import (
 	"usbhsm7/usbip/fault"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/vhci"
 )
 
 // unit is the device with its power switch and the bus that it is plugged into.
@@ -35,6 +36,7 @@ type unit struct {
 	device *device.Device // nil = off
 	faulty *fault.Port    // of device
 	last   control.Status // identity, as of the last time that it was on
+	kernel *vhci.Port     // where it is attached to this machine's kernel; nil = nowhere
 }
 
 var _ control.Unit = (*unit)(nil)
@@ -125,5 +127,8 @@ func (u *unit) Status() control.Status {
 	s.Powered = u.device != nil
 	s.Listen, s.BusID, s.USBID = u.address, u.options.busID, u.options.ids
 	s.Control, s.PID = u.control, os.Getpid()
+	if u.kernel != nil {
+		s.Kernel = &control.Port{Number: u.kernel.Number, Local: u.kernel.Local}
+	}
 	return s
 }

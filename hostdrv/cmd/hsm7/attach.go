@@ -14,28 +14,54 @@ import (
 
 func (a *app) attachCommand() *cobra.Command {
 	var busID string
+	var watch bool
 	cmd := &cobra.Command{
 		Use: "attach", Short: "Attach the device of a USB/IP server to this machine's kernel", GroupID: "device", Args: noArgs,
 		Long: `Attach the device of a USB/IP server (--usbip) to this machine's kernel, as
 "usbip attach" does but without that tool. Needs root and the module vhci_hcd.
-Returns when the kernel has enumerated the device.`,
-		Example: "  sudo modprobe vhci-hcd && sudo hsm7 attach\n  hsm7 list --via usb\n  sudo hsm7 detach 0",
+Returns when the kernel has enumerated the device.
+
+Linux never attaches a device again that went away. With --watch this command
+stays and does so, after power cycles, firmware updates and losses of the
+network, until SIGTERM or SIGINT; then it detaches the device. It prints a line
+for each event. A device that is reached over TLS needs --watch, because the
+kernel does not speak TLS and this command does it on its behalf.
+
+hsm7 doctor says what is missing where attaching fails.`,
+		Example: "  sudo modprobe vhci-hcd && sudo hsm7 attach\n  hsm7 list --via usb\n  sudo hsm7 detach 0\n  sudo hsm7 attach --watch --usbip unix:/run/hsm.sock",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
-			defer cancel()
-			attached, err := vhci.Attach(ctx, a.where.usbip, busID)
+			config, err := a.where.secured()
 			if err != nil {
 				return err
 			}
-			port, err := vhci.Wait(ctx, attached.Number)
-			if err != nil {
-				return errors.Join(err, takeBack(attached.Number))
+			remote := vhci.Remote{Address: a.where.usbip, BusID: busID, TLS: config}
+			if watch {
+				return a.watch(cmd.Context(), remote)
 			}
-			return a.print(port, func(w io.Writer) { fmt.Fprintln(w, port) })
+			return a.attach(cmd.Context(), remote)
 		},
 	}
 	cmd.Flags().StringVar(&busID, "bus-id", "1-1", "bus ID of the device at the server")
+	cmd.Flags().BoolVar(&watch, "watch", false, "stay, and attach the device again whenever it comes back")
 	return cmd
+}
+
+// attach attaches a device and leaves it to the kernel.
+func (a *app) attach(ctx context.Context, remote vhci.Remote) error {
+	if remote.TLS != nil {
+		return usagef("the kernel does not speak TLS, so hsm7 has to stay and do it: add --watch")
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	attached, err := vhci.Attach(ctx, remote.Address, remote.BusID)
+	if err != nil {
+		return err
+	}
+	port, err := vhci.Wait(ctx, attached.Number)
+	if err != nil {
+		return errors.Join(err, takeBack(attached.Number))
+	}
+	return a.print(port, func(w io.Writer) { fmt.Fprintln(w, port) })
 }
 
 // takeBack detaches a port on which no device came up.

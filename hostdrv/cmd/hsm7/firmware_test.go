@@ -118,7 +118,7 @@ func start(binary string, flags ...string) (*firmware, error) {
 		return nil, err
 	}
 	defer reader.Close()
-	f := &firmware{cmd: exec.Command(binary, append(flags, "--listen", "127.0.0.1:0", "--ready-fd", "3")...)}
+	f := &firmware{cmd: exec.Command(binary, append([]string{"--listen", "127.0.0.1:0", "--ready-fd", "3"}, flags...)...)}
 	f.cmd.ExtraFiles, f.cmd.Stderr = []*os.File{writer}, &f.stderr
 	if err := errors.Join(f.cmd.Start(), writer.Close()); err != nil {
 		return nil, err

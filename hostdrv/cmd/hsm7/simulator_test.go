@@ -14,6 +14,15 @@ func TestSimulatorScripts(t *testing.T) {
 	binary := buildFirmware(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/simulator",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			// usbhsm7 starts another simulator with those flags, to which HSM7_USBIP then leads.
+			"usbhsm7": func(ts *testscript.TestScript, _ bool, args []string) {
+				f, err := start(binary, args...)
+				ts.Check(err)
+				ts.Defer(f.kill)
+				ts.Setenv("HSM7_USBIP", f.address)
+			},
+		},
 		Setup: func(env *testscript.Env) error {
 			control := filepath.Join(env.WorkDir, "control.sock")
 			f, err := start(binary, "--ephemeral", "--serial", "7000001", "--control", control)

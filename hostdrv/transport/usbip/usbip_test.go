@@ -16,6 +16,7 @@ import (
 	"usbhsm7/hostdrv/transport/usbip"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/socket"
+	"usbhsm7/usbip/socket/labca"
 	"usbhsm7/usbip/usb"
 )
 
@@ -96,6 +97,30 @@ func TestConformanceAtOtherSpeeds(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestConformanceOverTLS(t *testing.T) {
+	dir := t.TempDir()
+	if err := labca.Write(dir, labca.Plan{}); err != nil {
+		t.Fatal(err)
+	}
+	identity := func(name string) socket.Identity {
+		return socket.Identity{
+			Cert: filepath.Join(dir, name+".pem"), Key: filepath.Join(dir, name+".key"), CA: filepath.Join(dir, "ca.pem"),
+		}
+	}
+	ours, err := identity("server").Server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := identity("client").Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	transporttest.Run(t, func(t *testing.T) transporttest.Target {
+		port, bus := serveOn(t, "127.0.0.1:0", ours, theirs)
+		return target(port, bus)
+	})
 }
 
 func target(port *usb.Device, bus *usbip.Bus) transporttest.Target {
