@@ -24,13 +24,19 @@ var (
 	coPassword = []byte("co-password")
 )
 
-// bench is a device behind USB/IP with its Crypto Officer logged in, and a
-// second one that is reached without leaving the process.
+// bench is devices behind USB/IP, over TCP and over a Unix socket, and one that
+// is reached without leaving the process.
 type bench struct {
-	device    *hostdrv.Device
-	session   *hostdrv.Session
+	tcp, unix attached
 	inProcess *hostdrv.Device
+	wire      *wire
 	closers   []func() error
+}
+
+// attached is a device with its Crypto Officer logged in.
+type attached struct {
+	device  *hostdrv.Device
+	session *hostdrv.Session
 }
 
 func newBench() (b *bench, err error) {
@@ -40,27 +46,38 @@ func newBench() (b *bench, err error) {
 			b.close()
 		}
 	}()
-	ctx := context.Background()
-	behindWire, err := b.power()
-	if err != nil {
+	if b.wire, err = newWire(); err != nil {
 		return nil, err
 	}
-	bus, err := b.export(behindWire)
-	if err != nil {
+	b.closers = append(b.closers, func() error { b.wire.close(); return nil })
+	if b.tcp, err = b.attach("1-1", b.wire.addresses["tcp"]); err != nil {
 		return nil, err
 	}
-	if b.device, err = b.dial(ctx, bus); err != nil {
-		return nil, err
-	}
-	if b.session, err = logIn(ctx, b.device); err != nil {
+	if b.unix, err = b.attach("1-2", "unix:"+b.wire.addresses["unix"]); err != nil {
 		return nil, err
 	}
 	beside, err := b.power()
 	if err != nil {
 		return nil, err
 	}
-	b.inProcess, err = b.dial(ctx, local.New(beside.USB()))
+	b.inProcess, err = b.dial(local.New(beside.USB()))
 	return b, err
+}
+
+// attach exports a new device, reaches it at address and sets it up.
+func (b *bench) attach(busID, address string) (a attached, err error) {
+	d, err := b.power()
+	if err != nil {
+		return a, err
+	}
+	if err := b.wire.server.Export(busID, d.USB()); err != nil {
+		return a, err
+	}
+	if a.device, err = b.dial(usbip.New(address)); err != nil { // the one that is free
+		return a, err
+	}
+	a.session, err = logIn(a.device)
+	return a, err
 }
 
 // power switches a new device on.
@@ -77,20 +94,6 @@ func (b *bench) power() (*device.Device, error) {
 	return d, nil
 }
 
-// export serves d over USB/IP on the loopback interface.
-func (b *bench) export(d *device.Device) (transport.Bus, error) {
-	s := server.New(server.Options{})
-	if err := s.Export("1-1", d.USB()); err != nil {
-		return nil, err
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	b.closers = append(b.closers, serveOn(s, listener))
-	return usbip.New(listener.Addr().String()), nil
-}
-
 // serveOn runs s on listener until stop is called.
 func serveOn(s *server.Server, listener net.Listener) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -102,8 +105,8 @@ func serveOn(s *server.Server, listener net.Listener) (stop func() error) {
 	}
 }
 
-func (b *bench) dial(ctx context.Context, bus transport.Bus) (*hostdrv.Device, error) {
-	d, err := hostdrv.Dial(ctx, bus, transport.Selector{}, hostdrv.Options{Client: "bench"})
+func (b *bench) dial(bus transport.Bus) (*hostdrv.Device, error) {
+	d, err := hostdrv.Dial(context.Background(), bus, transport.Selector{}, hostdrv.Options{Client: "bench"})
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +115,8 @@ func (b *bench) dial(ctx context.Context, bus transport.Bus) (*hostdrv.Device, e
 }
 
 // logIn sets a new device up and returns a session with its CO logged in.
-func logIn(ctx context.Context, d *hostdrv.Device) (keys *hostdrv.Session, err error) {
+func logIn(d *hostdrv.Device) (keys *hostdrv.Session, err error) {
+	ctx := context.Background()
 	var admin *hostdrv.Session
 	steps := []func() error{
 		func() error { admin, err = d.OpenSession(ctx, command.SlotAdmin, hostdrv.SessionOptions{}); return err },

@@ -87,7 +87,11 @@ func signCases() ([]benchCase, func(), error) {
 }
 
 func (b *bench) signCases(algorithm keyAlgorithm, peer *softHSM) ([]benchCase, error) {
-	ours, err := b.signer(algorithm)
+	ours, err := b.tcp.signer(algorithm)
+	if err != nil {
+		return nil, err
+	}
+	overUnix, err := b.unix.signer(algorithm)
 	if err != nil {
 		return nil, err
 	}
@@ -111,20 +115,21 @@ func (b *bench) signCases(algorithm keyAlgorithm, peer *softHSM) ([]benchCase, e
 		cases = append(cases,
 			comparison{name + "/go", "signatures", "bare Go crypto", 0, load{callers: callers, do: ours}, load{callers: callers, do: bare}},
 			comparison{name + "/softhsm2", "signatures", "SoftHSM2 through PKCS#11", 0, load{callers: callers, do: ours}, load{callers: callers, do: theirs}},
+			comparison{name + "/unix", "signatures", "the same over TCP", 0, load{callers: callers, do: overUnix}, load{callers: callers, do: ours}},
 		)
 	}
 	return cases, nil
 }
 
 // signer makes a key in the device and returns what signs with it.
-func (b *bench) signer(algorithm keyAlgorithm) (func(int) error, error) {
+func (a attached) signer(algorithm keyAlgorithm) (func(int) error, error) {
 	ctx := context.Background()
-	pair, err := b.session.GenerateKeyPair(ctx, algorithm.generate, algorithm.template, command.Template{})
+	pair, err := a.session.GenerateKeyPair(ctx, algorithm.generate, algorithm.template, command.Template{})
 	if err != nil {
 		return nil, err
 	}
 	return func(int) error {
-		_, err := b.session.Sign(ctx, algorithm.mechanism, pair.Private, algorithm.data)
+		_, err := a.session.Sign(ctx, algorithm.mechanism, pair.Private, algorithm.data)
 		return err
 	}, nil
 }
@@ -155,10 +160,11 @@ func commandCases() ([]benchCase, func(), error) {
 	var cases []benchCase
 	for _, callers := range []int{1, manyCallers} {
 		name := fmt.Sprintf("command/echo-64/callers=%d", callers)
-		ours := load{callers: callers, do: echo(bench.device)}
+		ours := load{callers: callers, do: echo(bench.tcp.device)}
 		cases = append(cases,
 			comparison{name + "/local", "commands", "the in-process transport", 0, ours, load{callers: callers, do: echo(bench.inProcess)}},
 			comparison{name + "/core", "commands", "the core's call in this process", 0, ours, load{callers: callers, do: bare}},
+			comparison{name + "/unix", "commands", "the same over TCP", 0, load{callers: callers, do: echo(bench.unix.device)}, ours},
 		)
 	}
 	return cases, bench.close, nil
