@@ -3,6 +3,7 @@
 //
 //	go run ./scripts/bench -out build/bench.json
 //	go run ./scripts/bench -short -only rsa
+//	go run ./scripts/bench -figures docs/testing.md
 //
 // Most figures are rates: more is better, and the ratio is ours divided by
 // theirs. Each side is run for a slice of time, one after the other, several
@@ -34,6 +35,7 @@ type report struct {
 
 func main() {
 	out := flag.String("out", "", "file to write the report to")
+	figures := flag.String("figures", "", "document whose table of figures to rewrite")
 	short := flag.Bool("short", false, "few and short runs: does everything work?")
 	profile := flag.String("cpuprofile", "", "file to write a CPU profile to")
 	only := flag.String("only", "", "measure only cases that match this regular expression")
@@ -46,13 +48,13 @@ func main() {
 		}
 		defer stop()
 	}
-	if err := run(*out, *short, *only); err != nil {
+	if err := run(*out, *figures, *short, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out string, short bool, only string) error {
+func run(out, figures string, short bool, only string) error {
 	chosen, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
@@ -62,25 +64,13 @@ func run(out string, short bool, only string) error {
 		plan.runs, plan.slice = 1, 100*time.Millisecond
 	}
 	r := report{Commit: commit(), Machine: machine()}
-	fmt.Printf("%s\n%-44s %-12s %14s %14s %7s\n", r.Machine, "", "", "ours", "theirs", "ratio")
-	for _, group := range groups {
-		cases, closeGroup, err := group()
-		if err != nil {
+	if err := r.fill(plan, chosen); err != nil {
+		return err
+	}
+	if figures != "" {
+		if err := r.writeFigures(figures); err != nil {
 			return err
 		}
-		for _, c := range cases {
-			if !chosen.MatchString(c.title()) {
-				continue
-			}
-			result, err := c.measure(plan)
-			if err != nil {
-				closeGroup()
-				return fmt.Errorf("%s: %w", c.title(), err)
-			}
-			r.Results = append(r.Results, result)
-			result.print()
-		}
-		closeGroup()
 	}
 	if out == "" {
 		return nil
@@ -90,6 +80,38 @@ func run(out string, short bool, only string) error {
 		return err
 	}
 	return os.WriteFile(out, append(data, '\n'), 0o644)
+}
+
+// fill measures the chosen cases.
+func (r *report) fill(p plan, chosen *regexp.Regexp) error {
+	fmt.Printf("%s\n%-44s %-12s %14s %14s %7s\n", r.Machine, "", "", "ours", "theirs", "ratio")
+	for _, group := range groups {
+		cases, closeGroup, err := group()
+		if err != nil {
+			return err
+		}
+		err = r.add(p, chosen, cases)
+		closeGroup()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *report) add(p plan, chosen *regexp.Regexp, cases []benchCase) error {
+	for _, c := range cases {
+		if !chosen.MatchString(c.title()) {
+			continue
+		}
+		result, err := c.measure(p)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.title(), err)
+		}
+		r.Results = append(r.Results, result)
+		result.print()
+	}
+	return nil
 }
 
 // print writes r as a line of text.
