@@ -50,10 +50,10 @@ func newBench() (b *bench, err error) {
 		return nil, err
 	}
 	b.closers = append(b.closers, func() error { b.wire.close(); return nil })
-	if b.tcp, err = b.attach("1-1", b.wire.addresses["tcp"]); err != nil {
+	if b.tcp, err = b.attach(b.wire.addresses["tcp"]); err != nil {
 		return nil, err
 	}
-	if b.unix, err = b.attach("1-2", "unix:"+b.wire.addresses["unix"]); err != nil {
+	if b.unix, err = b.attach("unix:" + b.wire.addresses["unix"]); err != nil {
 		return nil, err
 	}
 	beside, err := b.power()
@@ -65,12 +65,12 @@ func newBench() (b *bench, err error) {
 }
 
 // attach exports a new device, reaches it at address and sets it up.
-func (b *bench) attach(busID, address string) (a attached, err error) {
+func (b *bench) attach(address string) (a attached, err error) {
 	d, err := b.power()
 	if err != nil {
 		return a, err
 	}
-	if err := b.wire.server.Export(busID, d.USB()); err != nil {
+	if _, err := b.wire.export(d.USB()); err != nil {
 		return a, err
 	}
 	if a.device, err = b.dial(usbip.New(address)); err != nil { // the one that is free
@@ -82,16 +82,20 @@ func (b *bench) attach(busID, address string) (a attached, err error) {
 
 // power switches a new device on.
 func (b *bench) power() (*device.Device, error) {
+	d, err := newHSM()
+	if err == nil {
+		b.closers = append(b.closers, d.Close)
+	}
+	return d, err
+}
+
+// newHSM returns a new device that is switched on.
+func newHSM() (*device.Device, error) {
 	image, err := flash.NewMemory(flash.DefaultGeometry())
 	if err != nil {
 		return nil, err
 	}
-	d, err := device.New(device.Config{Flash: image})
-	if err != nil {
-		return nil, err
-	}
-	b.closers = append(b.closers, d.Close)
-	return d, nil
+	return device.New(device.Config{Flash: image})
 }
 
 // serveOn runs s on listener until stop is called.

@@ -20,7 +20,8 @@ const idleDevices = 256
 func idleCases() ([]benchCase, func(), error) {
 	return []benchCase{
 		ceiling{"usbip/idle/processor", "% of one core", "what is allowed", 0.1, idleProcessor},
-		ceiling{"usbip/idle/memory", "MiB resident", "what is allowed", 1, idleMemory},
+		ceiling{"usbip/idle/memory", "MiB resident", "what is allowed", 1, idleMemory((*wire).parkPeripheral)},
+		ceiling{"usbip/idle/memory/hsm", "MiB resident", "what is allowed", 1, idleMemory((*wire).parkHSM)},
 	}, func() {}, nil
 }
 
@@ -32,7 +33,7 @@ func idleProcessor(p plan) (float64, error) {
 		return 0, err
 	}
 	defer w.close()
-	if err := w.park(); err != nil {
+	if err := w.parkPeripheral(); err != nil {
 		return 0, err
 	}
 	runtime.GC()
@@ -42,14 +43,33 @@ func idleProcessor(p plan) (float64, error) {
 	return 100 * used.Seconds() / elapsed.Seconds(), nil
 }
 
-// park imports a device over TCP, moves some data and then waits for an
+// parkPeripheral attaches a device, moves some data and then waits for an
 // interrupt transfer that does not come.
-func (w *wire) park() error {
-	device, err := w.imported("tcp")
+func (w *wire) parkPeripheral() error {
+	p, err := w.peripheral()
 	if err != nil {
 		return err
 	}
-	for _, u := range []usb.URB{bulkOut(), bulkIn()} {
+	return w.park(p, bulkOut(), bulkIn())
+}
+
+// parkHSM attaches a whole HSM and waits for an event that does not come.
+func (w *wire) parkHSM() error {
+	hsm, err := newHSM()
+	if err != nil {
+		return err
+	}
+	w.closers = append(w.closers, hsm.Close)
+	return w.park(hsm.USB())
+}
+
+// park attaches p over TCP, carries out urbs and leaves one pending.
+func (w *wire) park(p usb.Port, urbs ...usb.URB) error {
+	device, err := w.imported("tcp", p)
+	if err != nil {
+		return err
+	}
+	for _, u := range urbs {
 		if err := submitters(device, u, 1)(0); err != nil {
 			return err
 		}
@@ -65,25 +85,27 @@ func processorTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// idleMemory returns how much resident memory an attached device takes, client
-// and server and device together, in MiB.
-func idleMemory(plan) (float64, error) {
-	before, err := residentMemory()
-	if err != nil {
-		return 0, err
-	}
-	w, err := newWire()
-	if err != nil {
-		return 0, err
-	}
-	defer w.close()
-	for range idleDevices {
-		if err := w.park(); err != nil {
+// idleMemory returns what measures how much resident memory an attached device
+// takes, device, server and client together, in MiB.
+func idleMemory(park func(*wire) error) func(plan) (float64, error) {
+	return func(plan) (float64, error) {
+		before, err := residentMemory()
+		if err != nil {
 			return 0, err
 		}
+		w, err := newWire()
+		if err != nil {
+			return 0, err
+		}
+		defer w.close()
+		for range idleDevices {
+			if err := park(w); err != nil {
+				return 0, err
+			}
+		}
+		after, err := residentMemory()
+		return float64(after-before) / idleDevices / (1 << 20), err
 	}
-	after, err := residentMemory()
-	return float64(after-before) / idleDevices / (1 << 20), err
 }
 
 // residentMemory returns how many bytes of this process are in memory, when all

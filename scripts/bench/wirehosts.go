@@ -54,8 +54,16 @@ func (w *wire) close() {
 	}
 }
 
-// export exports a device whose function always has data and always takes some.
-func (w *wire) export() (busID string, err error) {
+// export exports p under the next bus ID.
+func (w *wire) export(p usb.Port) (busID string, err error) {
+	w.exported++
+	busID = fmt.Sprintf("1-%d", w.exported)
+	return busID, w.server.Export(busID, p)
+}
+
+// peripheral returns a device whose function always has data and always takes
+// some.
+func (w *wire) peripheral() (usb.Port, error) {
 	d, err := usb.NewDevice(usb.Descriptors{
 		Speed: usb.SpeedHigh, Vendor: 0x1209, Product: 0x0001,
 		Configurations: []usb.Configuration{{Value: 1, Interfaces: []usb.Interface{{Class: 0xFF, Endpoints: []usb.Endpoint{
@@ -65,17 +73,12 @@ func (w *wire) export() (busID string, err error) {
 		}}}}},
 	}, nil)
 	if err != nil {
-		return "", err
-	}
-	w.exported++
-	busID = fmt.Sprintf("1-%d", w.exported)
-	if err := w.server.Export(busID, d); err != nil {
-		return "", err
+		return nil, err
 	}
 	from, to := make([]byte, bulkSize-1), make([]byte, bulkSize)
 	w.function(func(ctx context.Context) { _, _ = d.Out(0x01).Read(ctx, to) })
 	w.function(func(ctx context.Context) { _ = d.In(0x81).Write(ctx, from) })
-	return busID, nil
+	return d, nil
 }
 
 // function repeats transfer until the wire is taken down. Resets and overruns do
@@ -99,9 +102,9 @@ func (w *wire) function(transfer func(context.Context)) {
 // configure is the request without which a device has no endpoints.
 var configure = usb.URB{Setup: usb.Setup{Request: usb.SetConfiguration, Value: 1}}
 
-// imported returns a new device, imported by the client and configured.
-func (w *wire) imported(network string) (*client.Device, error) {
-	conn, busID, err := w.dial(network)
+// imported returns p, exported, imported by the client and configured.
+func (w *wire) imported(network string, p usb.Port) (*client.Device, error) {
+	conn, busID, err := w.dial(network, p)
 	if err != nil {
 		return nil, err
 	}
@@ -113,9 +116,9 @@ func (w *wire) imported(network string) (*client.Device, error) {
 	return device, submitters(device, configure, 1)(0)
 }
 
-// dial exports a device and connects to the server.
-func (w *wire) dial(network string) (net.Conn, string, error) {
-	busID, err := w.export()
+// dial exports p and connects to the server.
+func (w *wire) dial(network string, p usb.Port) (net.Conn, string, error) {
+	busID, err := w.export(p)
 	if err != nil {
 		return nil, "", err
 	}
@@ -125,7 +128,11 @@ func (w *wire) dial(network string) (net.Conn, string, error) {
 
 // clientLoad repeats u over the client, with one caller for each URB.
 func (w *wire) clientLoad(network string, u usb.URB, depth int) (load, error) {
-	device, err := w.imported(network)
+	p, err := w.peripheral()
+	if err != nil {
+		return load{}, err
+	}
+	device, err := w.imported(network, p)
 	if err != nil {
 		return load{}, err
 	}
@@ -163,7 +170,11 @@ type rawHost struct {
 
 // rawLoad repeats u over a rawHost. One call is depth round trips.
 func (w *wire) rawLoad(network string, u usb.URB, depth int) (load, error) {
-	conn, busID, err := w.dial(network)
+	p, err := w.peripheral()
+	if err != nil {
+		return load{}, err
+	}
+	conn, busID, err := w.dial(network, p)
 	if err != nil {
 		return load{}, err
 	}
