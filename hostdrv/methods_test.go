@@ -49,6 +49,22 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 	command.CodePartitionPolicyChange: func(ctx context.Context, _ *Device, s *Session) error {
 		return s.ChangePartitionPolicies(ctx, command.PolicyChangeRequest{})
 	},
+	command.CodeAuditConfig: func(ctx context.Context, _ *Device, s *Session) error { return second(s.AuditConfig(ctx)) },
+	command.CodeAuditSetConfig: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.SetAuditConfig(ctx, command.AuditConfig{})
+	},
+	command.CodeAuditStatus:       func(ctx context.Context, _ *Device, s *Session) error { return second(s.AuditStatus(ctx)) },
+	command.CodeAuditRead:         func(ctx context.Context, _ *Device, s *Session) error { return second(s.AuditRead(ctx, 0)) },
+	command.CodeAuditAcknowledge:  func(ctx context.Context, _ *Device, s *Session) error { return s.AuditAcknowledge(ctx, 1) },
+	command.CodeAuditLogMessage:   func(ctx context.Context, _ *Device, s *Session) error { return s.AuditLogMessage(ctx, "message") },
+	command.CodeAuditSetDomain:    func(ctx context.Context, _ *Device, s *Session) error { return s.SetAuditDomain(ctx, []byte("domain")) },
+	command.CodeAuditExportSecret: func(ctx context.Context, _ *Device, s *Session) error { return second(s.ExportAuditSecret(ctx)) },
+	command.CodeAuditImportSecret: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.ImportAuditSecret(ctx, command.AuditSecret{})
+	},
+	command.CodeAuditVerify: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.AuditVerify(ctx, command.AuditVerifyRequest{}))
+	},
 	command.CodeChangePassword: func(ctx context.Context, _ *Device, s *Session) error {
 		return s.ChangePassword(ctx, []byte("old"), []byte("new"))
 	},

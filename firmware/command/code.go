@@ -4,7 +4,7 @@ import "fmt"
 
 // Code is the number of a command, sent in the code field of a request frame.
 // The high byte names the group: 00 device, 01 HSM, 02 partition, 03 sessions
-// and roles, 04 objects, 05 cryptography.
+// and roles, 04 objects, 05 cryptography, 06 audit.
 type Code uint32
 
 // The commands. Rows says what each one needs and carries.
@@ -49,6 +49,17 @@ const (
 	CodeDecrypt Code = 0x0512
 	CodeDigest  Code = 0x0521
 	CodeRandom  Code = 0x0531
+
+	CodeAuditConfig       Code = 0x0601
+	CodeAuditSetConfig    Code = 0x0602 // the Auditor chooses what is recorded
+	CodeAuditStatus       Code = 0x0603
+	CodeAuditRead         Code = 0x0604 // the host takes records
+	CodeAuditAcknowledge  Code = 0x0605 // and has them safe
+	CodeAuditLogMessage   Code = 0x0606 // the host has something recorded
+	CodeAuditSetDomain    Code = 0x0607
+	CodeAuditExportSecret Code = 0x0608
+	CodeAuditImportSecret Code = 0x0609
+	CodeAuditVerify       Code = 0x060A
 )
 
 // String returns the command's name, or its number if the table has no such row.

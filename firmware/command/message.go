@@ -297,6 +297,85 @@ type RandomResponse struct {
 	Data []byte `cbor:"1,keyasint"`
 }
 
+// AuditRotation says how often the host begins a new log file.
+type AuditRotation uint8
+
+// Rotations.
+const (
+	RotateNever   AuditRotation = 0
+	RotateHourly  AuditRotation = 1
+	RotateDaily   AuditRotation = 2
+	RotateWeekly  AuditRotation = 3
+	RotateMonthly AuditRotation = 4
+)
+
+// AuditConfig is what the Auditor has set. Mask counts in the device; the rest
+// is kept there for the host.
+type AuditConfig struct {
+	Mask     AuditMask     `cbor:"1,keyasint" json:"mask"`
+	Rotation AuditRotation `cbor:"2,keyasint" json:"rotation"`
+	Size     uint          `cbor:"3,keyasint" json:"size"` // KiB of a log file; 0 = no bound
+}
+
+// AuditStatusResponse tells about the log in the device.
+type AuditStatusResponse struct {
+	Initialised bool      `cbor:"1,keyasint" json:"initialised"` // there is an Auditor
+	Mask        AuditMask `cbor:"2,keyasint" json:"mask"`
+	First       uint64    `cbor:"3,keyasint" json:"first"` // number of the oldest record that the host has not acknowledged; 0 = none
+	Head        AuditHead `cbor:"4,keyasint" json:"head"`
+	Used        uint      `cbor:"5,keyasint" json:"used"`     // bytes
+	Capacity    uint      `cbor:"6,keyasint" json:"capacity"` // bytes
+	Full        bool      `cbor:"7,keyasint" json:"full"`     // what would be recorded is refused
+	Lost        uint64    `cbor:"8,keyasint" json:"lost"`     // events that had no room since the last record
+}
+
+// AuditReadRequest asks for records that the host has not acknowledged.
+type AuditReadRequest struct {
+	After uint64 `cbor:"1,keyasint,omitempty"` // only records with numbers above
+	Max   uint   `cbor:"2,keyasint,omitempty"` // at most this many; 0 and above 1,000 mean 1,000
+}
+
+// AuditReadResponse carries records in ascending order.
+type AuditReadResponse struct {
+	Records []AuditRecord `cbor:"1,keyasint"`
+	More    bool          `cbor:"2,keyasint"`
+}
+
+// AuditAcknowledgeRequest says up to which record the host has the log safe.
+type AuditAcknowledgeRequest struct {
+	Through uint64 `cbor:"1,keyasint"`
+}
+
+// AuditMessageRequest has a text recorded.
+type AuditMessageRequest struct {
+	Message string `cbor:"1,keyasint"` // 1 to 1,024 bytes of UTF-8
+}
+
+// AuditDomainRequest sets the domain under which audit secrets travel.
+type AuditDomainRequest struct {
+	Domain []byte `cbor:"1,keyasint"` // 1 to 128 bytes
+}
+
+// AuditSecret is the audit secret of an HSM, sealed under a domain.
+type AuditSecret struct {
+	Serial string `cbor:"1,keyasint" json:"serial"`
+	Sealed []byte `cbor:"2,keyasint" json:"sealed"`
+}
+
+// AuditVerifyRequest asks to check a part of a log.
+type AuditVerifyRequest struct {
+	Serial  string        `cbor:"1,keyasint"`           // of the HSM that wrote it
+	After   *AuditHead    `cbor:"2,keyasint,omitempty"` // the record before the first one, if that is not the first of all; its code may be empty
+	Records []AuditRecord `cbor:"3,keyasint"`
+	Head    *AuditHead    `cbor:"4,keyasint,omitempty"` // the end of the log, if records after the last one would be missing
+}
+
+// AuditVerifyResponse tells what is wrong with a log.
+type AuditVerifyResponse struct {
+	Findings []AuditFinding `cbor:"1,keyasint"` // empty: nothing
+	Checked  uint64         `cbor:"2,keyasint"` // records
+}
+
 // ErrorResponse is the payload of every response whose status is not StatusOK.
 type ErrorResponse struct {
 	Cause string `cbor:"1,keyasint,omitempty"` // what was wrong

@@ -77,6 +77,9 @@ const (
 	StatusMultipleAccessDisabled  Status = 0x80000402 // as many sessions as the device can hold
 	StatusHSMStorageFull          Status = 0x80000902 // no room on the flash
 	StatusObjectStorageFull       Status = 0x80000903 // no room for another object
+	StatusLogFull                 Status = 0x80000D03 // the audit log is full; the host has to take its records
+	StatusLogNoKCV                Status = 0x80000D04 // the audit domain, or the secret of the HSM, is not there
+	StatusLogBadHMAC              Status = 0x80000D05 // an audit secret that does not open
 	StatusAuditLoginTimeout       Status = 0x80000D09 // the Auditor has to wait after wrong passwords
 	StatusAuditLoginThreshold     Status = 0x80000D0A // that was the Auditor's last attempt for now
 )

@@ -74,6 +74,9 @@ var published = map[string]string{
 	"StatusPolicyNotDestructive":    "LUNA_RET_RM_POLICY_ELEMENT_NOT_DESTRUCTIVE",
 	"StatusPolicyNotFound":          "LUNA_RET_POLICY_NOT_FOUND",
 	"StatusPINExpired":              "LUNA_RET_SM_PIN_EXPIRED",
+	"StatusLogFull":                 "LUNA_RET_LOG_FULL",
+	"StatusLogNoKCV":                "LUNA_RET_LOG_NO_KCV",
+	"StatusLogBadHMAC":              "LUNA_RET_LOG_BAD_RECORD_HMAC",
 	"StatusAuditLoginTimeout":       "LUNA_RET_AUDIT_LOGIN_TIMEOUT_IN_PROGRESS",
 	"StatusAuditLoginThreshold":     "LUNA_RET_AUDIT_LOGIN_FAILURE_THRESHOLD",
 }

@@ -35,6 +35,7 @@ type Row struct {
 	Need     Need    // otherwise StatusSessionHandleInvalid or StatusTokenNotPresent
 	Roles    RoleSet // who may: otherwise StatusUserNotLoggedIn
 	Write    bool    // refused in a read-only session
+	Audit    AuditClass
 	Request  func() any
 	Response func() any // nil: the answer has no payload
 }
@@ -50,47 +51,58 @@ func of[T any]() func() any { return func() any { return new(T) } }
 
 // Rows is the command table, ordered by code.
 var Rows = []Row{
-	{CodeInfo, "info", NeedNothing, Anyone, false, nil, of[InfoResponse]()},
-	{CodeEcho, "echo", NeedNothing, Anyone, false, of[Echo](), of[Echo]()},
-	{CodeMechanisms, "mechanisms", NeedNothing, Anyone, false, nil, of[MechanismsResponse]()},
+	{CodeInfo, "info", NeedNothing, Anyone, false, AuditNever, nil, of[InfoResponse]()},
+	{CodeEcho, "echo", NeedNothing, Anyone, false, AuditNever, of[Echo](), of[Echo]()},
+	{CodeMechanisms, "mechanisms", NeedNothing, Anyone, false, AuditNever, nil, of[MechanismsResponse]()},
 
-	{CodeHSMInit, "hsm-init", NeedAdmin, Anyone, true, of[HSMInitRequest](), nil},
-	{CodeHSMZeroize, "hsm-zeroize", NeedAdmin, roles(RoleSO), true, nil, nil},
-	{CodeHSMFactoryReset, "hsm-factory-reset", NeedAdmin, Anyone, true, nil, nil},
+	{CodeHSMInit, "hsm-init", NeedAdmin, Anyone, true, AuditManage, of[HSMInitRequest](), nil},
+	{CodeHSMZeroize, "hsm-zeroize", NeedAdmin, roles(RoleSO), true, AuditManage, nil, nil},
+	{CodeHSMFactoryReset, "hsm-factory-reset", NeedAdmin, Anyone, true, AuditManage, nil, nil},
 
-	{CodeHSMPolicies, "hsm-policies", NeedAdmin, Anyone, false, nil, of[PoliciesResponse]()},
-	{CodeHSMPolicyChange, "hsm-policy-change", NeedAdmin, roles(RoleSO), true, of[PolicyChangeRequest](), nil},
+	{CodeHSMPolicies, "hsm-policies", NeedAdmin, Anyone, false, AuditNever, nil, of[PoliciesResponse]()},
+	{CodeHSMPolicyChange, "hsm-policy-change", NeedAdmin, roles(RoleSO), true, AuditManage, of[PolicyChangeRequest](), nil},
 
-	{CodePartitionCreate, "partition-create", NeedAdmin, roles(RoleSO), true, nil, nil},
-	{CodePartitionDelete, "partition-delete", NeedAdmin, roles(RoleSO), true, nil, nil},
-	{CodePartitionInit, "partition-init", NeedPartition, Anyone, true, of[PartitionInitRequest](), nil},
+	{CodePartitionCreate, "partition-create", NeedAdmin, roles(RoleSO), true, AuditManage, nil, nil},
+	{CodePartitionDelete, "partition-delete", NeedAdmin, roles(RoleSO), true, AuditManage, nil, nil},
+	{CodePartitionInit, "partition-init", NeedPartition, Anyone, true, AuditManage, of[PartitionInitRequest](), nil},
 
-	{CodePartitionPolicies, "partition-policies", NeedPartition, Anyone, false, nil, of[PoliciesResponse]()},
-	{CodePartitionPolicyChange, "partition-policy-change", NeedInitialised, roles(RolePO), true, of[PolicyChangeRequest](), nil},
+	{CodePartitionPolicies, "partition-policies", NeedPartition, Anyone, false, AuditNever, nil, of[PoliciesResponse]()},
+	{CodePartitionPolicyChange, "partition-policy-change", NeedInitialised, roles(RolePO), true, AuditManage, of[PolicyChangeRequest](), nil},
 
-	{CodeSessionOpen, "session-open", NeedNothing, Anyone, false, of[SessionOpenRequest](), of[SessionOpenResponse]()},
-	{CodeSessionClose, "session-close", NeedSession, Anyone, false, nil, nil},
-	{CodeSessionInfo, "session-info", NeedSession, Anyone, false, nil, of[SessionInfoResponse]()},
-	{CodeLogin, "login", NeedSession, Anyone, false, of[LoginRequest](), nil},
-	{CodeLogout, "logout", NeedSession, Anyone, false, nil, nil},
-	{CodeRoleInit, "role-init", NeedSession, Anyone, true, of[RoleInitRequest](), nil},
-	{CodeChangePassword, "change-password", NeedSession, allRoles, true, of[ChangePasswordRequest](), nil},
-	{CodeRoleState, "role-state", NeedSession, Anyone, false, of[RoleStateRequest](), of[RoleStateResponse]()},
-	{CodeRoleReset, "role-reset", NeedSession, roles(RoleSO, RolePO, RoleCO), true, of[RoleResetRequest](), nil},
+	{CodeSessionOpen, "session-open", NeedNothing, Anyone, false, AuditAccess, of[SessionOpenRequest](), of[SessionOpenResponse]()},
+	{CodeSessionClose, "session-close", NeedSession, Anyone, false, AuditAccess, nil, nil},
+	{CodeSessionInfo, "session-info", NeedSession, Anyone, false, AuditNever, nil, of[SessionInfoResponse]()},
+	{CodeLogin, "login", NeedSession, Anyone, false, AuditAccess, of[LoginRequest](), nil},
+	{CodeLogout, "logout", NeedSession, Anyone, false, AuditAccess, nil, nil},
+	{CodeRoleInit, "role-init", NeedSession, Anyone, true, AuditManage, of[RoleInitRequest](), nil},
+	{CodeChangePassword, "change-password", NeedSession, allRoles, true, AuditManage, of[ChangePasswordRequest](), nil},
+	{CodeRoleState, "role-state", NeedSession, Anyone, false, AuditNever, of[RoleStateRequest](), of[RoleStateResponse]()},
+	{CodeRoleReset, "role-reset", NeedSession, roles(RoleSO, RolePO, RoleCO), true, AuditManage, of[RoleResetRequest](), nil},
 
-	{CodeGenerateKey, "generate-key", NeedInitialised, keyMakers, false, of[GenerateKeyRequest](), of[ObjectResponse]()},
-	{CodeGenerateKeyPair, "generate-key-pair", NeedInitialised, keyMakers, false, of[GenerateKeyPairRequest](), of[KeyPairResponse]()},
-	{CodeFindObjects, "find-objects", NeedInitialised, Anyone, false, of[FindObjectsRequest](), of[FindObjectsResponse]()},
-	{CodeGetAttributes, "get-attributes", NeedInitialised, Anyone, false, of[GetAttributesRequest](), of[GetAttributesResponse]()},
-	{CodeSetAttributes, "set-attributes", NeedInitialised, keyMakers, false, of[SetAttributesRequest](), nil},
-	{CodeDestroyObject, "destroy-object", NeedInitialised, roles(RoleCO), false, of[DestroyObjectRequest](), nil},
+	{CodeGenerateKey, "generate-key", NeedInitialised, keyMakers, false, AuditKeyManage, of[GenerateKeyRequest](), of[ObjectResponse]()},
+	{CodeGenerateKeyPair, "generate-key-pair", NeedInitialised, keyMakers, false, AuditKeyManage, of[GenerateKeyPairRequest](), of[KeyPairResponse]()},
+	{CodeFindObjects, "find-objects", NeedInitialised, Anyone, false, AuditNever, of[FindObjectsRequest](), of[FindObjectsResponse]()},
+	{CodeGetAttributes, "get-attributes", NeedInitialised, Anyone, false, AuditNever, of[GetAttributesRequest](), of[GetAttributesResponse]()},
+	{CodeSetAttributes, "set-attributes", NeedInitialised, keyMakers, false, AuditKeyManage, of[SetAttributesRequest](), nil},
+	{CodeDestroyObject, "destroy-object", NeedInitialised, roles(RoleCO), false, AuditKeyManage, of[DestroyObjectRequest](), nil},
 
-	{CodeSign, "sign", NeedInitialised, keyUsers, false, of[SignRequest](), of[SignResponse]()},
-	{CodeVerify, "verify", NeedInitialised, Anyone, false, of[VerifyRequest](), nil},
-	{CodeEncrypt, "encrypt", NeedInitialised, keyUsers, false, of[CipherRequest](), of[CipherResponse]()},
-	{CodeDecrypt, "decrypt", NeedInitialised, keyUsers, false, of[CipherRequest](), of[CipherResponse]()},
-	{CodeDigest, "digest", NeedSession, Anyone, false, of[DigestRequest](), of[DigestResponse]()},
-	{CodeRandom, "random", NeedSession, Anyone, false, of[RandomRequest](), of[RandomResponse]()},
+	{CodeSign, "sign", NeedInitialised, keyUsers, false, AuditUsage, of[SignRequest](), of[SignResponse]()},
+	{CodeVerify, "verify", NeedInitialised, Anyone, false, AuditUsage, of[VerifyRequest](), nil},
+	{CodeEncrypt, "encrypt", NeedInitialised, keyUsers, false, AuditUsage, of[CipherRequest](), of[CipherResponse]()},
+	{CodeDecrypt, "decrypt", NeedInitialised, keyUsers, false, AuditUsage, of[CipherRequest](), of[CipherResponse]()},
+	{CodeDigest, "digest", NeedSession, Anyone, false, AuditNever, of[DigestRequest](), of[DigestResponse]()},
+	{CodeRandom, "random", NeedSession, Anyone, false, AuditNever, of[RandomRequest](), of[RandomResponse]()},
+
+	{CodeAuditConfig, "audit-config", NeedAdmin, Anyone, false, AuditNever, nil, of[AuditConfig]()},
+	{CodeAuditSetConfig, "audit-set-config", NeedAdmin, roles(RoleAuditor), true, AuditLogManage, of[AuditConfig](), nil},
+	{CodeAuditStatus, "audit-status", NeedAdmin, Anyone, false, AuditNever, nil, of[AuditStatusResponse]()},
+	{CodeAuditRead, "audit-read", NeedAdmin, Anyone, false, AuditNever, of[AuditReadRequest](), of[AuditReadResponse]()},
+	{CodeAuditAcknowledge, "audit-acknowledge", NeedAdmin, Anyone, true, AuditNever, of[AuditAcknowledgeRequest](), nil},
+	{CodeAuditLogMessage, "audit-logmsg", NeedSession, Anyone, true, AuditExternal, of[AuditMessageRequest](), nil},
+	{CodeAuditSetDomain, "audit-set-domain", NeedAdmin, roles(RoleAuditor), true, AuditLogManage, of[AuditDomainRequest](), nil},
+	{CodeAuditExportSecret, "audit-export-secret", NeedAdmin, roles(RoleAuditor), false, AuditLogManage, nil, of[AuditSecret]()},
+	{CodeAuditImportSecret, "audit-import-secret", NeedAdmin, roles(RoleAuditor), true, AuditLogManage, of[AuditSecret](), nil},
+	{CodeAuditVerify, "audit-verify", NeedAdmin, roles(RoleAuditor), false, AuditLogManage, of[AuditVerifyRequest](), of[AuditVerifyResponse]()},
 }
 
 var rowOf = func() map[Code]Row {

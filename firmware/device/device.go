@@ -136,6 +136,27 @@ func (d *Device) start(notes *events) {
 	})
 	d.running.Go(func() { (&writer{link: d.link}).run(ctx, d.usb.In(endpointIn)) })
 	d.running.Go(func() { notes.run(ctx, d.usb.In(endpointEvent)) })
+	d.running.Go(func() { d.sync(ctx) })
+}
+
+// syncInterval bounds how long the audit record of the use of a key may wait to
+// be written.
+const syncInterval = time.Second
+
+// sync has the core write what waits, until ctx ends.
+func (d *Device) sync(ctx context.Context) {
+	tick := time.NewTicker(syncInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := d.core.Sync(); err != nil {
+				d.log.Error().Err(err).Msg("the audit log cannot be written")
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // USB returns the device as a host sees it.

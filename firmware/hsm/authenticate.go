@@ -34,7 +34,7 @@ func (c *call) authenticate(role command.Role, password []byte) ([]byte, error) 
 
 // countAttempt adds one to the role's attempts and returns its credential.
 func (c *call) countAttempt(role command.Role) (credential *auth.Credential, err error) {
-	err = c.update(func(u *update) error {
+	err = c.guarded(func(u *update) error {
 		limit, _ := limitOf(role)
 		r := &u.state.roles[role]
 		if r.credential == nil {

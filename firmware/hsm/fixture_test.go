@@ -63,13 +63,19 @@ func powerOn(t testing.TB, chip flash.Device) *unit {
 
 func powerOnWith(t testing.TB, chip flash.Device, entropy io.Reader) *unit {
 	t.Helper()
+	return powerOnAs(t, chip, entropy, "7000001")
+}
+
+// powerOnAs gives a new HSM a serial number.
+func powerOnAs(t testing.TB, chip flash.Device, entropy io.Reader, serial string) *unit {
+	t.Helper()
 	u := &unit{t: t, flash: chip, events: make(chan command.Event, 1000)}
 	records, err := store.Open(chip)
 	if err != nil {
 		t.Fatal(err)
 	}
 	u.hsm, err = hsm.Open(hsm.Config{
-		Store: records, Entropy: entropy, Serial: "7000001", Cost: auth.Quick,
+		Store: records, Entropy: entropy, Serial: serial, Cost: auth.Quick,
 		Notify: func(e command.Event) { u.events <- e },
 	})
 	if err != nil {

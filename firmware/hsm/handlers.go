@@ -36,6 +36,17 @@ var handlers = map[command.Code]handler{
 	command.CodeRoleState:      ask((*call).roleState),
 	command.CodeRoleReset:      take((*call).roleReset),
 
+	command.CodeAuditConfig:       tell((*call).auditConfig),
+	command.CodeAuditSetConfig:    take((*call).auditSetConfig),
+	command.CodeAuditStatus:       tell((*call).auditStatus),
+	command.CodeAuditRead:         ask((*call).auditRead),
+	command.CodeAuditAcknowledge:  take((*call).auditAcknowledge),
+	command.CodeAuditLogMessage:   take((*call).auditLogMessage),
+	command.CodeAuditSetDomain:    take((*call).auditSetDomain),
+	command.CodeAuditExportSecret: tell((*call).auditExportSecret),
+	command.CodeAuditImportSecret: take((*call).auditImportSecret),
+	command.CodeAuditVerify:       ask((*call).auditVerify),
+
 	command.CodeGenerateKey:     ask((*call).generateKey),
 	command.CodeGenerateKeyPair: ask((*call).generateKeyPair),
 	command.CodeFindObjects:     ask((*call).findObjects),

@@ -52,7 +52,12 @@ type call struct {
 	host    *Host
 	row     command.Row
 	session *session // nil if the row needs none
+	request any      // decoded
 	login   *login   // of the session's slot when the call was authorised
+
+	subject  command.Role // who wants to log in
+	message  string       // of an external event
+	recorded bool         // the audit log has the call's event
 }
 
 // role returns on whose behalf the call runs: who is logged in to its slot, and
@@ -93,17 +98,10 @@ func (h *Host) run(ctx context.Context, code command.Code, session uint32, paylo
 		return nil, command.StatusUnknownCommand.With(fmt.Sprintf("%s is unknown", code), "")
 	}
 	c := &call{ctx: ctx, hsm: h.hsm, host: h, row: row}
-	if err := c.authorise(session); err != nil {
+	response, err := c.do(run, session, payload)
+	if err := c.record(err); err != nil {
 		return nil, err
 	}
-	request, err := decode(row, payload)
-	if err != nil {
-		return nil, err
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	response, err := run(c, request)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +110,23 @@ func (h *Host) run(ctx context.Context, code command.Code, session uint32, paylo
 		return nil, command.StatusGeneralError.With("the answer cannot be encoded", "report this")
 	}
 	return answer, nil
+}
+
+// do authorises, decodes and runs the call.
+func (c *call) do(run handler, session uint32, payload []byte) (response any, err error) {
+	if err := c.authorise(session); err != nil {
+		return nil, err
+	}
+	if err := c.hasRoomInLog(); err != nil {
+		return nil, err
+	}
+	if c.request, err = decode(c.row, payload); err != nil {
+		return nil, err
+	}
+	if err := c.ctx.Err(); err != nil {
+		return nil, err
+	}
+	return run(c, c.request)
 }
 
 func decode(row command.Row, payload []byte) (any, error) {

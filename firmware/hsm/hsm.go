@@ -48,6 +48,7 @@ type HSM struct {
 	tokens   atomic.Pointer[object.Set] // stored objects: public ones always, private ones while a role that works with them is logged in
 	sessions atomic.Int64               // open now
 	stored   atomic.Int64               // token objects
+	audit    auditLog
 
 	// password is held by whatever checks or sets a password or changes the
 	// life cycle, so that attempts are counted one by one. It is taken before mu.
@@ -106,7 +107,20 @@ func (h *HSM) load(s vault.Storage) error {
 	if err := h.loadPublic(); err != nil {
 		return corrupt(err)
 	}
+	if err := h.loadAudit(); err != nil {
+		return corrupt(err)
+	}
 	return h.finishPunishment()
+}
+
+// loadAudit goes on with the audit log.
+func (h *HSM) loadAudit() error {
+	var config auditConfigRecord
+	if _, err := read(h.vault, recordAuditConfig, &config); err != nil {
+		return err
+	}
+	h.audit.mask.Store(uint32(config.Mask))
+	return h.audit.load(h.vault, h.serial)
 }
 
 // corrupt marks records that are whole but make no sense.
@@ -145,8 +159,10 @@ func (h *HSM) Connect() *Host {
 	return host
 }
 
-// Close ends all sessions and forgets all keys. The store stays open.
+// Close ends all sessions, writes what the audit log still has to say and
+// forgets all keys. The store stays open.
 func (h *HSM) Close() {
+	_ = h.Sync() // a log that cannot be written ends with its last record
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true

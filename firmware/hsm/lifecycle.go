@@ -130,6 +130,7 @@ func (u *update) destroyHSM(next command.HSMState, by command.Role) error {
 	u.destroy = true
 	u.after(u.hsm.dropAll)
 	if next == command.HSMFactory {
+		u.dropAudit()
 		u.event(stateChanged("the HSM is as delivered"))
 		return u.put(recordHSM, u.state.hsm)
 	}
@@ -210,8 +211,11 @@ func (u *update) destroyObjects() error {
 	return u.keepRoles(command.Roles...)
 }
 
-// keepRoles carries roles over a destroying change.
+// keepRoles carries roles, and the audit log, over a destroying change.
 func (u *update) keepRoles(roles ...command.Role) error {
+	if err := u.keepAudit(); err != nil {
+		return err
+	}
 	for _, role := range roles {
 		if err := u.keep(recordRole(role), recordAttempts(role)); err != nil {
 			return err

@@ -12,6 +12,7 @@ func (c *call) logIn(r *command.LoginRequest) error {
 	defer clear(r.Password)
 	c.hsm.password.Lock()
 	defer c.hsm.password.Unlock()
+	c.subject = r.Role
 	if err := c.mayLogIn(r.Role); err != nil {
 		return err
 	}
@@ -55,10 +56,7 @@ func (c *call) roleOfSlot(role command.Role) error {
 // the private objects with it.
 func (c *call) publishLogin(l *login) error {
 	slot := c.session.slot
-	err := c.hsm.update(func(u *update) error {
-		if err := c.stands(); err != nil {
-			return err
-		}
+	err := c.update(func(u *update) error {
 		if l.holdsKeys() {
 			if err := u.admitKeyHolder(l); err != nil {
 				return err

@@ -80,6 +80,11 @@ func (c *call) appoint(info command.RoleInfo, password []byte) error {
 	}
 	return c.update(func(u *update) error {
 		u.after(func() { u.hsm.logOutEverywhere(info.Role) })
+		if info.Role == command.RoleAuditor {
+			if err := u.newAuditSecret(); err != nil {
+				return err
+			}
+		}
 		due := info.By != command.RoleNone && u.state.policies.hsm.On(policy.ForcePINChange)
 		return u.setCredential(info.Role, credential, due)
 	})

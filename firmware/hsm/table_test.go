@@ -28,6 +28,8 @@ func situations(t testing.TB) []situation {
 		absent             = command.PartitionAbsent
 		created, complete  = command.PartitionCreated, command.PartitionInitialised
 		none, so, po, co   = command.RoleNone, command.RoleSO, command.RolePO, command.RoleCO
+		administrator      = command.RoleAdministrator
+		auditor, lco, cu   = command.RoleAuditor, command.RoleLCO, command.RoleCU
 	)
 	return []situation{
 		{"factory", s.factory, fresh, absent, none, none, false},
@@ -44,6 +46,9 @@ func situations(t testing.TB) []situation {
 		{"complete, SO and CO", s.ready, initialised, complete, so, co, false},
 		{"complete, SO and CO, read-only", s.ready, initialised, complete, so, co, true},
 		{"complete, PO, read-only", s.ready, initialised, complete, none, po, true},
+		{"staffed, Administrator and LCO", s.staffed, initialised, complete, administrator, lco, false},
+		{"staffed, Auditor and CU", s.staffed, initialised, complete, auditor, cu, false},
+		{"staffed, Auditor and CU, read-only", s.staffed, initialised, complete, auditor, cu, true},
 	}
 }
 

@@ -9,12 +9,14 @@ import (
 // update is a change under way: what to write, and what to do once it is
 // durable.
 type update struct {
-	hsm     *HSM
-	state   state        // a copy, to be published
-	records vault.Change // to be written
-	destroy bool         // everything but records
-	then    []func()     // run in order once all is durable
-	events  []command.Event
+	hsm      *HSM
+	state    state        // a copy, to be published
+	records  vault.Change // to be written
+	destroy  bool         // everything but records
+	audited  *call        // whose event is recorded with the change; nil: none
+	unlogged bool         // the change destroys the audit log
+	then     []func()     // run in order once all is durable
+	events   []command.Event
 
 	lastToken command.Handle // highest handle given to a new token object; 0: none given
 	volatile  int            // new session objects
@@ -46,6 +48,15 @@ func (u *update) keep(names ...string) error {
 // the only writer. It changes nothing if the call is no longer authorised or
 // its context has ended. Prepare must not wait for anything.
 func (c *call) update(prepare func(*update) error) error {
+	return c.guarded(func(u *update) error {
+		u.audited = c
+		return prepare(u)
+	})
+}
+
+// guarded runs prepare in a change that is only a step of the call: it is
+// authorised again, and not recorded as the call's event.
+func (c *call) guarded(prepare func(*update) error) error {
 	return c.hsm.update(func(u *update) error {
 		if err := c.stands(); err != nil {
 			return err
@@ -92,7 +103,22 @@ func (u *update) run(prepare func(*update) error) error {
 	return nil
 }
 
+// write makes the change durable, together with what the audit log has to say.
 func (u *update) write() error {
+	log := &u.hsm.audit
+	if u.unlogged {
+		return u.commit()
+	}
+	if u.audited == nil || !log.wants(u.audited.row.Audit, true) {
+		return log.write(&u.records, nil, u.commit)
+	}
+	event := u.audited.event(command.StatusOK)
+	err := log.write(&u.records, &event, u.commit)
+	u.audited.recorded = err == nil
+	return err
+}
+
+func (u *update) commit() error {
 	if u.destroy {
 		u.records.Urgent = true
 		destroyed, err := u.hsm.vault.Replace(&u.records)

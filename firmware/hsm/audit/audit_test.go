@@ -1,7 +1,6 @@
 package audit_test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -17,13 +16,13 @@ var secret = []byte("0123456789abcdef0123456789abcdef")
 const serial = "7000001"
 
 // log returns a log of n records and its end.
-func log(t testing.TB, n int) ([]audit.Record, audit.Head) {
+func log(t testing.TB, n int) ([]command.AuditRecord, command.AuditHead) {
 	t.Helper()
 	chain := audit.NewChain(secret, serial)
-	var records []audit.Record
+	var records []command.AuditRecord
 	for i := range n {
-		r, err := chain.Add(audit.Event{
-			Time: int64(1_800_000_000 + i), Class: audit.Usage, Slot: command.SlotPartition, Session: 3,
+		r, err := chain.Add(command.AuditEvent{
+			Time: int64(1_800_000_000 + i), Class: command.AuditUsage, Slot: command.SlotPartition, Session: 3,
 			Role: command.RoleCO, Operation: command.CodeSign, Object: command.Handle(i),
 		})
 		if err != nil {
@@ -34,7 +33,7 @@ func log(t testing.TB, n int) ([]audit.Record, audit.Head) {
 	return records, chain.Head()
 }
 
-func verify(t testing.TB, records []audit.Record, head *audit.Head) []audit.Finding {
+func verify(t testing.TB, records []command.AuditRecord, head *command.AuditHead) []command.AuditFinding {
 	t.Helper()
 	v := audit.NewVerifier(secret, serial)
 	for i := range records {
@@ -51,36 +50,36 @@ func verify(t testing.TB, records []audit.Record, head *audit.Head) []audit.Find
 
 func TestDamageIsFoundAndLocated(t *testing.T) {
 	records, head := log(t, 10)
-	forked := func() audit.Record { // another log of the same HSM from record 5 on
-		other := audit.Resume(secret, audit.Head{Number: 5, Code: make([]byte, audit.CodeSize)})
-		r, err := other.Add(audit.Event{Operation: command.CodeSign})
+	forked := func() command.AuditRecord { // another log of the same HSM from record 5 on
+		other := audit.Resume(secret, command.AuditHead{Number: 5, Code: make([]byte, audit.CodeSize)})
+		r, err := other.Add(command.AuditEvent{Operation: command.CodeSign})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return r
 	}()
-	changed := func(i int, change func(*audit.Record)) []audit.Record {
+	changed := func(i int, change func(*command.AuditRecord)) []command.AuditRecord {
 		list := slices.Clone(records)
 		change(&list[i])
 		return list
 	}
 	tests := []struct {
 		name string
-		log  []audit.Record
-		want []audit.Finding
+		log  []command.AuditRecord
+		want []command.AuditFinding
 	}{
 		{"whole", records, nil},
-		{"result changed", changed(4, func(r *audit.Record) { r.Event.Status = command.StatusPINIncorrect }), []audit.Finding{{Fault: audit.Changed, Number: 5, Count: 1}}},
-		{"time changed", changed(0, func(r *audit.Record) { r.Event.Time-- }), []audit.Finding{{Fault: audit.Changed, Number: 1, Count: 1}}},
-		{"code changed", changed(9, func(r *audit.Record) { r.Code = slices.Clone(r.Code); r.Code[31] ^= 1 }), []audit.Finding{{Fault: audit.Changed, Number: 10, Count: 1}}},
-		{"code cut", changed(9, func(r *audit.Record) { r.Code = r.Code[:8] }), []audit.Finding{{Fault: audit.Changed, Number: 10, Count: 1}}},
-		{"one dropped", slices.Delete(slices.Clone(records), 3, 4), []audit.Finding{{Fault: audit.Dropped, Number: 4, Count: 1}}},
-		{"beginning dropped", records[2:], []audit.Finding{{Fault: audit.Dropped, Number: 1, Count: 2}}},
-		{"end dropped", records[:7], []audit.Finding{{Fault: audit.Truncated, Number: 8, Count: 3}}},
-		{"all dropped", nil, []audit.Finding{{Fault: audit.Truncated, Number: 1, Count: 10}}},
-		{"one twice", slices.Insert(slices.Clone(records), 5, records[4]), []audit.Finding{{Fault: audit.Repeated, Number: 5, Count: 1}}},
-		{"one moved back", append(slices.Delete(slices.Clone(records), 3, 4), records[3]), []audit.Finding{{Fault: audit.Dropped, Number: 4, Count: 1}, {Fault: audit.Moved, Number: 4, Count: 1}}},
-		{"one of a fork", changed(5, func(r *audit.Record) { *r = forked }), []audit.Finding{{Fault: audit.Foreign, Number: 6, Count: 1}, {Fault: audit.Foreign, Number: 7, Count: 1}}},
+		{"result changed", changed(4, func(r *command.AuditRecord) { r.Event.Status = command.StatusPINIncorrect }), []command.AuditFinding{{Fault: command.AuditChanged, Number: 5, Count: 1}}},
+		{"time changed", changed(0, func(r *command.AuditRecord) { r.Event.Time-- }), []command.AuditFinding{{Fault: command.AuditChanged, Number: 1, Count: 1}}},
+		{"code changed", changed(9, func(r *command.AuditRecord) { r.Code = slices.Clone(r.Code); r.Code[31] ^= 1 }), []command.AuditFinding{{Fault: command.AuditChanged, Number: 10, Count: 1}}},
+		{"code cut", changed(9, func(r *command.AuditRecord) { r.Code = r.Code[:8] }), []command.AuditFinding{{Fault: command.AuditChanged, Number: 10, Count: 1}}},
+		{"one dropped", slices.Delete(slices.Clone(records), 3, 4), []command.AuditFinding{{Fault: command.AuditDropped, Number: 4, Count: 1}}},
+		{"beginning dropped", records[2:], []command.AuditFinding{{Fault: command.AuditDropped, Number: 1, Count: 2}}},
+		{"end dropped", records[:7], []command.AuditFinding{{Fault: command.AuditTruncated, Number: 8, Count: 3}}},
+		{"all dropped", nil, []command.AuditFinding{{Fault: command.AuditTruncated, Number: 1, Count: 10}}},
+		{"one twice", slices.Insert(slices.Clone(records), 5, records[4]), []command.AuditFinding{{Fault: command.AuditRepeated, Number: 5, Count: 1}}},
+		{"one moved back", append(slices.Delete(slices.Clone(records), 3, 4), records[3]), []command.AuditFinding{{Fault: command.AuditDropped, Number: 4, Count: 1}, {Fault: command.AuditMoved, Number: 4, Count: 1}}},
+		{"one of a fork", changed(5, func(r *command.AuditRecord) { *r = forked }), []command.AuditFinding{{Fault: command.AuditForeign, Number: 6, Count: 1}, {Fault: command.AuditForeign, Number: 7, Count: 1}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -111,7 +110,7 @@ func TestAnotherSecretOrAnotherHSMVouchesForNothing(t *testing.T) {
 func TestPartsOfALogAreWholeByThemselves(t *testing.T) {
 	records, head := log(t, 9)
 	for begin := range records {
-		for _, after := range []audit.Head{{Number: uint64(begin)}, headOf(records, begin)} {
+		for _, after := range []command.AuditHead{{Number: uint64(begin)}, headOf(records, begin)} {
 			v := audit.NewVerifier(secret, serial)
 			v.Begin(after)
 			for i := begin; i < len(records); i++ {
@@ -127,11 +126,11 @@ func TestPartsOfALogAreWholeByThemselves(t *testing.T) {
 }
 
 // headOf returns the end of the first n records.
-func headOf(records []audit.Record, n int) audit.Head {
+func headOf(records []command.AuditRecord, n int) command.AuditHead {
 	if n == 0 {
 		return audit.NewChain(secret, serial).Head()
 	}
-	return audit.Head{Number: records[n-1].Number, Code: records[n-1].Code}
+	return command.AuditHead{Number: records[n-1].Number, Code: records[n-1].Code}
 }
 
 func TestAnyEditIsFound(t *testing.T) {
@@ -155,87 +154,17 @@ func TestAnyEditIsFound(t *testing.T) {
 				edited[i].Event.Session ^= 1 << rapid.IntRange(0, 31).Draw(rt, "bit")
 			}
 		}
-		same := slices.EqualFunc(edited, records, func(a, b audit.Record) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
+		same := slices.EqualFunc(edited, records, func(a, b command.AuditRecord) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
 		if found := verify(t, edited, &head); (len(found) == 0) != same {
 			rt.Fatalf("edited log: %v", found)
 		}
 	})
 }
 
-func TestMasks(t *testing.T) {
-	tests := []struct {
-		text string
-		want string // "" = refused
-	}{
-		{"f,s,a", "f,s,a"},
-		{"a, s ,f", "f,s,a"},
-		{"l", "l"},
-		{"f,s,a,m,k,u,r,x,g", "l"},
-		{"n", "n"},
-		{"u,s", "s,u"},
-		{"u", ""},
-		{"", ""},
-		{"f,s,q", ""},
-		{"F,s", ""},
-	}
-	for _, test := range tests {
-		m, err := audit.ParseMask(test.text)
-		switch {
-		case test.want == "" && !errors.Is(err, command.StatusArgumentsBad):
-			t.Errorf("%q: %v, %v", test.text, m, err)
-		case test.want != "" && (err != nil || m.String() != test.want):
-			t.Errorf("%q: %v, %v, want %s", test.text, m, err, test.want)
-		}
-	}
-	if err := audit.Mask(0x8000).Check(); err == nil {
-		t.Error("unknown bits pass")
-	}
-}
-
-func TestMaskWantsClassAndOutcome(t *testing.T) {
-	m, err := audit.ParseMask("f,u,a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		class audit.Class
-		ok    bool
-		want  bool
-	}{
-		{audit.Usage, false, true},
-		{audit.Usage, true, false},
-		{audit.Access, false, true},
-		{audit.Manage, false, false},
-	} {
-		if got := m.Wants(c.class, c.ok); got != c.want {
-			t.Errorf("%s with success %v: %v", c.class, c.ok, got)
-		}
-	}
-	if audit.Mask(0).Wants(audit.Usage, true) {
-		t.Error("an empty mask wants something")
-	}
-}
-
-func TestLineIsForPeopleAndMachines(t *testing.T) {
-	chain := audit.NewChain(secret, serial)
-	r, err := chain.Add(audit.Event{
-		Time: 1_800_000_000, Class: audit.Access, Slot: command.SlotAdmin, Session: 7, Role: command.RoleSO,
-		Operation: command.CodeLogin, Status: command.StatusPINIncorrect,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	line, err := r.Line(serial)
-	const want = "1,27/01/15 08:00:00,S/N 7000001 session 7 slot 1 role so access operation login returned LUNA_RET_UM_PIN_INCORRECT(0x00a00000),"
-	if err != nil || len(line) < len(want) || line[:len(want)] != want {
-		t.Errorf("line %q, %v", line, err)
-	}
-}
-
 func BenchmarkAdd(b *testing.B) {
 	chain := audit.NewChain(secret, serial)
 	for b.Loop() {
-		if _, err := chain.Add(audit.Event{Class: audit.Usage, Operation: command.CodeSign, Session: 1, Role: command.RoleCO}); err != nil {
+		if _, err := chain.Add(command.AuditEvent{Class: command.AuditUsage, Operation: command.CodeSign, Session: 1, Role: command.RoleCO}); err != nil {
 			b.Fatal(err)
 		}
 	}

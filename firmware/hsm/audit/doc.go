@@ -14,5 +14,5 @@
 // end is missing: see [Verifier].
 //
 // A [Chain] makes records; where they are kept is the caller's business. What is
-// worth a record is told by a [Mask], which the Auditor sets.
+// worth a record is told by a command.AuditMask, which the Auditor sets.
 package audit

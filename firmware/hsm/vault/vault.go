@@ -131,6 +131,7 @@ type Change struct {
 
 	puts    []record
 	deletes []string
+	plain   []record // a nil value: to be deleted
 }
 
 type record struct {
@@ -144,8 +145,16 @@ func (c *Change) Put(name string, value []byte) { c.puts = append(c.puts, record
 // Delete deletes a record. One that does not exist is no error.
 func (c *Change) Delete(name string) { c.deletes = append(c.deletes, name) }
 
+// PutPlain writes a record that is no secret and outlives generations.
+func (c *Change) PutPlain(name string, value []byte) {
+	c.plain = append(c.plain, record{name, value})
+}
+
+// DeletePlain deletes one.
+func (c *Change) DeletePlain(name string) { c.plain = append(c.plain, record{name, nil}) }
+
 // Empty reports whether there is nothing to do.
-func (c *Change) Empty() bool { return len(c.puts) == 0 && len(c.deletes) == 0 }
+func (c *Change) Empty() bool { return len(c.puts)+len(c.deletes)+len(c.plain) == 0 }
 
 // Wipe overwrites the values that were to be written.
 func (c *Change) Wipe() {
@@ -169,6 +178,13 @@ func (c *Change) batch(g *generation) (*store.Batch, error) {
 			return nil, err
 		}
 		b.Put(g.prefix+r.name, sealed)
+	}
+	for _, r := range c.plain {
+		if r.value == nil {
+			b.Delete(plainPrefix + r.name)
+		} else {
+			b.Put(plainPrefix+r.name, r.value)
+		}
 	}
 	return &b, nil
 }
@@ -214,6 +230,18 @@ func (v *Vault) Replace(c *Change) (destroyed bool, err error) {
 
 // Plain returns a record that is no secret and outlives generations.
 func (v *Vault) Plain(name string) ([]byte, bool) { return v.storage.Get(plainPrefix + name) }
+
+// PlainNames returns the names of the plain records that begin with prefix, in
+// order.
+func (v *Vault) PlainNames(prefix string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for key := range v.storage.Keys(plainPrefix + prefix) {
+			if !yield(strings.TrimPrefix(key, plainPrefix)) {
+				return
+			}
+		}
+	}
+}
 
 // PutPlain writes one.
 func (v *Vault) PutPlain(name string, value []byte) error {
