@@ -48,7 +48,7 @@ var complaint = regexp.MustCompile(strings.Join([]string{
 	`\bBUG\b`, `\bOops\b`, `WARNING:`, `Call Trace`, `Kernel panic`, `general protection`, `unable to handle`,
 	`blocked for more than`, `possible deadlock`, `UBSAN`, `refcount_t`, `list_(add|del) corruption`,
 	`cannot find a urb`, `unknown pdu`, `recv xbuf`, `total length of iso`, `number_of_packets`,
-	`unlink.*error`, `errors out of`, `recv a (header|invalid)`,
+	`unlink.*error`, `errors out of`, `subtest \d+ error`, `recv a (header|invalid)`,
 	`device descriptor read`, `device not accepting`, `unable to enumerate`, `unable to read config`, `can't set config`,
 	`nvalid (ep0 )?maxpacket`, `invalid wMaxPacketSize`, `invalid descriptor`, `has an invalid`, `too many (endpoints|interfaces|configurations)`,
 	`config \d+ .*(skipping|unexpected|changing to|setting to)`, `SuperSpeed.* companion`, `skipping BOS`,

@@ -56,6 +56,7 @@ func TestFindComplaints(t *testing.T) {
 		{"no companion", "usb 2-1: No SuperSpeed endpoint companion for config 1  interface 0 altsetting 0 ep 1: using minimum values", []string{"usb 2-1: No SuperSpeed endpoint companion for config 1  interface 0 altsetting 0 ep 1: using minimum values"}},
 		{"interval", "usb 2-1: Isoc endpoint with wBytesPerInterval of 9 in config 1 interface 0 altsetting 1 ep 130: setting to 1024", []string{"usb 2-1: Isoc endpoint with wBytesPerInterval of 9 in config 1 interface 0 altsetting 1 ep 130: setting to 1024"}},
 		{"isochronous packets, of which usbtest lets a tenth fail", "usbtest 1-1:1.0: during the test, 1 errors out of 64", []string{"usbtest 1-1:1.0: during the test, 1 errors out of 64"}},
+		{"a short read that usbtest only mentions", "usbtest 1-1:1.0: subtest 10 error, status 0", []string{"usbtest 1-1:1.0: subtest 10 error, status 0"}},
 		{"control packet size", "usb 1-1: Invalid ep0 maxpacket: 64", []string{"usb 1-1: Invalid ep0 maxpacket: 64"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
