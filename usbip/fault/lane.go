@@ -285,15 +285,15 @@ func (p *Port) cancel(t *transfer) {
 	}
 }
 
-// hasten ends the hold of a result that the host does not want to wait for. A
-// result with data does not overtake others, since the data would change places:
-// they are hastened too.
+// hasten ends the hold of a result that the host does not want to wait for. One
+// that was cancelled before anything moved overtakes others. Any other keeps its
+// place, so that data does too, and those before it are hastened as well.
 func (p *Port) hasten(t *transfer) {
 	l := t.lane
 	n := l.position(t)
-	if t.actual == 0 {
+	if t.actual == 0 && t.status == usb.ECONNRESET {
 		l.results = remove(l.results, n)
-		p.finish(t, 0, t.status)
+		p.finish(t, 0, usb.ECONNRESET)
 		return
 	}
 	for _, before := range l.results[:n+1] {

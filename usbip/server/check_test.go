@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"usbhsm7/usbip/oracle"
+	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/usb"
 )
 
@@ -55,6 +56,9 @@ func (r *run) check() error {
 	for _, h := range r.imports {
 		wrong = append(wrong, r.checkImport(h, decided))
 	}
+	if r.faults != nil { // what they do to the data is theirs
+		return errors.Join(append(wrong, r.checkLimits())...)
+	}
 	for l, f := range r.gadget.feeders {
 		wrong = append(wrong, r.checkIn(l, f.sent))
 	}
@@ -69,13 +73,14 @@ func (r *run) checkImport(h *imported, decided map[uint32]oracle.Decision) error
 	report := h.wire.Report()
 	seen := map[oracle.Rule]bool{}
 	for _, b := range report.Breaches {
-		cut := b.Rule == oracle.BrokenOff && h.left // by the end of the connection
+		cut := b.Rule == oracle.BrokenOff && (h.left || r.faults != nil) // by the end of the connection
 		if !seen[b.Rule] && !cut {
 			wrong = append(wrong, found(checkVHCI, "%v", b))
 		}
 		seen[b.Rule] = true
 	}
-	if h.err != nil && !h.left {
+	fault := r.faults == nil || errors.Is(h.err, proto.ErrMalformed)
+	if h.err != nil && !h.left && fault {
 		wrong = append(wrong, found(checkClient, "%v", h.err))
 	}
 	for _, q := range r.of(h) {

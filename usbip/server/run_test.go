@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"usbhsm7/usbip/client"
+	"usbhsm7/usbip/fault"
 	"usbhsm7/usbip/oracle"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
@@ -23,6 +24,9 @@ type run struct {
 	gadget    *gadget
 	recorder  *oracle.Recorder
 	listener  *pipes
+	faults    *fault.Injector // nil = none
+	script    *fault.Script   // in force in faults
+	fired     []uint64        // how often, by rule of script
 	options   server.Options
 	defect    *oracle.Defect
 	imports   []*imported     // all of them, the last may still be there
@@ -70,6 +74,7 @@ type schedule struct {
 	script  script
 	options server.Options
 	defect  *oracle.Defect // of the server; nil = none
+	faults  *fault.Script  // between the server and the device, and its hosts; nil = none
 	tally   tally          // what happened; nil = nobody wants to know
 }
 
@@ -84,13 +89,17 @@ func (s schedule) play() error {
 		gadget: gadget, recorder: &oracle.Recorder{Port: gadget},
 		listener: newPipes(), options: s.options, defect: s.defect, nextWord: map[lane]uint32{},
 	}
+	listener, err := r.inject(s.faults)
+	if err != nil {
+		return err
+	}
 	exporter := server.New(s.options)
 	if err := exporter.Export(busID, r.recorder); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
-	serving.Go(func() { err = exporter.Serve(ctx, r.listener) })
+	serving.Go(func() { err = exporter.Serve(ctx, listener) })
 	gadget.run(ctx)
 	wrong := r.carryOut(s.script)
 	cancel()
@@ -137,6 +146,13 @@ func (r *run) settle() error {
 	}
 	r.leave([3]int{})
 	r.releasing.Wait()
+	if r.faults != nil {
+		time.Sleep(time.Hour) // until a slow connection has ended
+		for _, rule := range r.faults.Report().Rules {
+			r.fired = append(r.fired, rule.Fired)
+		}
+		r.faults.Clear()
+	}
 	return errors.Join(wrong, r.checkFree())
 }
 

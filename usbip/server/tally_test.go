@@ -37,6 +37,9 @@ func (c tally) count(r *run) {
 			c["unplugged"]++
 		}
 	}
+	for i, n := range r.fired {
+		c[r.script.Rules[i].Faults[0].String()] += int(n)
+	}
 	c["imports"] += len(r.imports)
 	urbs, _ := r.recorder.Most()
 	c["most URBs"] = max(c["most URBs"], urbs)
