@@ -38,7 +38,7 @@ func activateReplies(s Script) (*rules, error) {
 	}
 	for i, r := range s.Rules {
 		if r.Faults[0].place() != onReplies || len(r.Faults) > 1 {
-			return nil, fmt.Errorf("%w: %s: %q is for Injector.Load; here a rule has one of lose, duplicate, ...", ErrScript, r.where(i), r)
+			return nil, fmt.Errorf("%w: %s: %q is for Injector.Load; here a rule has one fault of replies, such as lose", ErrScript, r.where(i), r)
 		}
 		if r.On.Type != AnyType && r.On.Type != Control {
 			return nil, fmt.Errorf("%w: %s: the wire does not tell the type of a transfer; choose it by endpoint", ErrScript, r.where(i))

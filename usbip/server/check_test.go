@@ -109,6 +109,9 @@ func (r *run) checkAnswers(h *imported, answers []oracle.Answer, decided map[uin
 		case !a.Unlinked && (d.Status != a.Status || d.Actual != a.Actual || q.In() && d.Sum != sum):
 			return found(checkDecisions, "URB %d has %v and %d bytes, the device decided %+v", tag, a.Status, a.Actual, d)
 		}
+		if r.faults != nil && h.err != nil && q.Status == usb.ESHUTDOWN {
+			continue // the connection ended before the client looked at the answer
+		}
 		if q.Status != a.Status || q.Actual != a.Actual || q.In() && q.sum != sum {
 			return found(checkDecisions, "URB %d ended with %v and %d bytes, the answer has %v and %d", tag, q.Status, q.Actual, a.Status, a.Actual)
 		}

@@ -136,7 +136,7 @@ func (r *run) settle() error {
 		}
 	}
 	r.wait([3]int{})
-	if h != nil && len(r.pending()) > 0 {
+	if h != nil && (len(r.pending()) > 0 || r.faults != nil) {
 		time.Sleep(time.Hour)
 	}
 	var wrong error
