@@ -59,6 +59,11 @@ USBTEST_SWEEP ?= 1
 lab: setup build ## only the real-kernel lab: stock Debian kernel in QEMU; writes build/lab.json
 	USBTEST_SWEEP=$(USBTEST_SWEEP) go test -tags lab -count=1 -p 1 -timeout 20m ./scripts/lab/...
 
+.PHONY: lab-bench
+lab-bench: setup ## our USB/IP server against the kernel's in the lab; writes build/lab-bench.json
+	@mkdir -p $(BUILD)
+	go run ./scripts/lab/bench -out $(BUILD)/lab-bench.json
+
 .PHONY: fuzz
 fuzz: ## every fuzz target in turn, FUZZTIME=30s each
 	scripts/fuzz $(FUZZTIME)

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -18,6 +19,10 @@ type Gadget struct {
 	// Functions has the function driver of each configuration: "SourceSink"
 	// (endless data, and a drain) or "Loopback" (what it gets it sends back).
 	Functions []string
+
+	// Transfer is the length of the requests that SourceSink makes to its
+	// controller, in bytes. 0: what the kernel takes by itself, 4096.
+	Transfer int
 
 	// Pattern is what SourceSink sends and expects: 0 for zeros, 1 for bytes
 	// that count modulo 63 within each packet.
@@ -60,6 +65,9 @@ func (m *Machine) plug(ctx context.Context, g Gadget) error {
 		name := function + ".0"
 		if function == "SourceSink" {
 			if err := set(fmt.Sprint(g.Pattern), "functions", name, "pattern"); err != nil {
+				return err
+			}
+			if err := set(fmt.Sprint(cmp.Or(g.Transfer, 4096)), "functions", name, "bulk_buflen"); err != nil {
 				return err
 			}
 		}

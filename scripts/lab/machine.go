@@ -45,6 +45,12 @@ type Config struct {
 	// shares its own.
 	Processors int
 
+	// VirtualTime makes the guest's clock count instructions, each of which takes
+	// a nanosecond, and skip time in which the guest has nothing to do. What it
+	// measures does not depend on how busy the host is. It runs more slowly, and
+	// one processor at a time.
+	VirtualTime bool
+
 	// Ports are TCP ports of the guest that the host reaches through
 	// [Machine.Address].
 	Ports []int

@@ -30,8 +30,13 @@ func commandLine(port int, token string, modules []string) string {
 
 // qemu returns the emulator's command. There is no KVM: so it works everywhere.
 func qemu(kernelImage, initrd, parameters string, ports forwards, config Config) *exec.Cmd {
+	threads := "multi"
+	if config.VirtualTime {
+		threads = "single"
+		config.Hardware = append([]string{"-icount", "shift=0,sleep=off"}, config.Hardware...)
+	}
 	arguments := []string{
-		"-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-smp", strconv.Itoa(max(1, config.Processors)), "-m", "512",
+		"-accel", "tcg,thread=" + threads, "-cpu", "Nehalem", "-smp", strconv.Itoa(max(1, config.Processors)), "-m", "512",
 		"-nodefaults", "-no-user-config", "-vga", "none", "-display", "none",
 		"-serial", "stdio", "-monitor", "none", "-no-reboot",
 		"-netdev", "user,id=n0" + ports.option(), "-device", "virtio-net-pci,netdev=n0,romfile=",

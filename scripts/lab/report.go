@@ -43,6 +43,13 @@ func (r Report) Write(ctx context.Context, root string) error {
 	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
+// Commit names what is tested, a commit of this module; "unknown" outside a git
+// checkout.
+func Commit(ctx context.Context) (string, error) {
+	root, err := Root()
+	return commit(ctx, root), err
+}
+
 // commit names what was tested; "unknown" outside a git checkout.
 func commit(ctx context.Context, root string) string {
 	out, err := exec.CommandContext(ctx, "git", "-C", root, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty").Output()

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"usbhsm7/scripts/lab"
@@ -81,37 +80,28 @@ func diskImage() []byte {
 	return image
 }
 
-// The devices by vendor and product.
-const (
-	diskID   = "46f4:0001"
-	serialID = "0403:6001"
-	tabletID = "0627:0001"
+// emulated is a device by its vendor and product.
+type emulated struct{ vendor, product uint16 }
+
+var (
+	disk   = emulated{0x46f4, 0x0001}
+	line   = emulated{0x0403, 0x6001}
+	tablet = emulated{0x0627, 0x0001}
 )
 
 // exported has usbip-host export the device, and returns the server's address
-// and the device's bus ID. It is free again when the test ends.
-func (b *bench) exported(ctx context.Context, t *testing.T, id string) (address, busID string) {
+// and the device's bus ID. It is taken back when the test ends.
+func (b *bench) exported(ctx context.Context, t *testing.T, e emulated) (address, busID string) {
 	t.Helper()
-	vendor, product, _ := strings.Cut(id, ":")
-	script := fmt.Sprintf(`cd /sys/bus/usb/devices; while :; do for d in *-*; do
-		[ -e $d/idVendor ] && [ $(cat $d/idVendor):$(cat $d/idProduct) = %s:%s ] && [ -e $d:1.0 -o -e $d/usbip_status ] && echo $d && exit
-	done; sleep 0.1; done`, vendor, product)
-	busID = strings.TrimSpace(b.run(ctx, t, "sh", "-c", script).Stdout)
-	b.run(ctx, t, "usbip", "bind", "-b", busID)
-	t.Cleanup(func() { _, _ = b.Exec(context.Background(), "usbip", "unbind", "-b", busID) })
-	b.serve(ctx, t, hostPort)
-	return b.Address(hostPort), busID
-}
-
-// serve starts usbipd, unless it listens already, and waits until it does.
-func (b *bench) serve(ctx context.Context, t *testing.T, port int, options ...string) {
-	t.Helper()
-	listening := fmt.Sprintf("grep -q ':%04X 00000000:0000 0A' /proc/net/tcp", port)
-	if _, err := b.Exec(ctx, "sh", "-c", listening); err == nil {
-		return
+	busID, err := b.Bind(ctx, e.vendor, e.product)
+	if err != nil {
+		t.Fatal(err)
 	}
-	b.run(ctx, t, append([]string{"usbipd", "-D", "-t", fmt.Sprint(port)}, options...)...)
-	b.run(ctx, t, "sh", "-c", "until "+listening+"; do sleep 0.05; done")
+	t.Cleanup(func() { _ = b.Unbind(context.Background(), busID) }) // a check may have done so
+	if err := b.Serve(ctx, hostPort, lab.BoundDevices); err != nil {
+		t.Fatal(err)
+	}
+	return b.Address(hostPort), busID
 }
 
 // listed returns what the server lists under a bus ID.
@@ -129,21 +119,18 @@ func listed(ctx context.Context, t *testing.T, address, busID string) (client.Re
 }
 
 func listedByKernel(ctx context.Context, t *testing.T, b *bench) string {
-	for _, want := range []struct {
-		id    string
-		speed usb.Speed
-	}{{diskID, usb.SpeedSuper}, {serialID, usb.SpeedFull}, {tabletID, usb.SpeedHigh}} {
-		address, busID := b.exported(ctx, t, want.id)
+	for e, speed := range map[emulated]usb.Speed{disk: usb.SpeedSuper, line: usb.SpeedFull, tablet: usb.SpeedHigh} {
+		address, busID := b.exported(ctx, t, e)
 		d, ok := listed(ctx, t, address, busID)
-		if id := fmt.Sprintf("%04x:%04x", d.Vendor, d.Product); !ok || id != want.id || d.Speed != want.speed {
-			t.Errorf("%s is listed as %+v (%t), want %s at %s speed", busID, d, ok, want.id, want.speed)
+		if got := (emulated{d.Vendor, d.Product}); !ok || got != e || d.Speed != speed {
+			t.Errorf("%s is listed as %+v (%t), want %04x at %s speed", busID, d, ok, e, speed)
 		}
 	}
 	return "super, high and full speed"
 }
 
 func importedFromKernel(ctx context.Context, t *testing.T, b *bench) string {
-	address, busID := b.exported(ctx, t, diskID)
+	address, busID := b.exported(ctx, t, disk)
 	if _, err := client.Import(ctx, address, "9-9"); !errors.Is(err, client.ErrNoDevice) {
 		t.Errorf("import of a device that is not there: %v, want %v", err, client.ErrNoDevice)
 	}
@@ -170,8 +157,8 @@ func (b *bench) awaitFree(ctx context.Context, t *testing.T, busID string) {
 
 func kernelDescriptors(ctx context.Context, t *testing.T, b *bench) string {
 	total := 0
-	for _, id := range []string{diskID, serialID, tabletID} {
-		address, busID := b.exported(ctx, t, id)
+	for _, e := range []emulated{disk, line, tablet} {
+		address, busID := b.exported(ctx, t, e)
 		want, err := b.Get(ctx, path.Join("/sys/bus/usb/devices", busID, "descriptors"))
 		if err != nil {
 			t.Fatal(err)
@@ -191,7 +178,7 @@ func kernelDescriptors(ctx context.Context, t *testing.T, b *bench) string {
 }
 
 func kernelDisk(ctx context.Context, t *testing.T, b *bench) string {
-	address, busID := b.exported(ctx, t, diskID)
+	address, busID := b.exported(ctx, t, disk)
 	h := importDevice(ctx, t, address, busID)
 	h.configure(1)
 	if answer := h.scsi([]byte{0x12, 0, 0, 0, 36, 0}, 36); !bytes.Contains(answer, []byte("QEMU    QEMU HARDDISK")) {
@@ -214,7 +201,7 @@ func kernelDisk(ctx context.Context, t *testing.T, b *bench) string {
 }
 
 func kernelStall(ctx context.Context, t *testing.T, b *bench) string {
-	address, busID := b.exported(ctx, t, diskID)
+	address, busID := b.exported(ctx, t, disk)
 	h := importDevice(ctx, t, address, busID)
 	const unknown = 0x77
 	if u := h.do(get(usb.TypeVendor, unknown, 0, 0, 1)); u.Status != usb.EPIPE {
@@ -240,24 +227,24 @@ const (
 )
 
 func kernelSerial(ctx context.Context, t *testing.T, b *bench) string {
-	address, busID := b.exported(ctx, t, serialID)
+	address, busID := b.exported(ctx, t, line)
 	h := importDevice(ctx, t, address, busID)
 	h.configure(1)
-	line, err := net.Dial("unix", filepath.Join(b.folder, "line"))
+	wire, err := net.Dial("unix", filepath.Join(b.folder, "line"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer line.Close()
+	defer wire.Close()
 	const sent, answer = "to the line", "from the line"
 	if u := h.must(out(lineOut, nil)); u.Actual != 0 {
 		t.Errorf("zero-length transfer: %d bytes", u.Actual)
 	}
 	h.must(out(lineOut, []byte(sent)))
 	got := make([]byte, len(sent))
-	if _, err := io.ReadFull(line, got); err != nil || string(got) != sent {
+	if _, err := io.ReadFull(wire, got); err != nil || string(got) != sent {
 		t.Errorf("the line got %q (%v), want %q", got, err, sent)
 	}
-	if _, err := io.WriteString(line, answer); err != nil {
+	if _, err := io.WriteString(wire, answer); err != nil {
 		t.Fatal(err)
 	}
 	var back []byte
@@ -273,7 +260,7 @@ func kernelSerial(ctx context.Context, t *testing.T, b *bench) string {
 const tabletIn = 0x81
 
 func kernelCancel(ctx context.Context, t *testing.T, b *bench) string {
-	address, busID := b.exported(ctx, t, tabletID)
+	address, busID := b.exported(ctx, t, tablet)
 	h := importDevice(ctx, t, address, busID)
 	h.configure(1)
 	const times = 10
@@ -290,12 +277,14 @@ func kernelCancel(ctx context.Context, t *testing.T, b *bench) string {
 }
 
 func kernelUnbind(ctx context.Context, t *testing.T, b *bench) string {
-	address, busID := b.exported(ctx, t, tabletID)
+	address, busID := b.exported(ctx, t, tablet)
 	h := importDevice(ctx, t, address, busID)
 	h.configure(1)
 	wait := h.submit(in(tabletIn, 8))
 	h.descriptors()
-	b.run(ctx, t, "usbip", "unbind", "-b", busID)
+	if err := b.Unbind(ctx, busID); err != nil {
+		t.Fatal(err)
+	}
 	if u := wait(); u.Status != usb.ESHUTDOWN {
 		t.Errorf("the pending URB ended with %v, want %v", u.Status, usb.ESHUTDOWN)
 	}

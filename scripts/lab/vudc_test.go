@@ -39,7 +39,9 @@ func (b *bench) gadgetServer(ctx context.Context, t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	b.serve(ctx, t, gadgetPort, "--device")
+	if err := b.Serve(ctx, gadgetPort, lab.Gadgets); err != nil {
+		t.Fatal(err)
+	}
 	return b.Address(gadgetPort)
 }
 

@@ -36,7 +36,7 @@ type Options struct {
 // Gadget is a Gadget Zero that is plugged in.
 type Gadget struct {
 	device    *usb.Device
-	pattern   Pattern
+	packet    packet
 	cancel    context.CancelFunc
 	endpoints sync.WaitGroup
 	buffer    []byte // what ControlWrite wrote; control requests come one at a time
@@ -45,13 +45,13 @@ type Gadget struct {
 // New returns a device that is ready for a host. Its goroutines end with Close.
 // The error wraps usb.ErrDescriptors if the speed is not one that devices have.
 func New(o Options) (*Gadget, error) {
-	g := &Gadget{pattern: o.Pattern}
+	g := &Gadget{packet: o.Pattern.packet()}
 	device, err := usb.NewDevice(describe(o.Speed), usb.HandlerFunc(g.control))
 	if err != nil {
 		return nil, err
 	}
 	g.device = device
-	if err := device.Source(IsochronousIn, g.pattern.interval(shapes[o.Speed].isochronous)); err != nil {
+	if err := device.Source(IsochronousIn, g.packet.interval(shapes[o.Speed].isochronous)); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -75,11 +75,11 @@ func (g *Gadget) Close() {
 func (g *Gadget) start(ctx context.Context) {
 	for _, address := range []uint8{BulkIn, InterruptIn} {
 		in := g.device.In(address)
-		g.endpoints.Go(func() { again(func() error { return in.Stream(ctx, g.pattern.fill) }) })
+		g.endpoints.Go(func() { again(func() error { return in.Stream(ctx, g.packet.fill) }) })
 	}
 	for _, address := range []uint8{BulkOut, InterruptOut} {
 		out := g.device.Out(address)
-		g.endpoints.Go(func() { again(func() error { return out.Stream(ctx, g.pattern.check) }) })
+		g.endpoints.Go(func() { again(func() error { return out.Stream(ctx, g.packet.check) }) })
 	}
 }
 

@@ -1,6 +1,7 @@
 package gadgetzero
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 
@@ -20,35 +21,36 @@ const (
 
 var errPattern = errors.New("the data is not the pattern")
 
-// at returns byte i of a packet.
-func (p Pattern) at(i int) byte {
+// packet is what the largest packet holds; a shorter one holds its beginning.
+type packet []byte
+
+const largestPacket = 1024 // wMaxPacketSize of any endpoint, in bytes
+
+func (p Pattern) packet() packet {
+	data := make(packet, largestPacket)
 	if p == Mod63 {
-		return byte(i % 63)
-	}
-	return 0
-}
-
-func (p Pattern) fill(packet []byte) {
-	for i := range packet {
-		packet[i] = p.at(i)
-	}
-}
-
-func (p Pattern) check(packet []byte) error {
-	for i, b := range packet {
-		if b != p.at(i) {
-			return errPattern
+		for i := range data {
+			data[i] = byte(i % 63)
 		}
+	}
+	return data
+}
+
+func (p packet) fill(room []byte) { copy(room, p) }
+
+func (p packet) check(received []byte) error {
+	if !bytes.Equal(received, p[:len(received)]) {
+		return errPattern
 	}
 	return nil
 }
 
 // interval returns the function of an isochronous source: full packets in every
 // interval.
-func (p Pattern) interval(e usb.Endpoint) func(room int) []byte {
+func (p packet) interval(e usb.Endpoint) func(room int) []byte {
 	data := make([]byte, e.BytesPerInterval())
-	for packet := range slices.Chunk(data, int(e.MaxPacketSize)) {
-		p.fill(packet)
+	for room := range slices.Chunk(data, int(e.MaxPacketSize)) {
+		p.fill(room)
 	}
 	return func(room int) []byte { return data[:room] }
 }

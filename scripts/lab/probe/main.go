@@ -14,45 +14,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"usbhsm7/scripts/lab/usbfs"
 )
-
-// Requests of usbfs on 64-bit Linux: include/uapi/linux/usbdevice_fs.h.
-const (
-	usbfsControl        = 0xc0185500 // USBDEVFS_CONTROL
-	usbfsSubmit         = 0x8038550a // USBDEVFS_SUBMITURB
-	usbfsReap           = 0x4008550c // USBDEVFS_REAPURB
-	usbfsClaimInterface = 0x8004550f // USBDEVFS_CLAIMINTERFACE
-)
-
-const controlTimeout = 5000 // milliseconds
-
-// control is struct usbdevfs_ctrltransfer.
-type control struct {
-	requestType, request uint8
-	value, index, length uint16
-	timeout              uint32
-	data                 *byte
-}
-
-// bulk is the kind of an URB that suits bulk and interrupt endpoints alike.
-const bulk = 3
-
-// urb is struct usbdevfs_urb.
-type urb struct {
-	kind, endpoint uint8
-	status         int32
-	flags          uint32
-	buffer         *byte
-	length, actual int32
-	start, packets int32
-	errors, signal int32
-	context        uintptr
-}
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -65,13 +30,13 @@ func run(args []string) error {
 	if len(args) < 2 {
 		return errors.New("no request: probe control, read or usbtest, and the node of a device")
 	}
-	device, err := os.OpenFile(args[1], os.O_RDWR, 0)
+	device, err := usbfs.Open(args[1])
 	if err != nil {
 		return err
 	}
 	defer device.Close()
 	if args[0] == "usbtest" && len(args) == 7 {
-		return usbtest(device.Fd(), args[2:])
+		return usbtest(device, args[2:])
 	}
 	numbers, err := parse(args[2:])
 	if err != nil {
@@ -79,12 +44,12 @@ func run(args []string) error {
 	}
 	switch {
 	case args[0] == "control" && len(numbers) == 5:
-		return sendControl(device.Fd(), control{
-			requestType: uint8(numbers[0]), request: uint8(numbers[1]),
-			value: numbers[2], index: numbers[3], length: numbers[4], timeout: controlTimeout,
+		return control(device, usbfs.Setup{
+			RequestType: uint8(numbers[0]), Request: uint8(numbers[1]),
+			Value: numbers[2], Index: numbers[3], Length: numbers[4],
 		})
 	case args[0] == "read" && len(numbers) == 1:
-		return read(device.Fd(), uint8(numbers[0]))
+		return read(device, uint8(numbers[0]))
 	}
 	return fmt.Errorf("%s with %d numbers", args[0], len(numbers))
 }
@@ -101,41 +66,28 @@ func parse(args []string) ([]uint16, error) {
 	return numbers, nil
 }
 
-func sendControl(fd uintptr, c control) error {
-	data := make([]byte, max(1, c.length))
-	c.data = &data[0]
-	n, err := ioctl(fd, usbfsControl, unsafe.Pointer(&c))
+func control(device *usbfs.Device, s usbfs.Setup) error {
+	data := make([]byte, s.Length)
+	n, err := device.Control(s, data)
 	if err != nil {
-		return fmt.Errorf("control request: %w", err)
+		return err
 	}
 	fmt.Printf("%x\n", data[:n])
 	return nil
 }
 
-func read(fd uintptr, endpoint uint8) error {
-	number := uint32(0)
-	if _, err := ioctl(fd, usbfsClaimInterface, unsafe.Pointer(&number)); err != nil {
-		return fmt.Errorf("claim interface 0: %w", err)
+func read(device *usbfs.Device, endpoint uint8) error {
+	if err := device.Claim(0); err != nil {
+		return err
 	}
-	buffer := make([]byte, 512)
-	u := &urb{kind: bulk, endpoint: endpoint, buffer: &buffer[0], length: int32(len(buffer))}
-	if _, err := ioctl(fd, usbfsSubmit, unsafe.Pointer(u)); err != nil {
-		return fmt.Errorf("submit: %w", err)
+	if err := device.Submit(usbfs.NewURB(usbfs.Bulk, endpoint, make([]byte, 512))); err != nil {
+		return err
 	}
 	fmt.Println("waiting")
-	var done *urb
-	if _, err := ioctl(fd, usbfsReap, unsafe.Pointer(&done)); err != nil {
-		return fmt.Errorf("reap: %w", err)
+	u, err := device.Reap()
+	if err != nil {
+		return err
 	}
-	fmt.Printf("status %v\n", unix.Errno(-u.status))
-	runtime.KeepAlive(u) // the kernel wrote to it
+	fmt.Printf("status %v\n", u.Err())
 	return nil
-}
-
-func ioctl(fd, request uintptr, argument unsafe.Pointer) (int, error) {
-	n, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, request, uintptr(argument))
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), nil
 }
