@@ -32,11 +32,12 @@ var rules = []rule{
 	{room: "usbip/proto", allow: []string{"usbip/usb"}, why: "PDUs need only USB vocabulary"},
 	{room: "usbip/socket", allow: []string{}, why: "a socket knows nothing of what travels through it"},
 	{room: "usbip/capture", allow: []string{"usbip/usb"}, why: "a recording shows URBs, whatever carries them"},
+	{room: "usbip/replay", allow: []string{"usbip/usb", "usbip/capture"}, why: "a recorded device is made of its recording alone"},
 	{room: "firmware", deny: []string{module + "hostdrv"}, why: "the device never knows the driver"},
 	{room: "firmware/frame", allow: []string{}, why: "framing is shared by host and device"},
 	{room: "firmware/command", allow: []string{}, why: "the vocabulary is shared by host and device"},
 	{
-		room: "firmware/record", allow: []string{"firmware/frame", "firmware/command", "usbip/capture", "usbip/usb"},
+		room: "firmware/record", allow: []string{"firmware/frame", "firmware/command", "usbip/capture", "usbip/replay", "usbip/usb"},
 		why: "what is secret follows from the command table, not from the device",
 	},
 	{room: "firmware/control", allow: []string{}, why: "the control socket carries requests and does not know what answers them"},

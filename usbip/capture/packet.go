@@ -121,12 +121,12 @@ func (p *Packet) appendSetup(dst []byte) []byte {
 
 // appendDescriptor appends the descriptor of one isochronous packet.
 func (p *Packet) appendDescriptor(dst []byte, d usb.IsoPacket) []byte {
-	length := d.Length
+	length, status := d.Length, usb.EXDEV // what usbmon says of packets to come
 	if p.Event != Submission {
-		length = d.Actual
+		length, status = d.Actual, d.Status
 	}
 	le := binary.LittleEndian
-	dst = le.AppendUint32(dst, uint32(d.Status))
+	dst = le.AppendUint32(dst, uint32(status))
 	dst = le.AppendUint32(dst, uint32(d.Offset))
 	dst = le.AppendUint32(dst, uint32(length))
 	return le.AppendUint32(dst, 0)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"usbhsm7/usbip/capture"
 	"usbhsm7/usbip/usb"
@@ -130,7 +131,7 @@ func record(t testing.TB, o capture.Options, work func(d *usb.Device, p usb.Port
 	t.Helper()
 	d, tap, sink := newDevice(t), capture.NewTap(), &memory{}
 	c := tap.Start(sink, o)
-	work(d, tap.Port(d, capture.Place{Bus: 3, Device: 9, Type: d.TransferType}))
+	work(d, tap.Port(d, capture.Place{Bus: 3, Device: 9, Configurations: d.Descriptors().Configurations}))
 	if _, err := c.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +139,7 @@ func record(t testing.TB, o capture.Options, work func(d *usb.Device, p usb.Port
 }
 
 // readAll reads a whole file.
-func readAll(t testing.TB, file []byte) ([]*capture.Packet, *capture.Reader) {
+func readAll(t rapid.TB, file []byte) ([]*capture.Packet, *capture.Reader) {
 	t.Helper()
 	r, err := capture.NewReader(bytes.NewReader(file))
 	if err != nil {

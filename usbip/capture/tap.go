@@ -29,16 +29,19 @@ func NewTap() *Tap {
 	return t
 }
 
+// Unplugged is the comment of the first packet after the device was unplugged.
+const Unplugged = "the device was unplugged"
+
 // Place tells where a port is on the bus that a capture shows.
 type Place struct {
 	Bus    uint16 // usually 1
 	Device uint8  // its address there, 1 to 127
 
-	// Type returns the transfer type of an endpoint, and false if there is no
-	// such endpoint. With a nil Type, or after a false, the type is learnt from
-	// the configuration descriptors that the host reads while a capture is under
-	// way; until then it is taken for bulk.
-	Type func(address uint8) (usb.EndpointType, bool)
+	// Configurations of the device, from which the types of its endpoints are
+	// known. Without them the types are learnt from the descriptors that the host
+	// reads while a capture is under way; until then an endpoint is taken for
+	// bulk.
+	Configurations []usb.Configuration
 }
 
 // Submitter is the part of usb.Port that moves data.
@@ -56,16 +59,19 @@ func (t *Tap) Port(p usb.Port, where Place) usb.Port {
 func (t *Tap) Submitter(s Submitter, where Place) Submitter { return t.line(s, where) }
 
 func (t *Tap) line(s Submitter, where Place) *line {
-	return &line{tap: t, to: s, where: where}
+	l := &line{tap: t, to: s, bus: where.Bus, device: where.Device}
+	l.types.note(where.Configurations)
+	return l
 }
 
 // line is one tapped way to a device.
 type line struct {
-	tap   *Tap
-	to    Submitter
-	where Place
-	types types
-	gone  atomic.Pointer[<-chan struct{}] // of the connected host, until the device has been seen to unplug
+	tap    *Tap
+	to     Submitter
+	bus    uint16
+	device uint8
+	types  types
+	gone   atomic.Pointer[<-chan struct{}] // of the connected host, until the device has been seen to unplug
 }
 
 // Submit implements Submitter. Every URB gets a flight, also while nobody
@@ -116,7 +122,7 @@ func (f *flight) land(u *usb.URB) {
 // show hands a packet to every capture. A Packet's slices are the URB's own.
 func (l *line) show(captures []*Capture, p Packet) {
 	if l.unplugged() {
-		remark(captures, "the device was unplugged")
+		remark(captures, Unplugged)
 	}
 	for _, c := range captures {
 		c.take(p)

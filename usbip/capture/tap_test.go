@@ -142,7 +142,7 @@ func TestComingAndGoingAreComments(t *testing.T) {
 // A capture of a device in use begins with URBs that wait on its endpoints.
 func TestEndsOfURBsThatBeganBeforeTheCapture(t *testing.T) {
 	d, tap, sink := newDevice(t), capture.NewTap(), &memory{}
-	h := connect(t, tap.Port(d, capture.Place{Bus: 1, Device: 1, Type: d.TransferType}))
+	h := connect(t, tap.Port(d, capture.Place{Bus: 1, Device: 1, Configurations: d.Descriptors().Configurations}))
 	ended := h.submit(&usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 64)})
 	c := tap.Start(sink, capture.Options{})
 	if err := d.In(interruptIn).Write(t.Context(), []byte("event")); err != nil {

@@ -24,6 +24,11 @@ func (l *line) submission(u *usb.URB, id uint64) Packet {
 func (l *line) completion(u *usb.URB, id uint64) Packet {
 	p := l.describe(u, id)
 	p.Event, p.Status, p.Length = Completion, u.Status, u.Actual
+	for _, packet := range u.Packets {
+		if packet.Status != usb.OK {
+			p.Errors++
+		}
+	}
 	switch {
 	case neverSubmitted(u.Status):
 		p.Event = Failure
@@ -54,16 +59,10 @@ func reach(u *usb.URB) int {
 }
 
 func (l *line) describe(u *usb.URB, id uint64) Packet {
-	p := Packet{
+	return Packet{
 		ID: id, Type: l.typeOf(u), Endpoint: u.Endpoint,
-		Bus: l.where.Bus, Device: l.where.Device, Packets: u.Packets,
+		Bus: l.bus, Device: l.device, Interval: u.Interval, Frame: u.StartFrame, Packets: u.Packets,
 	}
-	for _, packet := range u.Packets {
-		if packet.Status != usb.OK {
-			p.Errors++
-		}
-	}
-	return p
 }
 
 // typeOf returns the transfer type of u.
@@ -74,15 +73,11 @@ func (l *line) typeOf(u *usb.URB) usb.EndpointType {
 	case u.Packets != nil:
 		return usb.Isochronous
 	}
-	if l.where.Type != nil {
-		if t, ok := l.where.Type(u.Endpoint); ok {
-			return t
-		}
-	}
 	return l.types.of(u.Endpoint)
 }
 
-// types are the transfer types of endpoints, learnt from descriptors.
+// types are the transfer types of endpoints. An address means the same in every
+// configuration of the devices that this is for.
 type types struct {
 	mu    sync.Mutex
 	known map[uint8]usb.EndpointType // by address
@@ -97,6 +92,18 @@ func (t *types) of(address uint8) usb.EndpointType {
 	return usb.Bulk
 }
 
+// note notes the endpoints of a device whose descriptors are known.
+func (t *types) note(configurations []usb.Configuration) {
+	t.known = map[uint8]usb.EndpointType{}
+	for _, c := range configurations {
+		for _, f := range c.Interfaces {
+			for _, e := range f.Endpoints {
+				t.known[e.Address] = e.Type
+			}
+		}
+	}
+}
+
 // learn notes the endpoints in a configuration descriptor (USB 2.0, section
 // 9.6.3), if data is the answer to a request for one.
 func (t *types) learn(setup usb.Setup, data []byte) {
@@ -107,9 +114,6 @@ func (t *types) learn(setup usb.Setup, data []byte) {
 	defer t.mu.Unlock()
 	for len(data) >= 2 && int(data[0]) >= 2 && int(data[0]) <= len(data) {
 		if data[1] == usb.DescriptorEndpoint && data[0] >= 7 {
-			if t.known == nil {
-				t.known = map[uint8]usb.EndpointType{}
-			}
 			t.known[data[2]] = usb.EndpointType(data[3] & 3)
 		}
 		data = data[data[0]:]

@@ -75,6 +75,9 @@ func (w *Writer) Write(p *Packet, dropped uint64) error {
 	if err := w.blocks.WritePacketWithOptions(info, w.packet, options); err != nil {
 		return fmt.Errorf("encode a packet: %w", err)
 	}
+	if err := w.blocks.Flush(); err != nil { // to the buffer, so that its length tells
+		return err
+	}
 	if w.buffer.Len() < flushAt {
 		return nil
 	}

@@ -98,6 +98,9 @@ func newDevice(conn net.Conn, remote proto.Device, o Options) *Device {
 // is empty, because that answer does not list them.
 func (d *Device) Identity() usb.Identity { return d.remote.Identity }
 
+// Place returns the bus and device number that the server gave the device.
+func (d *Device) Place() (bus, number uint32) { return d.remote.Bus, d.remote.Number }
+
 // Gone is closed when the connection has ended and every URB has been given back.
 func (d *Device) Gone() <-chan struct{} { return d.gone }
 

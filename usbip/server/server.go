@@ -62,8 +62,7 @@ type Server struct {
 	options      Options
 	earlyUnlinks atomic.Uint64
 
-	admission  admission
-	complaints complaints
+	admission admission
 
 	mu      sync.Mutex
 	exports map[string]*export

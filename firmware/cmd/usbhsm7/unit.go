@@ -102,7 +102,7 @@ func (u *unit) start() (*device.Device, error) {
 // port returns the device with all that stands between it and its connector.
 func (u *unit) port(d *device.Device) usb.Port {
 	u.faulty = u.faults.Port(d.USB())
-	return u.tap.Port(u.faulty, capture.Place{Bus: 1, Device: 1, Type: d.USB().TransferType})
+	return u.tap.Port(u.faulty, capture.Place{Bus: 1, Device: 1, Configurations: d.USB().Descriptors().Configurations})
 }
 
 // PowerOff implements control.Unit.

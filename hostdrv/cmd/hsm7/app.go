@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -58,7 +59,7 @@ func (a *app) command() *cobra.Command {
 		&cobra.Group{ID: "key", Title: "Keys and what they do:"},
 	)
 	root.AddCommand(a.listCommand(), a.infoCommand(), a.mechanismsCommand(),
-		a.attachCommand(), a.detachCommand(), a.portsCommand(), a.simCommand(), a.captureCommand())
+		a.attachCommand(), a.detachCommand(), a.portsCommand(), a.simCommand(), a.captureCommand(), a.replayCommand())
 	root.AddCommand(a.tlsCommand(), a.hsmCommand(), a.partitionCommand(), a.roleCommand())
 	root.AddCommand(a.keyCommand(), a.signCommand(), a.verifyCommand(), a.encryptCommand(), a.decryptCommand(),
 		a.digestCommand(), a.randomCommand(), a.certCommand(), a.benchCommand())
@@ -123,7 +124,7 @@ func (a *app) withDevice(ctx context.Context, f func(context.Context, *hostdrv.D
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer func() { err = errors.Join(err, release()) }()
 	return f(ctx, device)
 }
 

@@ -73,7 +73,7 @@ func (a *app) capture(ctx context.Context, f captureFlags) error {
 		return err
 	}
 	if f.secrets {
-		fmt.Fprintln(a.errs, "hsm7: this capture holds passwords, data and keys as they are: treat it like them")
+		warnOfSecrets()
 	}
 	if f.length > 0 {
 		var stop context.CancelFunc

@@ -44,6 +44,7 @@ var exits = []struct {
 	{6, "the device went away or did not answer in time", func(err error) bool {
 		return errors.Is(err, transport.ErrDisconnected) || errors.Is(err, context.DeadlineExceeded)
 	}},
+	{7, "the host did not follow the recording (hsm7 replay)", func(err error) bool { return errors.Is(err, errNotFollowed) }},
 	{130, "interrupted", func(err error) bool { return errors.Is(err, context.Canceled) }},
 	{1, "any other failure", func(err error) bool { return err != nil }},
 }

@@ -26,12 +26,15 @@ type where struct {
 	serial string
 	path   string
 	usbID  string
+
+	recorder recorder
 }
 
 func (w *where) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&w.via, "via", environment("HSM7_VIA", "auto"), "how to reach the device: usb (the kernel), usbip (no kernel support), or auto; also HSM7_VIA")
 	flags.StringVar(&w.usbip, "usbip", environment("HSM7_USBIP", "127.0.0.1:3240"), "address of the USB/IP server, host:port or unix:/path; also HSM7_USBIP")
 	tlsFlags(flags, &w.tls)
+	w.recorder.flags(flags)
 	flags.StringVar(&w.serial, "serial", "", "use the device with this serial number")
 	flags.StringVar(&w.path, "path", "", "use the device at this bus path (usb: 1-2.3; usbip: bus ID)")
 	flags.StringVar(&w.usbID, "usb-id", "", "use a device with this idVendor:idProduct, hexadecimal (default any from 1209:0001 to 1209:0010)")
@@ -64,8 +67,14 @@ const (
 func (w where) buses() ([]busName, error) {
 	switch w.via {
 	case "auto":
+		if w.recorder.wanted() {
+			return []busName{overUSBIP}, nil
+		}
 		return []busName{overUSB, overUSBIP}, nil
 	case string(overUSB), string(overUSBIP):
+		if w.via == string(overUSB) && w.recorder.wanted() {
+			return nil, usagef("--capture records what goes over --usbip; for the kernel's bus use usbmon (modprobe usbmon, then Wireshark)")
+		}
 		return []busName{busName(w.via)}, nil
 	}
 	return nil, usagef("--via %q is not usb, usbip or auto", w.via)
@@ -80,7 +89,9 @@ func (w where) bus(name busName) (transport.Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return usbip.NewTLS(w.usbip, config), nil
+	bus := usbip.NewTLS(w.usbip, config)
+	bus.Watch(w.recorder.tap)
+	return bus, nil
 }
 
 // secured returns how TLS is spoken to the USB/IP server: nil for not at all.
@@ -155,8 +166,8 @@ func (w where) list(ctx context.Context) ([]found, error) {
 	return nil, errors.Join(failures...)
 }
 
-// open opens the device. release closes it.
-func (w where) open(ctx context.Context) (device *hostdrv.Device, release func(), err error) {
+// open opens the device. release closes it, and ends its recording.
+func (w where) open(ctx context.Context) (device *hostdrv.Device, release func() error, err error) {
 	selector, err := w.selector()
 	if err != nil {
 		return nil, nil, err
@@ -165,20 +176,36 @@ func (w where) open(ctx context.Context) (device *hostdrv.Device, release func()
 	if err != nil {
 		return nil, nil, err
 	}
+	stop, err := w.recorder.start()
+	if err != nil {
+		return nil, nil, err
+	}
+	device, err = w.dial(ctx, names, selector)
+	if err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	return device, func() error {
+		_ = device.Close() // a device that just left is no failure of what was done
+		return stop()
+	}, nil
+}
+
+// dial opens the first device on those buses that selector matches.
+func (w where) dial(ctx context.Context, names []busName, selector transport.Selector) (device *hostdrv.Device, err error) {
 	var failures []error
 	for _, name := range names {
 		bus, err := w.bus(name)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		device, err = hostdrv.Dial(ctx, bus, selector, hostdrv.Options{Client: "hsm7 " + version})
 		if err == nil {
-			return device, func() { _ = device.Close() }, nil
+			return device, nil
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", name, err))
 		if !errors.Is(err, transport.ErrNotFound) && !errors.Is(err, errors.ErrUnsupported) {
 			break // a device is there, but cannot be used: say so rather than use another one
 		}
 	}
-	return nil, nil, errors.Join(failures...)
+	return nil, errors.Join(failures...)
 }

@@ -18,6 +18,7 @@ import (
 
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/hostdrv/transport/internal/usbhost"
+	"usbhsm7/usbip/capture"
 	"usbhsm7/usbip/client"
 	"usbhsm7/usbip/socket"
 )
@@ -26,6 +27,7 @@ import (
 type Bus struct {
 	address string
 	tls     *tls.Config
+	tap     *capture.Tap // nil = none
 }
 
 var _ transport.Bus = (*Bus)(nil)
@@ -37,6 +39,19 @@ func New(address string) *Bus { return NewTLS(address, nil) }
 // NewTLS is New for a server that speaks TLS, for which package usbip/socket's
 // Identity makes the config. Without a config it is New.
 func NewTLS(address string, config *tls.Config) *Bus { return &Bus{address: address, tls: config} }
+
+// Watch shows the URBs of every device that is opened from now on to t. It must be
+// called before the bus is used.
+func (b *Bus) Watch(t *capture.Tap) { b.tap = t }
+
+// port returns the way to device, through the tap if there is one.
+func (b *Bus) port(device *client.Device) usbhost.Port {
+	if b.tap == nil {
+		return device
+	}
+	bus, number := device.Place()
+	return b.tap.Submitter(device, capture.Place{Bus: uint16(bus), Device: uint8(number)})
+}
 
 func (b *Bus) dial(ctx context.Context) (net.Conn, error) {
 	return socket.Dial(ctx, b.address, b.tls)
@@ -135,7 +150,7 @@ func (b *Bus) open(ctx context.Context, busID string) (transport.Link, error) {
 		return nil, err
 	}
 	link, err := usbhost.Open(ctx, usbhost.Host{
-		Port: device, Path: busID, Release: device.Close, Cause: device.Err,
+		Port: b.port(device), Path: busID, Release: device.Close, Cause: device.Err,
 	})
 	if err != nil {
 		return nil, err // not a nil *Link in an interface
