@@ -44,6 +44,12 @@ type Config struct {
 	Clock   func() time.Time // nil means time.Now
 	Entropy io.Reader        // safe for use by several callers at once; nil means crypto/rand
 	Cost    auth.Cost        // of checking a password; 0 means auth.Standard
+
+	// Seed, if it is not nil, makes the device reproducible: the same seed, flash,
+	// clock and requests give the same answers and the same flash, byte for byte.
+	// Random numbers follow from it, and requests are carried out one by one, in
+	// the order in which they come. It is for tests: who knows it knows every key.
+	Seed []byte
 }
 
 // Device is a powered device.
@@ -73,6 +79,11 @@ func New(c Config) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the state from flash: %w", err)
 	}
+	if c.Seed != nil {
+		if c.Entropy, err = seededEntropy(c.Seed, records); err != nil {
+			return nil, err
+		}
+	}
 	notes := newEvents()
 	d := &Device{store: records, flash: c.Flash, log: c.Logger}
 	d.core, err = hsm.Open(hsm.Config{
@@ -87,7 +98,7 @@ func New(c Config) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("describe the USB device: %w", err)
 	}
-	d.start(notes)
+	d.start(notes, c.Seed != nil)
 	return d, nil
 }
 
@@ -118,15 +129,21 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 // start begins the goroutines. The workers end when the link's channels are
-// closed, which the reader's end makes safe.
-func (d *Device) start(notes *events) {
+// closed, which the reader's end makes safe. A device that works one by one has
+// one worker, and does nothing that depends on how fast this computer is.
+func (d *Device) start(notes *events, oneByOne bool) {
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
 	d.link = newLink(d.core, notes, d.log, ctx.Done())
-	for range runtime.GOMAXPROCS(0) {
+	quick, slow := runtime.GOMAXPROCS(0), frame.MaxInFlight
+	if oneByOne {
+		d.link.oneByOne = true
+		quick, slow = 0, 1
+	}
+	for range quick {
 		d.workers.Go(func() { d.link.work(d.link.quick) })
 	}
-	for range frame.MaxInFlight {
+	for range slow {
 		d.workers.Go(func() { d.link.work(d.link.slow) })
 	}
 	d.running.Go(func() {
@@ -136,7 +153,9 @@ func (d *Device) start(notes *events) {
 	})
 	d.running.Go(func() { (&writer{link: d.link}).run(ctx, d.usb.In(endpointIn)) })
 	d.running.Go(func() { notes.run(ctx, d.usb.In(endpointEvent)) })
-	d.running.Go(func() { d.sync(ctx) })
+	if !oneByOne {
+		d.running.Go(func() { d.sync(ctx) })
+	}
 }
 
 // syncInterval bounds how long the audit record of the use of a key may wait to

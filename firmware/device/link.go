@@ -48,6 +48,8 @@ type link struct {
 	closing <-chan struct{}
 	held    atomic.Int64 // payload bytes of requests in flight and of answers
 
+	oneByOne bool // all requests go to slow, which has one worker
+
 	mu       sync.Mutex // guards what follows; epoch and open may be read without it
 	epoch    atomic.Uint64
 	open     atomic.Bool // a host has said HELLO
@@ -178,7 +180,7 @@ func (l *link) accept(m frame.Message) error {
 	r.message.Payload = append([]byte(nil), m.Payload...)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	workers := l.slow
-	if quick[command.Code(m.Code)] {
+	if quick[command.Code(m.Code)] && !l.oneByOne {
 		workers = l.quick
 	}
 	select {

@@ -143,24 +143,30 @@ func (f *File) loadBlocks() error {
 	if _, err := f.file.ReadAt(wear, fileAlign); err != nil {
 		return err
 	}
-	for i := range f.wear {
-		f.wear[i] = binary.LittleEndian.Uint32(wear[4*i:])
-	}
 	image := make([]byte, g.Size())
 	if _, err := f.file.ReadAt(image, dataStart(g)); err != nil {
 		return err
 	}
-	size := g.BlockSize()
+	f.fillFrom(wear, image)
+	return nil
+}
+
+// fillFrom gives an erased chip what a file holds, which it keeps: the wear and
+// the inverted blocks.
+func (m *Memory) fillFrom(wear, image []byte) {
+	for i := range m.wear {
+		m.wear[i] = binary.LittleEndian.Uint32(wear[4*i:])
+	}
+	size := m.geometry.BlockSize()
 	zeros := make([]byte, size)
-	for i := range f.blocks {
+	for i := range m.blocks {
 		part := image[i*size : (i+1)*size : (i+1)*size]
 		if string(part) == string(zeros) {
 			continue // erased
 		}
 		invert(part)
-		f.blocks[i] = &block{owner: f.self, bytes: part}
+		m.blocks[i] = &block{owner: m.self, bytes: part}
 	}
-	return nil
 }
 
 // create makes the file in one step: a crash leaves all of it or nothing.

@@ -65,6 +65,7 @@ func newCommand() *cobra.Command {
 	flags.BoolVar(&o.insecure, "insecure", false, "allow --listen without TLS on an address that other machines reach: whoever reaches it can use the device")
 	tlsFlags(flags, &o.tls)
 	flags.BoolVar(&o.attach, "attach", false, "attach the device to this machine's kernel, and again after each power cycle; needs root and vhci_hcd; listens nowhere unless --listen is given")
+	flags.StringVar(&o.seed, "seed", "", "make everything random follow from this text, and freeze the clock: for tests only")
 	flags.StringVar(&o.control, "control", "", "path of the control socket, for hsm7 sim (default control.sock in the state directory; none for --ephemeral)")
 	flags.StringVar(&o.faults, "fault", "", "file with a fault script, in force from the start; hsm7 sim fault changes it (docs/faults.md)")
 	flags.StringVar(&o.capture, "capture", "", "record everything on the bus in this pcapng file, secrets blanked; hsm7 capture does so while the device runs")

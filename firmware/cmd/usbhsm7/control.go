@@ -36,6 +36,8 @@ func (u *unit) listenControl(ctx context.Context) (net.Listener, error) {
 func (u *unit) serveControl(ctx context.Context, listener net.Listener) error {
 	server := control.NewServer(u)
 	u.handleFaults(server)
+	u.handleState(server)
+	u.handleForks(server)
 	server.Handle("GET /capture", u.streamCapture)
 	return server.Serve(ctx, listener)
 }

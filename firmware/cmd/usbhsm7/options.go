@@ -19,6 +19,7 @@ import (
 type options struct {
 	stateDir  string
 	ephemeral bool
+	seed      string
 	listen    string
 	insecure  bool
 	attach    bool
@@ -34,6 +35,14 @@ type options struct {
 	readyFD   int
 	logFormat string
 	logLevel  string
+}
+
+// seedBytes returns the seed, nil for none.
+func (o options) seedBytes() []byte {
+	if o.seed == "" {
+		return nil
+	}
+	return []byte(o.seed)
 }
 
 // usbID splits --usb-id.

@@ -44,7 +44,10 @@ func run(ctx context.Context, o options, stderr io.Writer) (err error) {
 	if err := u.PowerOn(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, u.PowerOff(context.WithoutCancel(ctx))) }()
+	defer func() {
+		ctx := context.WithoutCancel(ctx)
+		err = errors.Join(err, u.endForks(ctx), u.PowerOff(ctx))
+	}()
 	return serve(ctx, o, u)
 }
 

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -26,14 +26,17 @@ type unit struct {
 	options options
 	log     zerolog.Logger
 	server  *server.Server
-	open    func() (flash.Device, error)
+	chip    chip
+	clock   device.Clock
 	faults  *fault.Injector
 	address string // of the USB/IP server
 	control string // path of the control socket
 	tap     *capture.Tap
+	forks   forks
 
 	mu     sync.Mutex
 	device *device.Device // nil = off
+	flash  *flash.Guard   // of device
 	faulty *fault.Port    // of device
 	last   control.Status // identity, as of the last time that it was on
 	kernel *vhci.Port     // where it is attached to this machine's kernel; nil = nowhere
@@ -43,15 +46,17 @@ var _ control.Unit = (*unit)(nil)
 
 // newUnit returns a unit that is switched off.
 func newUnit(o options, log zerolog.Logger) (*unit, error) {
-	u := &unit{options: o, log: log, tap: capture.NewTap(), open: func() (flash.Device, error) {
-		return flash.OpenFile(filepath.Join(o.stateDir, "flash.bin"), flash.DefaultGeometry())
-	}}
+	u := &unit{options: o, log: log, tap: capture.NewTap(), chip: newFileChip(o.stateDir)}
 	if o.ephemeral {
-		memory, err := flash.NewMemory(flash.DefaultGeometry())
+		memory, err := newMemoryChip()
 		if err != nil {
 			return nil, err
 		}
-		u.open = func() (flash.Device, error) { return memory, nil }
+		u.chip = memory
+	}
+	if o.seed != "" {
+		u.clock.Set(seededTime)
+		u.clock.Freeze(true)
 	}
 	logger := slog.New(zerolog.NewSlogHandler(log))
 	u.server = server.New(server.Options{Logger: logger})
@@ -59,10 +64,19 @@ func newUnit(o options, log zerolog.Logger) (*unit, error) {
 	return u, u.loadFaults(o.faults)
 }
 
+// seededTime is what the clock of a device with a seed shows until it is told
+// otherwise.
+var seededTime = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // PowerOn implements control.Unit.
 func (u *unit) PowerOn(context.Context) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	return u.powerOn()
+}
+
+// powerOn does the work of PowerOn; mu is held.
+func (u *unit) powerOn() error {
 	if u.device != nil {
 		return nil
 	}
@@ -81,10 +95,11 @@ func (u *unit) PowerOn(context.Context) error {
 
 // start starts the device on its flash.
 func (u *unit) start() (*device.Device, error) {
-	image, err := u.open()
+	content, err := u.chip.open()
 	if err != nil {
 		return nil, fmt.Errorf("open the flash: %w", err)
 	}
+	image := flash.NewGuard(content)
 	vendor, product, idErr := u.options.usbID()
 	speed, speedErr := u.options.usbSpeed()
 	if err := errors.Join(idErr, speedErr); err != nil {
@@ -92,10 +107,12 @@ func (u *unit) start() (*device.Device, error) {
 	}
 	d, err := device.New(device.Config{
 		Flash: image, Vendor: vendor, Product: product, Speed: speed, Serial: u.options.serial, Logger: u.log,
+		Clock: u.clock.Now, Seed: u.options.seedBytes(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, image.Close())
 	}
+	u.flash = image
 	return d, nil
 }
 
@@ -109,6 +126,11 @@ func (u *unit) port(d *device.Device) usb.Port {
 func (u *unit) PowerOff(context.Context) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	return u.powerOff()
+}
+
+// powerOff does the work of PowerOff; mu is held.
+func (u *unit) powerOff() error {
 	if u.device == nil {
 		return nil
 	}
