@@ -53,6 +53,21 @@ func leftovers(t *testing.T, goal Target) {
 	}
 }
 
+// halts has the device halt each endpoint in turn. HELLO opens the link anew
+// after each, as docs/protocol.md has it.
+func halts(t *testing.T, goal Target) {
+	link := open(t, goal)
+	begin(t, link).alive()
+	for range 3 {
+		for _, e := range []Endpoint{BulkOut, BulkIn, InterruptIn} {
+			goal.Halt(link, e)
+			begin(t, link).alive()
+		}
+	}
+	link.Close()
+	event(t, goal) // the interrupt endpoint delivers
+}
+
 func vanishes(t *testing.T, goal Target) {
 	link := open(t, goal)
 	c := begin(t, link)

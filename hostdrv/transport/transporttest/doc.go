@@ -26,7 +26,22 @@ type Target struct {
 	// Unplug makes the device vanish and Plug brings it back. Without them
 	// what happens to a device that vanishes is not tested.
 	Unplug, Plug func()
+
+	// Halt has the device halt an endpoint of an open link, and returns when
+	// the link has cleared it if it is one that the link reads from. Without it
+	// halts are not tested.
+	Halt func(link transport.Link, e Endpoint)
 }
+
+// Endpoint is one of the three endpoints of a link.
+type Endpoint int
+
+// Endpoints: what Write, Read and ReadEvent use.
+const (
+	BulkOut Endpoint = iota
+	BulkIn
+	InterruptIn
+)
 
 // limit bounds each test: generous, because the kernel of the lab is emulated.
 const limit = 60 * time.Second
@@ -69,6 +84,9 @@ func Run(t *testing.T, target func(*testing.T) Target) {
 		if goal := target(t); goal.Unplug != nil {
 			t.Run(test.name, func(t *testing.T) { test.run(t, goal) })
 		}
+	}
+	if goal := target(t); goal.Halt != nil {
+		t.Run("a halted endpoint is cleared, and the link opened anew", func(t *testing.T) { halts(t, goal) })
 	}
 }
 
