@@ -57,11 +57,13 @@ func ownWithoutModule(ctx context.Context, t *testing.T, b *bench) string {
 	return strings.TrimSpace(said)
 }
 
+// nobodyID is the number of the user who may do nothing.
+const nobodyID = 65534
+
 func ownAsUser(ctx context.Context, t *testing.T, b *bench) string {
 	s := plugIn(t)
-	const nobody = 65534
 	asUser := func(arguments ...string) lab.Result {
-		r, _ := b.Run(ctx, lab.Command{Argv: append([]string{hsm7Path}, arguments...), User: nobody}) // the code is in r too
+		r, _ := b.Run(ctx, lab.Command{Argv: append([]string{hsm7Path}, arguments...), User: nobodyID}) // the code is in r too
 		return r
 	}
 	refused := asUser("attach", "--usbip", s.address)
@@ -92,14 +94,17 @@ func (b *bench) hardwareTest(ctx context.Context, t *testing.T, name string) str
 	s := plugIn(t)
 	s.attach(ctx, t, b)
 	b.awaitDevice(ctx, t)
+	return b.testAttached(ctx, t, name, "usbip detach -p 0", "usbip --tcp-port "+s.port+" attach -r "+lab.HostAddress+" -b "+busID)
+}
+
+// testAttached is hardwareTest for a device that is attached already; unplug and
+// plug are the commands that take it off the bus and put it back.
+func (b *bench) testAttached(ctx context.Context, t *testing.T, name, unplug, plug string) string {
+	t.Helper()
 	r, err := b.Run(ctx, lab.Command{
 		Argv: []string{gousbPath, "-test.v", "-test.run", "^" + name + "$", "-test.timeout", "2m"},
-		Env: []string{
-			"HSM7_TEST_DEVICE=" + serial,
-			"HSM7_TEST_UNPLUG=usbip detach -p 0",
-			"HSM7_TEST_PLUG=usbip --tcp-port " + s.port + " attach -r " + lab.HostAddress + " -b " + busID,
-		},
-		Dir: "/tmp",
+		Env:  []string{"HSM7_TEST_DEVICE=" + serial, "HSM7_TEST_UNPLUG=" + unplug, "HSM7_TEST_PLUG=" + plug},
+		Dir:  "/tmp",
 	})
 	passed := strings.Count(r.Stdout, "--- PASS: ")
 	if err != nil || passed == 0 || strings.Contains(r.Stdout, "--- SKIP") {

@@ -58,7 +58,7 @@ type suite struct {
 }
 
 var suites = []suite{
-	{config: simulatorMachine, checks: checks},
+	{config: simulatorMachine, checks: slices.Concat(checks, attachChecks)},
 	{config: usbtestMachine, checks: usbtestChecks},
 	{config: serverMachine, checks: serverChecks, usual: clientLeft},
 }

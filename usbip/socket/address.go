@@ -22,7 +22,7 @@ func split(address string) (network, location string, err error) {
 	if path, ok := strings.CutPrefix(address, unixPrefix); ok {
 		switch {
 		case path == "" || path[0] == '@' || strings.ContainsRune(path, 0):
-			return "", "", fmt.Errorf("%q is %w: the path of a file follows unix:", address, ErrAddress)
+			return "", "", fmt.Errorf("%q is %w: after unix: comes the path of a file", address, ErrAddress)
 		case len(path) > maxPath:
 			return "", "", fmt.Errorf("%q is %w: a socket's path has at most %d bytes, this one %d", address, ErrAddress, maxPath, len(path))
 		}

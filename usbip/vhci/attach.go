@@ -25,9 +25,25 @@ const pollInterval = 10 * time.Millisecond
 func (c Controller) Attach(ctx context.Context, addr, busID string) (Port, error) {
 	port, err := c.attach(ctx, addr, busID)
 	if err != nil {
-		return Port{}, fmt.Errorf("attach %s from %s: %w", busID, addr, err)
+		return Port{}, c.failed(err, addr, busID)
 	}
 	return port, nil
+}
+
+// failed puts an error of attaching into words. A device in use may be in use
+// here.
+func (c Controller) failed(err error, addr, busID string) error {
+	err = fmt.Errorf("attach %s from %s: %w", busID, addr, err)
+	if !errors.Is(err, client.ErrBusy) {
+		return err
+	}
+	ports, _ := c.Ports() // none, if they cannot be read
+	for _, p := range ports {
+		if p.Address == addr && p.BusID == busID {
+			return fmt.Errorf("%w: it is attached to this machine already, at port %d", err, p.Number)
+		}
+	}
+	return err
 }
 
 func (c Controller) attach(ctx context.Context, addr, busID string) (Port, error) {
@@ -63,7 +79,7 @@ func (c Controller) plug(conn net.Conn, remote proto.Device, addr string) (Port,
 // offer hands the socket to the first port that takes it: another process may
 // take a port between our look and our write.
 func (c Controller) offer(conn net.Conn, remote proto.Device) (Port, error) {
-	ports, err := c.ports()
+	ports, err := c.AllPorts()
 	if err != nil {
 		return Port{}, err
 	}

@@ -50,7 +50,7 @@ type Attachment struct {
 func (c Controller) Hold(ctx context.Context, r Remote) (*Attachment, error) {
 	a, err := c.hold(ctx, r)
 	if err != nil {
-		return nil, fmt.Errorf("attach %s from %s: %w", r.BusID, r.Address, err)
+		return nil, c.failed(err, r.Address, r.BusID)
 	}
 	return a, nil
 }

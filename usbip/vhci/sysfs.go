@@ -16,6 +16,7 @@ import (
 var (
 	ErrNoModule    = errors.New("the kernel module vhci_hcd is not loaded")
 	ErrPermission  = errors.New("no permission to attach USB devices to the kernel")
+	ErrReadOnly    = fmt.Errorf("%w: sysfs is read-only here", ErrPermission)
 	ErrNoPort      = errors.New("no free port")
 	ErrNotAttached = errors.New("nothing is attached to the port")
 	ErrGone        = errors.New("the device went away while the kernel was enumerating it")
@@ -66,13 +67,13 @@ func (c Controller) Available() error {
 // Ports returns the ports in use, in the order of their numbers. The error
 // wraps ErrNoModule where there is no controller.
 func (c Controller) Ports() ([]Port, error) {
-	ports, err := c.ports()
+	ports, err := c.AllPorts()
 	return slices.DeleteFunc(ports, func(p Port) bool { return p.Status == StatusFree }), err
 }
 
-// ports returns every port of every controller. How many there are depends on
-// how the kernel was built.
-func (c Controller) ports() ([]Port, error) {
+// AllPorts is Ports with those that are free. How many there are depends on how
+// the kernel was built.
+func (c Controller) AllPorts() ([]Port, error) {
 	var ports []Port
 	for controller := 0; ; controller++ {
 		name := "status"
@@ -110,7 +111,7 @@ func (c Controller) readStatus(path string) ([]Port, error) {
 
 // port returns one port.
 func (c Controller) port(number int) (Port, error) {
-	ports, err := c.ports()
+	ports, err := c.AllPorts()
 	if err != nil {
 		return Port{}, err
 	}
@@ -143,7 +144,7 @@ func explain(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: run 'sudo modprobe vhci-hcd' (if there is no such module, this kernel's package leaves it out: Debian's linux-image-amd64 and Ubuntu's linux-modules-extra have it)", ErrNoModule)
 	case errors.Is(err, syscall.EROFS):
-		return fmt.Errorf("%w: sysfs is read-only here, as in a container: attach on the host", ErrPermission)
+		return fmt.Errorf("%w, as in a container: attach on the host", ErrReadOnly)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: run as root (sudo)", ErrPermission)
 	case errors.Is(err, syscall.EINVAL):

@@ -236,6 +236,13 @@ func TestAttachOfABusyDeviceIsRefused(t *testing.T) {
 	if _, err := c.Attach(t.Context(), addr, "1-1"); !errors.Is(err, client.ErrBusy) {
 		t.Errorf("Attach: %v, want %v", err, client.ErrBusy)
 	}
+	put(t, c.attribute("status"), strings.Replace(status0, "0000 004", "0000 006", 1))
+	if err := writeNote(c.note(0), addr, "1-1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Attach(t.Context(), addr, "1-1"); !errors.Is(err, client.ErrBusy) || !strings.Contains(err.Error(), "at port 0") {
+		t.Errorf("Attach: %v, want %v and the port that has it", err, client.ErrBusy)
+	}
 	if line := content(t, c.attribute("attach")); line != "" {
 		t.Errorf("the kernel got %q, want nothing", line)
 	}

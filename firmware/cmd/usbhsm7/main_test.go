@@ -268,6 +268,8 @@ func TestWrongUseExitsWith2AndSaysWhy(t *testing.T) {
 		{"log format", []string{"--ephemeral", "--log-format", "xml"}, "console"},
 		{"log level", []string{"--ephemeral", "--log-level", "loud"}, "debug"},
 		{"open address", []string{"--ephemeral", "--listen", "0.0.0.0:0"}, "--insecure"},
+		{"TLS without all it needs", []string{"--ephemeral", "--listen", "127.0.0.1:0", "--tls-cert", "x"}, "all three"},
+		{"TLS with files that are not there", []string{"--ephemeral", "--listen", "0.0.0.0:0", "--tls-cert", "x", "--tls-key", "y", "--tls-ca", "z"}, "no such file"},
 		{"address without a port", []string{"--ephemeral", "--listen", "127.0.0.1"}, "--listen"},
 		{"serial number", []string{"--ephemeral", "--listen", "127.0.0.1:0", "--serial", "no spaces allowed"}, "serial"},
 	}

@@ -59,7 +59,7 @@ func (a *app) command() *cobra.Command {
 		&cobra.Group{ID: "key", Title: "Keys and what they do:"},
 	)
 	root.AddCommand(a.listCommand(), a.infoCommand(), a.mechanismsCommand(),
-		a.attachCommand(), a.detachCommand(), a.portsCommand(), a.simCommand(), a.captureCommand(), a.replayCommand())
+		a.attachCommand(), a.detachCommand(), a.portsCommand(), a.doctorCommand(), a.simCommand(), a.captureCommand(), a.replayCommand())
 	root.AddCommand(a.tlsCommand(), a.hsmCommand(), a.partitionCommand(), a.roleCommand())
 	root.AddCommand(a.keyCommand(), a.signCommand(), a.verifyCommand(), a.encryptCommand(), a.decryptCommand(),
 		a.digestCommand(), a.randomCommand(), a.certCommand(), a.benchCommand())

@@ -45,6 +45,7 @@ var exits = []struct {
 		return errors.Is(err, transport.ErrDisconnected) || errors.Is(err, context.DeadlineExceeded)
 	}},
 	{7, "the host did not follow the recording (hsm7 replay)", func(err error) bool { return errors.Is(err, errNotFollowed) }},
+	{8, "hsm7 doctor: there is no way to use a device", func(err error) bool { return errors.Is(err, errNoWay) }},
 	{130, "interrupted", func(err error) bool { return errors.Is(err, context.Canceled) }},
 	{1, "any other failure", func(err error) bool { return err != nil }},
 }
