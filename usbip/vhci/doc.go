@@ -6,6 +6,13 @@
 //	port, err = vhci.Wait(ctx, port.Number) // until the kernel has enumerated it
 //	err = vhci.Detach(port.Number)
 //
+// Linux never attaches a device again that went away. A [Supervisor] does:
+//
+//	err := vhci.Supervisor{Remote: vhci.Remote{Address: "unix:/run/hsm.sock", BusID: "1-1"}}.Run(ctx)
+//
+// It stands on [Controller.Hold], which also tells when a device is gone, and
+// takes connections that a kernel cannot use itself, such as TLS.
+//
 // The kernel's module vhci_hcd emulates host controllers whose ports are USB/IP
 // connections. It is driven through sysfs, under
 // /sys/devices/platform/vhci_hcd.0: the files status, status.1, ... list the

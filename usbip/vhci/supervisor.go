@@ -100,20 +100,7 @@ type life struct {
 // attempt shows that no other can succeed: with an error that wraps ErrNoModule,
 // ErrPermission or socket.ErrAddress.
 func (s Supervisor) Run(ctx context.Context) error {
-	s.Pause = s.Pause.withDefaults()
-	if s.Notify == nil {
-		s.Notify = func(Event) {}
-	}
-	if s.hold == nil {
-		s.hold = func(ctx context.Context) (holding, error) {
-			a, err := s.Controller.Hold(ctx, s.Remote)
-			if err != nil {
-				return nil, err // not a nil *Attachment in an interface
-			}
-			return a, nil
-		}
-	}
-	l := &life{Supervisor: s}
+	l := &life{Supervisor: s.withDefaults()}
 	for at := connecting; ; {
 		stage := &stages[at]
 		err := l.perform(ctx, stage.do, stage.limit)
@@ -130,6 +117,23 @@ func (s Supervisor) Run(ctx context.Context) error {
 		}
 		l.tell(kind, err)
 	}
+}
+
+func (s Supervisor) withDefaults() Supervisor {
+	s.Pause = s.Pause.withDefaults()
+	if s.Notify == nil {
+		s.Notify = func(Event) {}
+	}
+	if s.hold == nil {
+		s.hold = func(ctx context.Context) (holding, error) {
+			a, err := s.Controller.Hold(ctx, s.Remote)
+			if err != nil {
+				return nil, err // not a nil *Attachment in an interface
+			}
+			return a, nil
+		}
+	}
+	return s
 }
 
 func (l *life) perform(ctx context.Context, do func(*life, context.Context) error, limit time.Duration) error {
