@@ -114,8 +114,10 @@ func (c *conn) fail(err error) {
 // explain makes sure that the end of a link is recognised as one.
 func explain(err error) error {
 	switch {
-	case errors.Is(err, transport.ErrClosed), errors.Is(err, ErrProtocol), errors.Is(err, ErrSessionLost):
+	case errors.Is(err, transport.ErrClosed), errors.Is(err, ErrSessionLost):
 		return err
+	case errors.Is(err, ErrProtocol):
+		return fmt.Errorf("%w; reconnect to it", err)
 	case errors.Is(err, transport.ErrDisconnected):
 		return fmt.Errorf("%w; check its cable, or that the simulator still runs, and reconnect", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/frame"
@@ -28,7 +29,7 @@ func hello(ctx context.Context, link transport.Link, options Options) (command.H
 		answer, err := h.attempt(attempt, options.Client)
 		timedOut := attempt.Err() != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded)
 		cancel()
-		if !timedOut {
+		if !timedOut && !errors.Is(err, transport.ErrHalted) {
 			return answer, err
 		}
 	}
@@ -68,9 +69,18 @@ func (h *handshake) attempt(ctx context.Context, client string) (command.HelloRe
 	<-written
 	if err != nil {
 		// The first cause is the better one: why HELLO could not be sent.
-		return command.HelloResponse{}, fmt.Errorf("open the link: %w", context.Cause(ctx))
+		return command.HelloResponse{}, fmt.Errorf("open the link: %w", h.explain(context.Cause(ctx)))
 	}
 	return h.response, nil
+}
+
+// explain makes sure that a link that failed is recognised as one.
+func (h *handshake) explain(err error) error {
+	known := []error{context.Canceled, context.DeadlineExceeded, transport.ErrDisconnected, transport.ErrClosed, transport.ErrHalted}
+	if h.err != nil || slices.ContainsFunc(known, func(k error) bool { return errors.Is(err, k) }) {
+		return err
+	}
+	return fmt.Errorf("%w: %w; unplug it and plug it in again, or restart the simulator", transport.ErrDisconnected, err)
 }
 
 // read feeds transfers to the handshake until it is answered.

@@ -2,10 +2,12 @@ package hostdrv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/frame"
+	"usbhsm7/hostdrv/transport"
 )
 
 // readResponses brings responses to their requests until the link ends, and
@@ -52,11 +54,15 @@ func (in *responses) Fault(f frame.Fault) {
 }
 
 // readEvents queues events until the link ends, and returns why it did. While
-// the queue is full it does not read, so that events wait in the device.
+// the queue is full it does not read, so that events wait in the device. A halt
+// of the endpoint may have cost some.
 func (c *conn) readEvents(ctx context.Context) error {
 	buffer := make([]byte, readBuffer)
 	for {
 		n, err := c.link.ReadEvent(ctx, buffer)
+		if errors.Is(err, transport.ErrHalted) {
+			n, err = 0, nil // no frame, so events were dropped
+		}
 		if err != nil {
 			return err
 		}

@@ -130,6 +130,10 @@ type Bus interface {
 // once, and ends the others with ErrClosed. Every method returns
 // ErrDisconnected once the device is gone.
 //
+// An endpoint that the device has halted is cleared, and then its method returns
+// ErrHalted once. What was under way on the endpoint is lost, and the device has
+// forgotten the conversation: the caller opens it anew.
+//
 // Endpoints are found from the descriptors, never by number.
 type Link interface {
 	// Info identifies the device; here the serial number is always read.
@@ -161,4 +165,5 @@ var (
 	ErrDisconnected = errors.New("device disconnected")
 	ErrClosed       = errors.New("link closed")
 	ErrOverrun      = errors.New("transfer longer than the buffer")
+	ErrHalted       = errors.New("device halted an endpoint: what was under way is lost")
 )

@@ -113,8 +113,7 @@ func (l *link) read(ctx context.Context, from *pipe, p []byte) (int, error) {
 	return from.read(ctx, p)
 }
 
-// Write implements transport.Link. An OUT endpoint that is halted took nothing
-// of the transfer: it is cleared and the transfer sent again, once.
+// Write implements transport.Link.
 func (l *link) Write(ctx context.Context, p []byte) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
@@ -128,7 +127,7 @@ func (l *link) Write(ctx context.Context, p []byte) error {
 	err := l.transfer(both, p)
 	if errors.Is(err, libusb.TransferStall) {
 		if err = l.clearHalt(l.out.Desc.Address); err == nil {
-			err = l.transfer(both, p)
+			err = transport.ErrHalted
 		}
 	}
 	switch {

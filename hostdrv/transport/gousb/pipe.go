@@ -33,6 +33,7 @@ type pipe struct {
 type transfer struct {
 	data    []byte // in one of the pipe's buffers
 	overrun bool   // it was longer than the buffer; data is its end
+	err     error  // in its place the endpoint was halted; there is no buffer
 }
 
 // startPipe starts to read ahead until ctx ends. wait waits for the end.
@@ -68,6 +69,9 @@ func (p *pipe) read(ctx context.Context, dst []byte) (int, error) {
 		if !ok {
 			return 0, p.err
 		}
+		if t.err != nil {
+			return 0, t.err
+		}
 		n := copy(dst, t.data)
 		tooLong := t.overrun || n < len(t.data)
 		clear(t.data)
@@ -97,6 +101,10 @@ func (p *pipe) run(ctx context.Context) error {
 		}
 		if err := p.clearHalt(p.endpoint.Desc.Address); err != nil {
 			return explain("read from the device", err)
+		}
+		select {
+		case p.transfers <- transfer{err: transport.ErrHalted}:
+		case <-ctx.Done():
 		}
 	}
 }

@@ -6,5 +6,5 @@
 // It does what an operating system and libusb would do: it reads the
 // descriptors, chooses the configuration and the interface, keeps several IN
 // URBs queued, ends OUT transfers by a zero-length packet where one is due, and
-// clears a halt.
+// clears a halt, of which it tells.
 package usbhost

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"usbhsm7/hostdrv/transport"
@@ -67,15 +68,14 @@ func (l *Link) ReadEvent(ctx context.Context, p []byte) (int, error) {
 	return n, l.explain(err)
 }
 
-// Write implements transport.Link. A halted endpoint took nothing of the
-// transfer: it is cleared and the transfer sent again, once.
+// Write implements transport.Link.
 func (l *Link) Write(ctx context.Context, p []byte) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	err := l.send(ctx, p)
 	if errors.Is(err, usb.EPIPE) {
 		if err = l.host.clearHalt(ctx, l.place.out); err == nil {
-			err = l.send(ctx, p)
+			err = transport.ErrHalted
 		}
 	}
 	return l.explain(err)
@@ -96,7 +96,11 @@ func (l *Link) send(ctx context.Context, p []byte) error {
 		u.Flags = usb.ZeroPacket
 	}
 	defer func() { u.Buffer = nil }()
-	return l.host.carry(ctx, l.ended, l.out)
+	err := l.host.carry(ctx, l.ended, l.out)
+	if err == nil && u.Actual < len(p) {
+		err = fmt.Errorf("%w: the device took %d of %d bytes", io.ErrShortWrite, u.Actual, len(p))
+	}
+	return err
 }
 
 // explain adds to a disconnection why it came.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,17 +196,59 @@ func TestATransferLongerThanTheBufferIsDroppedAndTheNextIsWhole(t *testing.T) {
 	}
 }
 
-func TestAHaltIsClearedAndTheTransferRepeated(t *testing.T) {
+func TestAHaltIsClearedAndTold(t *testing.T) {
 	d := peripheral(t, hsmInterface(0, 0))
 	l := attach(t, d)
 	defer l.Close()
 	for range 2 * bulkDepth {
 		d.Out(0x04).Halt()
 		d.In(0x83).Halt()
+		if err := l.Write(t.Context(), []byte("lost")); !errors.Is(err, transport.ErrHalted) {
+			t.Fatalf("write: %v, want %v", err, transport.ErrHalted)
+		}
+		if _, err := l.Read(t.Context(), make([]byte, bulkBuffer)); !errors.Is(err, transport.ErrHalted) {
+			t.Fatalf("read: %v, want %v", err, transport.ErrHalted)
+		}
 		if err := roundTrip(t, l, d, 600); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// hasty is a port whose OUT endpoint takes less than it is given.
+type hasty struct{ *usb.Device }
+
+func (h hasty) Submit(u *usb.URB) {
+	if u.Endpoint == 0x04 {
+		u.Complete(len(u.Buffer)-1, usb.OK)
+		return
+	}
+	h.Device.Submit(u)
+}
+
+func TestATransferThatIsTakenInPartIsAnError(t *testing.T) {
+	l := attachTo(t, func(d *usb.Device) Port { return hasty{d} })
+	defer l.Close()
+	if err := l.Write(t.Context(), make([]byte, 600)); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("error %v, want %v", err, io.ErrShortWrite)
+	}
+}
+
+// attachTo opens a device behind what wrap puts in front of it.
+func attachTo(t *testing.T, wrap func(*usb.Device) Port) *Link {
+	t.Helper()
+	d := peripheral(t, hsmInterface(0, 0))
+	if _, err := d.Connect(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Open(t.Context(), Host{Port: wrap(d), Release: func() error {
+		d.Disconnect()
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 func TestATransferThatAHaltCutsOffDoesNotSpoilTheNext(t *testing.T) {
@@ -223,6 +266,9 @@ func TestATransferThatAHaltCutsOffDoesNotSpoilTheNext(t *testing.T) {
 	cancel()
 	<-cut
 	d.In(0x83).Halt()
+	if _, err := l.Read(t.Context(), make([]byte, bulkBuffer)); !errors.Is(err, transport.ErrHalted) {
+		t.Errorf("error %v, want %v", err, transport.ErrHalted)
+	}
 	if err := roundTrip(t, l, d, 600); err != nil {
 		t.Error(err)
 	}
@@ -240,18 +286,13 @@ func (s stubborn) Submit(u *usb.URB) {
 }
 
 func TestAnEndpointThatStallsForEverIsGivenUp(t *testing.T) {
-	d := peripheral(t, hsmInterface(0, 0))
-	if _, err := d.Connect(); err != nil {
-		t.Fatal(err)
-	}
-	l, err := Open(t.Context(), Host{Port: stubborn{d}, Release: func() error {
-		d.Disconnect()
-		return nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := attachTo(t, func(d *usb.Device) Port { return stubborn{d} })
 	defer l.Close()
+	for range maxStalls {
+		if _, err := l.Read(t.Context(), make([]byte, bulkBuffer)); !errors.Is(err, transport.ErrHalted) {
+			t.Errorf("error %v, want %v", err, transport.ErrHalted)
+		}
+	}
 	for range 2 {
 		if _, err := l.Read(t.Context(), make([]byte, bulkBuffer)); !errors.Is(err, usb.EPIPE) {
 			t.Errorf("error %v, want %v", err, usb.EPIPE)

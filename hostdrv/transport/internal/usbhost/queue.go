@@ -22,6 +22,7 @@ type queue struct {
 	head    int   // the slot whose transfer comes next; the reader's
 	taken   int   // slots before head that are not queued again yet; the reader's
 	partial bool  // a part of a transfer that is longer than a buffer was dropped; the reader's
+	stalls  int   // halts since the last transfer; the reader's
 	failed  error // why there will be no more; the reader's
 
 	mu      sync.Mutex // guards stopped: after it no URB is submitted
@@ -65,14 +66,14 @@ func (q *queue) submit(s *slot) {
 
 // read waits for the next transfer and copies it to p.
 func (q *queue) read(ctx context.Context, p []byte) (int, error) {
-	for stalls := 0; q.failed == nil; {
+	for q.failed == nil {
 		if err := q.wait(ctx); err != nil {
 			return 0, err
 		}
 		s := &q.slots[q.head]
 		switch s.urb.Status {
 		case usb.OK:
-			stalls = 0
+			q.stalls = 0
 			if n, whole, err := q.take(s, p); whole {
 				return n, err
 			}
@@ -80,10 +81,10 @@ func (q *queue) read(ctx context.Context, p []byte) (int, error) {
 			q.next()
 			return 0, transport.ErrOverrun
 		case usb.EPIPE:
-			if stalls++; stalls > maxStalls {
+			if q.stalls++; q.stalls > maxStalls {
 				q.failed = fmt.Errorf("endpoint %#02x stalls again and again: %w", q.address, s.urb.Status)
-			} else {
-				q.failed = q.recover()
+			} else if q.failed = q.recover(); q.failed == nil {
+				return 0, transport.ErrHalted
 			}
 		default:
 			q.failed = failure(s.urb.Status)
