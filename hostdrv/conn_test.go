@@ -329,6 +329,9 @@ func TestTheEndOfTheLinkEndsEveryCall(t *testing.T) {
 		{"unplugged", func(d *fakeDevice) { close(d.link.gone) }, transport.ErrDisconnected},
 		{"garbage", func(d *fakeDevice) { d.link.in <- garbage }, ErrProtocol},
 		{"a request was damaged", func(d *fakeDevice) { d.send(frame.TypeResponse, 0, command.StatusCommandMalformed, nil) }, ErrProtocol},
+		{"reset behind the driver's back", func(d *fakeDevice) {
+			d.send(frame.TypeResponse, 7, command.StatusOperationNotInitialized, nil)
+		}, transport.ErrDisconnected},
 		{"an event among the responses", func(d *fakeDevice) { d.send(frame.TypeEvent, 0, 1, nil) }, ErrProtocol},
 	}
 	for _, test := range tests {

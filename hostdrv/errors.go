@@ -20,5 +20,8 @@ var (
 	ErrProtocol = errors.New("device broke the protocol")
 )
 
+// errForgotten ends a link whose device has been reset behind the driver's back.
+var errForgotten = errors.New("it was reset and has forgotten this host")
+
 // errReconnecting ends the calls of a link that Reconnect gives up.
 var errReconnecting = fmt.Errorf("%w by Reconnect: %w", transport.ErrDisconnected, ErrSessionLost)

@@ -35,7 +35,7 @@ const (
 )
 
 // Device is an imported device. Its methods may be called from any goroutine;
-// Close and Err not from inside a Done.
+// Close not from inside a Done.
 type Device struct {
 	conn       net.Conn
 	remote     proto.Device
@@ -106,13 +106,9 @@ func (d *Device) Gone() <-chan struct{} { return d.gone }
 
 // Err returns why the device is gone: ErrClosed, ErrDisconnected, an error that
 // wraps proto.ErrMalformed if the server broke the protocol, or that of the
-// connection. It returns nil while the device is there.
+// connection. It is known from the moment that no URB can succeed any more, so
+// that whoever gets one back with ESHUTDOWN or ENODEV can ask; before it is nil.
 func (d *Device) Err() error {
-	select {
-	case <-d.gone:
-	default:
-		return nil
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.err

@@ -139,6 +139,17 @@ func TestServerThatLeaves(t *testing.T) {
 	}
 }
 
+func TestReasonIsKnownWhenAURBComesBackForIt(t *testing.T) {
+	d, server := imported(t)
+	said := make(chan error, 1)
+	d.Submit(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 8), Done: func(*usb.URB) { said <- d.Err() }})
+	server.read(proto.HeaderSize)
+	server.Close()
+	if err := <-said; !errors.Is(err, client.ErrDisconnected) {
+		t.Errorf("the reason is %v, want %v", err, client.ErrDisconnected)
+	}
+}
+
 func TestCloseGivesBackEverythingInOrder(t *testing.T) {
 	d, server := imported(t)
 	var serving sync.WaitGroup

@@ -129,10 +129,15 @@ func (f *faulty) dial(ctx context.Context) (*hostdrv.Device, error) {
 	return hostdrv.Dial(ctx, f.bus, transport.Selector{}, hostdrv.Options{HelloTimeout: 100 * time.Millisecond})
 }
 
+// patience bounds a call that must not need it; soon one that waits in vain.
+const (
+	patience = 20 * time.Second
+	soon     = 100 * time.Millisecond
+)
+
 // call makes one call, whose answer must be right if there is one.
-func call(t *testing.T, dev *hostdrv.Device) error {
+func call(t *testing.T, dev *hostdrv.Device, patience time.Duration) error {
 	t.Helper()
-	const patience = 300 * time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	data := bytes.Repeat([]byte("echo"), 500)
@@ -187,14 +192,16 @@ func TestWhatTheDriverSaysOfAFault(t *testing.T) {
 			}
 			defer dev.Close()
 			f.load(t, script)
-			err = nil
+			waiting, wait := slices.Contains(want, late), patience
+			if waiting {
+				wait = soon
+			}
 			for calls := 0; err == nil && calls < 100; calls++ {
-				err = call(t, dev)
+				err = call(t, dev, wait)
 			}
 			if !slices.ContainsFunc(want, func(w error) bool { return errors.Is(err, w) }) {
 				t.Fatalf("the driver says %v, want one of %v", err, want)
 			}
-			waiting := errors.Is(err, context.DeadlineExceeded)
 			refused := errors.Is(err, command.StatusTransmissionError)
 			if !waiting && !refused && !strings.Contains(err.Error(), "reconnect") {
 				t.Errorf("%q does not say what to do", err)
@@ -205,7 +212,7 @@ func TestWhatTheDriverSaysOfAFault(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := call(t, dev); err != nil {
+			if err := call(t, dev, patience); err != nil {
 				t.Errorf("afterwards: %v", err)
 			}
 		})
@@ -235,12 +242,15 @@ func TestOpeningADeviceThatFails(t *testing.T) {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
 			f := serveFaulty(t, script)
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			wait := patience
+			if want == context.DeadlineExceeded {
+				wait = soon
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), wait)
 			defer cancel()
-			began := time.Now()
 			dev, err := f.dial(ctx)
-			if took := time.Since(began); !errors.Is(err, want) || took > 5*time.Second {
-				t.Errorf("after %v the driver says %v, want %v", took, err, want)
+			if !errors.Is(err, want) {
+				t.Errorf("the driver says %v, want %v", err, want)
 			}
 			if err == nil {
 				dev.Close()
@@ -248,7 +258,7 @@ func TestOpeningADeviceThatFails(t *testing.T) {
 			f.faults.Clear()
 			dev, err = f.dial(t.Context())
 			if err == nil {
-				err = errors.Join(call(t, dev), dev.Close())
+				err = errors.Join(call(t, dev, patience), dev.Close())
 			}
 			if err != nil {
 				t.Errorf("afterwards: %v", err)
