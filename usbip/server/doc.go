@@ -27,7 +27,9 @@
 // # Limits
 //
 // Lengths are checked before memory is taken. A host that keeps more URBs or
-// bytes pending than [Options] allows is not read from until there is room.
+// bytes pending than [Options] allows is not read from until there is room. When
+// too many connections wait at the door, the oldest that has not asked for a
+// device has to go, so that a flood of silent ones keeps nobody away.
 // In steady state a URB costs no allocation and no goroutine. A session without
 // new URBs gives back, after some seconds, the memory that it reused.
 package server

@@ -24,7 +24,6 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
 	log := s.options.Logger.With("host", socket.Name(conn.RemoteAddr()))
 	g, evicted := s.admission.enter(conn)
 	if evicted != nil {
-		log.Warn("too many USB/IP connections that have no device", "limit", s.options.MaxConnections)
 		evicted.Close()
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
@@ -32,10 +31,10 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
 	socket.KeepAlive(conn)
 	err := s.handshake(ctx, g, log)
 	if !s.admission.leave(g) {
-		err = errEvicted
+		err = fmt.Errorf("%w, and no more than %d can wait", errEvicted, s.options.MaxConnections)
 	}
 	if err != nil && ctx.Err() == nil {
-		log.Warn("USB/IP connection failed", "error", err)
+		s.complaints.warn(log, "USB/IP connection failed", err)
 	}
 }
 
@@ -78,12 +77,12 @@ func (s *Server) serveImport(ctx context.Context, conn net.Conn, busID string, l
 	defer cancel()
 	e, status := s.claim(busID, &host{cancel: cancel, ended: make(chan struct{})})
 	if status != proto.OpOK {
-		return refuse(conn, status, log)
+		return refuse(conn, busID, status)
 	}
 	gone, err := e.port.Connect()
 	if err != nil {
 		s.free(e) // before the host learns of it, and may ask again
-		return refuse(conn, connectStatus(err), log)
+		return refuse(conn, busID, connectStatus(err))
 	}
 	defer s.free(e)
 	defer e.port.Disconnect()
@@ -99,8 +98,17 @@ func (s *Server) serveImport(ctx context.Context, conn net.Conn, busID string, l
 	}
 	log.Info("USB device imported")
 	err = newSession(conn, e.port, device.DevID(), s.options, &s.earlyUnlinks).run(ctx, gone)
-	log.Info("USB device released", "reason", err)
+	log.Log(ctx, severity(err), "USB device released", "reason", err)
 	return nil
+}
+
+// severity tells ends that are in order from those that somebody should look at.
+func severity(cause error) slog.Level {
+	switch cause {
+	case errHostLeft, errUnplugged, errStopped:
+		return slog.LevelInfo
+	}
+	return slog.LevelWarn
 }
 
 func connectStatus(err error) proto.OpStatus {
@@ -113,9 +121,10 @@ func connectStatus(err error) proto.OpStatus {
 	return proto.OpDeviceError
 }
 
-// refuse answers an import that failed.
-func refuse(conn net.Conn, status proto.OpStatus, log *slog.Logger) error {
-	log.Info("import refused", "status", status)
-	_, err := conn.Write(proto.Op{Code: proto.OpReplyImport, Status: status}.Append(nil))
-	return err
+// refuse answers an import that failed. The error says so for the log.
+func refuse(conn net.Conn, busID string, status proto.OpStatus) error {
+	if _, err := conn.Write(proto.Op{Code: proto.OpReplyImport, Status: status}.Append(nil)); err != nil {
+		return fmt.Errorf("refusing the import of %q: %w", busID, err)
+	}
+	return fmt.Errorf("import of %q refused: %w", busID, status)
 }

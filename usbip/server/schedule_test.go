@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	schedules = flag.Int("schedules", 300, "random schedules that TestSchedulesOfSeeds runs")
+	schedules = flag.Int("schedules", 200, "random schedules that TestSchedulesOfSeeds runs")
 	firstSeed = flag.Uint64("first-seed", 0, "the seed of the first of them")
 )
 
@@ -112,6 +112,18 @@ func TestKeptSchedules(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestBytesMayComeOneAtATime plays schedules over connections that give each side
+// one byte at a time, from the first of the handshake on.
+func TestBytesMayComeOneAtATime(t *testing.T) {
+	for seed := range uint64(12) {
+		s := schedule{script: randomScript(seed), options: wide, trickle: true}
+		s.script = s.script[:min(len(s.script), 40)]
+		if err := play(t, s); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
 	}
 }
 

@@ -62,7 +62,8 @@ type Server struct {
 	options      Options
 	earlyUnlinks atomic.Uint64
 
-	admission admission
+	admission  admission
+	complaints complaints
 
 	mu      sync.Mutex
 	exports map[string]*export
