@@ -73,14 +73,13 @@ func (r *run) checkImport(h *imported, decided map[uint32]oracle.Decision) error
 	report := h.wire.Report()
 	seen := map[oracle.Rule]bool{}
 	for _, b := range report.Breaches {
-		cut := b.Rule == oracle.BrokenOff && (h.left || r.faults != nil) // by the end of the connection
+		cut := b.Rule == oracle.BrokenOff && r.mayEnd(h)
 		if !seen[b.Rule] && !cut {
 			wrong = append(wrong, found(checkVHCI, "%v", b))
 		}
 		seen[b.Rule] = true
 	}
-	fault := r.faults == nil || errors.Is(h.err, proto.ErrMalformed)
-	if h.err != nil && !h.left && fault {
+	if h.err != nil && (errors.Is(h.err, proto.ErrMalformed) || !r.mayEnd(h)) {
 		wrong = append(wrong, found(checkClient, "%v", h.err))
 	}
 	for _, q := range r.of(h) {
@@ -90,6 +89,10 @@ func (r *run) checkImport(h *imported, decided map[uint32]oracle.Decision) error
 	}
 	return errors.Join(append(wrong, r.checkAnswers(h, report.Answers, decided), r.checkLinear(h, report.Answers, decided), checkEnds(h))...)
 }
+
+// mayEnd reports whether the server may end a session: its device was unplugged, a
+// fault cut it, or its host kept too much pending while nothing finished.
+func (r *run) mayEnd(h *imported) bool { return h.left || r.faults != nil || r.greedy }
 
 // checkAnswers compares what passed on the wire with what the device decided and
 // with what the host was told.

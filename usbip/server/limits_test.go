@@ -101,6 +101,28 @@ func TestHostOverItsLimitsForLongIsDropped(t *testing.T) {
 	})
 }
 
+// TestNothingReachesTheDeviceOnceASessionIsOver: what the host had sent beyond its
+// limits, and the server had read, goes with the session.
+func TestNothingReachesTheDeviceOnceASessionIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		port := newScripted()
+		listener := newPipes()
+		s := serveOn(t, listener, server.Options{MaxPending: 1}, port)
+		r := listener.dial(t)
+		r.importDevice()
+		var requests []byte
+		for seq := range uint32(100) {
+			requests = append(requests, submit(seq, bulkIn, usb.Setup{}, proto.MaxTransfer)...)
+		}
+		r.send(requests)
+		synctest.Wait()
+		s.Unexport(busID)
+		if n := len(port.submitted); n != 1 {
+			t.Errorf("%d URBs reached the device, limit 1", n)
+		}
+	})
+}
+
 func TestUnlinkGetsThroughAtTheLimit(t *testing.T) {
 	withScripted(t, server.Options{MaxPending: 2}, func(t *testing.T, r *raw, port *scripted) {
 		r.send(submit(1, bulkIn, usb.Setup{}, 4), submit(2, bulkIn, usb.Setup{}, 4), unlink(3, 1))

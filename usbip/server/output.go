@@ -80,33 +80,50 @@ func (s *session) flushLocked() {
 }
 
 // setWaiting says whether the reader waits, and if so sends what is queued.
-func (s *session) setWaiting(waiting bool) {
+// silent says that it waits for the host to begin a message.
+func (s *session) setWaiting(waiting, silent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.output.waiting = waiting
+	if s.silent = silent; len(s.early) > 0 {
+		s.timeSilence()
+	}
 	if waiting {
 		s.flushLocked()
+	}
+}
+
+// timeSilence lets the time run out for early unlinks, or not.
+func (s *session) timeSilence() {
+	if s.silent {
+		s.timer.Reset(s.options.UnlinkTimeout)
+	} else {
+		s.timer.Stop()
 	}
 }
 
 // readConn is where the buffered reader gets its bytes, when it has none left:
 // the moment to send.
 func (s *session) readConn(p []byte) (int, error) {
-	s.setWaiting(true)
-	defer s.setWaiting(false)
+	s.setWaiting(true, !s.inMessage && s.in.Buffered() == 0)
+	defer s.setWaiting(false, false)
 	return s.conn.Read(p)
 }
 
 // admit waits until there is room for one more request whose buffer takes bytes.
+// The error says that the session is over.
 func (s *session) admit(urbs, bytes int) error {
-	if s.hasRoom(urbs, bytes) {
-		return nil
+	if fits, err := s.hasRoom(urbs, bytes); fits || err != nil {
+		return err
 	}
-	s.setWaiting(true)
-	defer s.setWaiting(false)
+	s.setWaiting(true, false)
+	defer s.setWaiting(false, false)
 	stalled := time.NewTimer(s.options.StallTimeout)
 	defer stalled.Stop()
-	for !s.hasRoom(urbs, bytes) {
+	for {
+		if fits, err := s.hasRoom(urbs, bytes); fits || err != nil {
+			return err
+		}
 		select {
 		case <-s.room:
 			stalled.Reset(s.options.StallTimeout)
@@ -114,15 +131,18 @@ func (s *session) admit(urbs, bytes int) error {
 			return errStalled
 		}
 	}
-	return nil
 }
 
-// hasRoom reports whether a request fits within the limits. One that is alone
-// always fits; and nothing waits once the session is over.
-func (s *session) hasRoom(urbs, bytes int) bool {
+// hasRoom reports whether a request fits within the limits; one that is alone
+// always fits. The error is the cause of the end if the session has ended, for
+// then the device gets no more of what the host had sent.
+func (s *session) hasRoom(urbs, bytes int) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		return false, s.cause
+	}
 	used := s.held + s.output.unsent()
 	fits := used == 0 || used+bytes <= s.options.MaxPendingBytes
-	return s.ended || fits && len(s.pending)+urbs <= s.options.MaxPending
+	return fits && len(s.pending)+urbs <= s.options.MaxPending, nil
 }

@@ -30,6 +30,7 @@ type run struct {
 	options   server.Options
 	defect    *oracle.Defect
 	trickle   bool
+	greedy    bool
 	imports   []*imported     // all of them, the last may still be there
 	requests  []*request      // in order of submission
 	nextWord  map[lane]uint32 // of OUT endpoints
@@ -78,6 +79,7 @@ type schedule struct {
 	faults  *fault.Script  // between the server and the device, and its hosts; nil = none
 	tally   tally          // what happened; nil = nobody wants to know
 	trickle bool           // bytes come one at a time, both ways
+	greedy  bool           // the host wants more URBs at a time than the server takes
 }
 
 // play carries out a schedule and returns the first thing that is wrong. It has
@@ -89,7 +91,7 @@ func (s schedule) play() error {
 	}
 	r := &run{
 		gadget: gadget, recorder: &oracle.Recorder{Port: gadget},
-		listener: newPipes(), options: s.options, defect: s.defect, trickle: s.trickle, nextWord: map[lane]uint32{},
+		listener: newPipes(), options: s.options, defect: s.defect, trickle: s.trickle, greedy: s.greedy, nextWord: map[lane]uint32{},
 	}
 	listener, err := r.inject(s.faults)
 	if err != nil {
@@ -138,7 +140,7 @@ func (r *run) settle() error {
 		}
 	}
 	r.wait([3]int{})
-	if h != nil && (len(r.pending()) > 0 || r.faults != nil) {
+	if h != nil && (len(r.pending()) > 0 || r.faults != nil || r.greedy) {
 		time.Sleep(time.Hour)
 	}
 	var wrong error
@@ -148,6 +150,9 @@ func (r *run) settle() error {
 	}
 	r.leave([3]int{})
 	r.releasing.Wait()
+	if r.greedy {
+		time.Sleep(time.Hour) // a host that is not read from is missed late
+	}
 	if r.faults != nil {
 		time.Sleep(time.Hour) // until a slow connection has ended
 		for _, rule := range r.faults.Report().Rules {
@@ -188,7 +193,11 @@ func (r *run) attach([3]int) {
 	}
 	h := &imported{wire: oracle.NewWire(conn), first: len(r.requests)}
 	var err error
-	h.Device, err = client.Options{MaxPending: r.options.MaxPending}.ImportConn(context.Background(), h.wire, busID)
+	most := r.options.MaxPending
+	if r.greedy {
+		most *= 4
+	}
+	h.Device, err = client.Options{MaxPending: most}.ImportConn(context.Background(), h.wire, busID)
 	if err == nil {
 		r.imports = append(r.imports, h)
 	}

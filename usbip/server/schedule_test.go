@@ -36,7 +36,7 @@ func TestAnySchedule(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := schedule{options: wide}
 		if rapid.Bool().Draw(r, "tight") {
-			s.options = tight
+			s.options, s.greedy = tight, rapid.Bool().Draw(r, "greedy")
 		}
 		least := rapid.IntRange(1, maxSteps/2).Draw(r, "length")
 		s.script = rapid.SliceOfN(rapid.Custom(func(r *rapid.T) step {
@@ -59,7 +59,7 @@ func TestSchedulesOfSeeds(t *testing.T) {
 	for seed := *firstSeed; seed < *firstSeed+uint64(n); seed++ {
 		s := schedule{script: randomScript(seed), options: wide, tally: reached}
 		if seed%4 == 3 {
-			s.options = tight
+			s.options, s.greedy = tight, seed%8 == 7
 		}
 		if err := play(t, s); err != nil {
 			t.Fatalf("seed %d: %v\nof the script:\n%s", seed, err, s.shrink(t).script)

@@ -23,7 +23,7 @@ type Options struct {
 	MaxPending       int           // URBs of one host that have no answer yet [1024]
 	MaxPendingBytes  int           // memory for their data and for answers not yet sent [64 MiB]
 	HandshakeTimeout time.Duration // for a new connection to say what it wants [5 s]
-	UnlinkTimeout    time.Duration // that the UNLINK of an unknown URB waits for its SUBMIT [1 s]
+	UnlinkTimeout    time.Duration // that a host is silent when it has no SUBMIT for an UNLINK that came first [1 s]
 	StallTimeout     time.Duration // that a host over its limits may go without any URB finishing [60 s]
 }
 

@@ -35,23 +35,26 @@ var (
 // looks up the URB, settles its fate and queues the answer, so answers leave in
 // the order of the decisions. No method of the port is called under it.
 type session struct {
-	conn    net.Conn
-	port    usb.Port
-	devID   uint32
-	options Options
-	races   *atomic.Uint64 // counts early unlinks
-	in      *bufio.Reader
-	header  proto.Header
-	wake    chan struct{} // tells write that there is something to send
-	room    chan struct{} // tells run that there may be room again
-	timer   *time.Timer   // tells watch that an early unlink is due
-	rest    rest
-	urbs    sync.WaitGroup
+	conn      net.Conn
+	port      usb.Port
+	devID     uint32
+	options   Options
+	races     *atomic.Uint64 // counts early unlinks
+	in        *bufio.Reader
+	header    proto.Header
+	inMessage bool          // the reader has a header whose message is not carried out
+	wake      chan struct{} // tells write that there is something to send
+	room      chan struct{} // tells run that there may be room again
+	timer     *time.Timer   // tells watch that the host has been silent for long
+	rest      rest
+	urbs      sync.WaitGroup
 
 	mu      sync.Mutex
 	pending map[uint32]*transfer // by sequence number, from submission to Done
 	recent  recent               // sequence numbers of URBs that ended
-	early   []earlyUnlink        // by deadline
+	early   []earlyUnlink        // in the order in which they came
+	submits uint64               // how many have come
+	silent  bool                 // the reader waits for the host to begin a message
 	idle    *transfer            // for reuse
 	pool    pool
 	held    int // memory for the data and packets of pending URBs, in bytes
@@ -101,11 +104,8 @@ func (s *session) run(ctx context.Context, gone <-chan struct{}) error {
 // serve reads and carries out requests until one cannot be read.
 func (s *session) serve() error {
 	for {
-		if _, err := io.ReadFull(s.in, s.header[:]); err != nil {
-			if err == io.EOF {
-				return errHostLeft
-			}
-			return fmt.Errorf("reading a request: %w", err)
+		if err := s.readHeader(); err != nil {
+			return err
 		}
 		var err error
 		switch command := s.header.Command(); command {
@@ -119,7 +119,26 @@ func (s *session) serve() error {
 		if err != nil {
 			return err
 		}
+		s.inMessage = false
 	}
+}
+
+// readHeader waits for the next request. Until it is there as a whole it stays in
+// the buffer, which tells silence from a message under way.
+func (s *session) readHeader() error {
+	b, err := s.in.Peek(proto.HeaderSize)
+	switch {
+	case err == nil:
+		s.header = proto.Header(b)
+		s.inMessage = true
+		_, err = s.in.Discard(proto.HeaderSize)
+		return err
+	case err == io.EOF && len(b) == 0:
+		return errHostLeft
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("reading a request: %w", err)
 }
 
 // end stops all use of the connection for the reason given; the first reason
@@ -149,7 +168,7 @@ func (s *session) watch(ctx context.Context, gone <-chan struct{}) {
 			s.end(errStopped)
 			return
 		case <-s.timer.C:
-			s.expireEarly(time.Now())
+			s.expireEarly()
 		case <-s.rest.timer.C:
 			s.slim()
 		}

@@ -148,7 +148,7 @@ func (r *run) release([3]int) {
 	}
 }
 
-// twice would break the limit on waiting UNLINKs where that is tight.
+// twice would make early UNLINKs give up where the limit is tight.
 func (r *run) twice(a [3]int) {
 	if h := r.host(); h != nil && r.options.MaxPending == wide.MaxPending {
 		h.wire.Twice(a[0] == 1)

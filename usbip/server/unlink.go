@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"time"
 
 	"usbhsm7/usbip/proto"
 )
@@ -11,8 +10,13 @@ import (
 // the two in that order when a URB is queued and cancelled at the right moment.
 type earlyUnlink struct {
 	victim, seq uint32
-	deadline    time.Time
+	at          uint64 // how many SUBMITs had come before it
 }
+
+// tooEarly is how many UNLINKs may wait for their victims, and how many SUBMITs
+// each waits for: many times what a host may have pending, for it may have more
+// in mind than the server lets it have.
+func (s *session) tooEarly() int { return 16 * s.options.MaxPending }
 
 // unlink carries out an UNLINK whose header has been read. A pending victim is
 // cancelled, and finished answers. One that ended lately is answered at once,
@@ -43,7 +47,7 @@ func (s *session) resolve(c proto.Unlink) (*transfer, error) {
 	defer s.mu.Unlock()
 	t := s.pending[c.Victim]
 	switch {
-	case t != nil && len(t.unlinks) >= s.options.MaxPending, len(s.early) >= s.options.MaxPending:
+	case t != nil && len(t.unlinks) >= s.options.MaxPending:
 		return nil, fmt.Errorf("%w: more than %d UNLINKs wait", proto.ErrMalformed, s.options.MaxPending)
 	case t != nil:
 		t.unlinks = append(t.unlinks, c.Seq)
@@ -58,13 +62,13 @@ func (s *session) resolve(c proto.Unlink) (*transfer, error) {
 	return nil, nil
 }
 
-// hold keeps an UNLINK for the SUBMIT that it overtook.
+// hold keeps an UNLINK for the SUBMIT that it overtook. When too many wait, the
+// oldest is given up.
 func (s *session) hold(c proto.Unlink) {
-	if len(s.early) == 0 {
-		s.timer.Reset(s.options.UnlinkTimeout)
+	if len(s.early) >= s.tooEarly() {
+		s.giveUp(1)
 	}
-	deadline := time.Now().Add(s.options.UnlinkTimeout)
-	s.early = append(s.early, earlyUnlink{victim: c.Victim, seq: c.Seq, deadline: deadline})
+	s.early = append(s.early, earlyUnlink{victim: c.Victim, seq: c.Seq, at: s.submits})
 }
 
 // answerEarly ends a URB whose UNLINK came before it: the UNLINK is answered and
@@ -72,6 +76,10 @@ func (s *session) hold(c proto.Unlink) {
 func (s *session) answerEarly(seq uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.submits++
+	if len(s.early) == 0 {
+		return false
+	}
 	var unlinks []uint32
 	kept := s.early[:0]
 	for _, e := range s.early {
@@ -82,6 +90,9 @@ func (s *session) answerEarly(seq uint32) bool {
 		}
 	}
 	s.early = kept
+	if len(kept) > 0 && s.submits-kept[0].at > uint64(s.tooEarly()) {
+		s.giveUp(1)
+	}
 	if unlinks == nil {
 		return false
 	}
@@ -92,21 +103,26 @@ func (s *session) answerEarly(seq uint32) bool {
 	return true
 }
 
-// expireEarly gives up on victims that did not come: such an UNLINK was for a URB
-// that ended long ago, so the answer is that there is nothing to cancel.
-func (s *session) expireEarly(now time.Time) {
+// expireEarly gives up on victims that did not come, for the host has been silent
+// for a while. What it sent before the silence has been read to the end: as long
+// as a message is under way, or the host is over its limits, the victims may be
+// behind it.
+func (s *session) expireEarly() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	due := 0
-	for due < len(s.early) && !s.early[due].deadline.After(now) {
-		r := proto.UnlinkReply{Seq: s.early[due].seq}
+	if s.silent {
+		s.giveUp(len(s.early))
+	}
+}
+
+// giveUp answers the oldest n UNLINKs that wait. They were for URBs that ended
+// long ago, so the answer is that there is nothing to cancel.
+func (s *session) giveUp(n int) {
+	for _, e := range s.early[:n] {
+		r := proto.UnlinkReply{Seq: e.seq}
 		s.output.queued = r.Append(s.output.queued)
-		due++
 	}
-	s.early = append(s.early[:0], s.early[due:]...)
-	if len(s.early) > 0 {
-		s.timer.Reset(s.early[0].deadline.Sub(now))
-	}
+	s.early = append(s.early[:0], s.early[n:]...)
 	s.announce()
 }
 
