@@ -9,8 +9,9 @@ import (
 // Rule is the replay.Rule of the framed protocol. Two things differ from one run
 // of a driver to the next: the tags of requests, which begin at random, and what
 // a HELLO says of the program that sends it. A Rule lets the host choose its tags
-// and answers with those; everything else must be as recorded. It is for one
-// replay.
+// and answers with those; everything else must be as recorded. Headers have to lie
+// whole in a URB, as they do in all that this project's driver sends. A Rule is
+// for one replay.
 type Rule struct {
 	exact replay.Exact
 	tags  map[uint32]uint32 // from recorded to sent

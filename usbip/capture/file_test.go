@@ -101,9 +101,17 @@ func TestPacketsAreCutToTheSnapLength(t *testing.T) {
 	p := capture.Packet{Event: capture.Submission, Type: usb.Bulk, Endpoint: bulkOut, Length: 1000, Data: bytes.Repeat([]byte("x"), 1000)}
 	for snap, want := range map[int]int{0: 1000, 64 + 100: 100, 64: 0, 1: 0, 5000: 1000} {
 		packets, _ := readAll(t, write(t, capture.Header{Snap: snap}, p))
-		if got := packets[0]; len(got.Data) != want || got.Length != 1000 {
-			t.Errorf("snap %d: %d bytes of data of %d, want %d", snap, len(got.Data), got.Length, want)
+		got := packets[0]
+		if len(got.Data) != want || got.Length != 1000 || got.Cut != 1000-want {
+			t.Errorf("snap %d: %d bytes of data of %d, %d cut, want %d", snap, len(got.Data), got.Length, got.Cut, want)
 		}
+		if again, _ := readAll(t, write(t, capture.Header{Snap: snap}, *got)); again[0].Cut != got.Cut {
+			t.Errorf("snap %d: written again, %d bytes are cut", snap, again[0].Cut)
+		}
+	}
+	iso := isochronous(10, 0x83)[1]
+	if packets, _ := readAll(t, write(t, capture.Header{Snap: 64 + 3*16 + 5}, iso)); len(packets[0].Packets) != 3 || len(packets[0].Data) != 0 {
+		t.Errorf("an isochronous packet that was cut: %+v", packets[0])
 	}
 }
 

@@ -41,6 +41,7 @@ type Packet struct {
 	Errors   int             // packets of it that failed
 	Packets  []usb.IsoPacket // isochronous transfers only
 	Data     []byte          // what was transferred; nil if the packet carries none
+	Cut      int             // bytes at the end, of descriptors and data, that were not kept; set by Reader
 	Comments []string
 }
 
@@ -75,7 +76,7 @@ func (p *Packet) size(snap int) int {
 func (p *Packet) append(dst []byte, snap int) (packet []byte, full int) {
 	descriptors := p.Packets[:min(len(p.Packets), maxDescriptors)]
 	extra := len(descriptors)*descriptorSize + len(p.Data)
-	full = headerSize + extra
+	full = headerSize + extra + p.Cut
 	kept := min(extra, max(snap-headerSize, 0))
 	start := len(dst)
 	dst = p.appendHeader(dst, len(descriptors), kept)
@@ -206,10 +207,14 @@ func typeOf(mon uint8) (usb.EndpointType, error) {
 	return 0, fmt.Errorf("%w: transfer type %d", ErrPacket, mon)
 }
 
-// parseDescriptors takes n isochronous descriptors off b, and returns the rest.
+// parseDescriptors takes n isochronous descriptors off b, or as many as were
+// kept, and returns the rest.
 func (p *Packet) parseDescriptors(b []byte, n uint32) (rest []byte, err error) {
-	if n > maxDescriptors || int(n)*descriptorSize > len(b) {
-		return nil, fmt.Errorf("%w: %d isochronous descriptors in %d bytes", ErrPacket, n, len(b))
+	if n > maxDescriptors {
+		return nil, fmt.Errorf("%w: %d isochronous descriptors", ErrPacket, n)
+	}
+	if whole := len(b) / descriptorSize; int(n) > whole {
+		n, b = uint32(whole), b[:whole*descriptorSize]
 	}
 	for range n {
 		le := binary.LittleEndian

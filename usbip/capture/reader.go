@@ -100,7 +100,7 @@ func (c *Reader) Next() (*Packet, error) {
 		if err != nil {
 			return nil, fmt.Errorf("packet %d: %w", c.number, err)
 		}
-		p.Number, p.Comments = c.number, options.Comments
+		p.Number, p.Comments, p.Cut = c.number, options.Comments, max(info.Length-info.CaptureLength, 0)
 		return p, nil
 	}
 }

@@ -187,8 +187,8 @@ func (l *loader) end(p *capture.Packet) error {
 		return nil
 	}
 	t.end, t.status, t.actual, t.in, t.packets = p.Number, p.Status, p.Length, p.Data, p.Packets
-	if p.In() && len(p.Packets) == 0 && len(p.Data) < p.Length {
-		return fmt.Errorf("%w: packet %d holds %d of %d bytes; capture whole packets", ErrIncomplete, p.Number, len(p.Data), p.Length)
+	if p.Cut > 0 || p.In() && len(p.Packets) == 0 && len(p.Data) < p.Length {
+		return fmt.Errorf("%w: packet %d is not whole: it holds %d of %d bytes", ErrIncomplete, p.Number, len(p.Data), p.Length)
 	}
 	if answers(address) && !(t.cancelled() && t.actual == 0) {
 		lane := l.record.lane(address)

@@ -66,8 +66,22 @@ waits for it.`,
 	return cmd
 }
 
-// capture copies the simulator's stream of packets to where the flags say.
+// capture copies the simulator's stream of packets to where the flags say, until
+// the user stops it, the simulator ends, or enough has been captured.
 func (a *app) capture(ctx context.Context, f captureFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	if f.length > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, f.length)
+		defer stop()
+	}
+	packets, end, err := f.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
 	sink, files, err := a.captureSink(f)
 	if err != nil {
 		return err
@@ -75,82 +89,90 @@ func (a *app) capture(ctx context.Context, f captureFlags) error {
 	if f.secrets {
 		warnOfSecrets()
 	}
-	if f.length > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, f.length)
-		defer stop()
-	}
-	total, err := f.follow(ctx, sink)
-	if err != nil {
+	fmt.Fprintln(a.errs, "hsm7: capturing; Ctrl-C stops it")
+	total, err := capture.Copy(sink, packets, f.packets)
+	stopped := ctx.Err() != nil                    // by the user, or --for
+	closed := errors.Is(err, syscall.EPIPE)        // Wireshark has gone
+	killed := errors.Is(err, capture.ErrTruncated) // the simulator has, within a packet
+	if err != nil && !stopped && !closed && !killed {
 		return err
 	}
-	report := captured{total, files()}
+	return a.reportCapture(f, captured{total, files()})
+}
+
+// open asks the simulator for its packets. end lets it go.
+func (f captureFlags) open(ctx context.Context) (packets *capture.Reader, end func(), err error) {
+	client, err := simulatorAt(f.control)
+	if err != nil {
+		return nil, nil, err
+	}
+	query := url.Values{"secrets": {strconv.FormatBool(f.secrets)}, "snap": {strconv.Itoa(f.snap)}}
+	stream, err := client.Stream(ctx, "GET", "/capture?"+query.Encode(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	packets, err = capture.NewReader(stream)
+	if err != nil {
+		return nil, nil, errors.Join(err, stream.Close())
+	}
+	return packets, func() { _ = stream.Close() }, nil
+}
+
+// reportCapture says what was captured; on the standard error if the standard
+// output is the capture.
+func (a *app) reportCapture(f captureFlags, c captured) error {
 	out := a.out
 	if f.write == "-" {
-		out = a.errs // the standard output is the capture
+		out = a.errs
 	}
 	if a.json {
-		return encodeJSON(out, report)
+		return encodeJSON(out, c)
 	}
-	fmt.Fprintf(out, "%d packets, %d bytes of data, %d packets dropped", total.Packets, total.Bytes, total.Dropped)
-	if len(report.Files) > 0 {
-		fmt.Fprintf(out, ": %s", strings.Join(report.Files, " "))
+	fmt.Fprintf(out, "%d packets, %d bytes of data, %d packets dropped", c.Packets, c.Bytes, c.Dropped)
+	if len(c.Files) > 0 {
+		fmt.Fprintf(out, ": %s", strings.Join(c.Files, " "))
 	}
 	fmt.Fprintln(out)
 	return nil
 }
 
-// follow reads the simulator's stream into sink until ctx ends, the simulator
-// does, or enough has been captured.
-func (f captureFlags) follow(ctx context.Context, sink capture.Sink) (total capture.Statistics, err error) {
-	client, err := simulatorAt(f.control)
-	if err != nil {
-		return total, err
-	}
-	query := url.Values{"secrets": {strconv.FormatBool(f.secrets)}, "snap": {strconv.Itoa(f.snap)}}
-	stream, err := client.Stream(ctx, "GET", "/capture?"+query.Encode(), nil)
-	if err != nil {
-		return total, err
-	}
-	defer stream.Close()
-	packets, err := capture.NewReader(stream)
-	if err == nil {
-		total, err = capture.Copy(sink, packets, f.packets)
-	}
+// check finds what is wrong with the flags taken together.
+func (f captureFlags) check() error {
+	_, err := parseSize(f.rotateSize)
+	rotate := f.rotateSize != "" || f.rotatePackets > 0 || f.rotateEvery > 0
 	switch {
-	case ctx.Err() != nil, errors.Is(err, syscall.EPIPE): // stopped by the user, or Wireshark was closed
-		err = nil
-	case errors.Is(err, capture.ErrTruncated):
-		err = nil // the simulator was killed
+	case err != nil:
+		return usagef("--rotate-size: %w", err)
+	case f.write == "":
+		return usagef("where to? give -w FILE, or -w - for the standard output")
+	case f.write == "-" && rotate:
+		return usagef("the standard output cannot be rotated")
+	case f.keep > 0 && !rotate:
+		return usagef("--keep is for --rotate-size, --rotate-packets or --rotate-every")
+	case f.snap < 0 || f.rotatePackets < 0 || f.rotateEvery < 0 || f.keep < 0:
+		return usagef("a limit cannot be negative")
 	}
-	return total, err
+	return nil
 }
 
 // captureSink opens what the flags say. files tells what was written.
 func (a *app) captureSink(f captureFlags) (sink capture.Sink, files func() []string, err error) {
-	size, err := parseSize(f.rotateSize)
 	header := capture.Header{Application: "hsm7 " + version, Interface: "usbhsm7", Redacted: !f.secrets, Snap: f.snap}
-	rotate := size > 0 || f.rotatePackets > 0 || f.rotateEvery > 0
-	switch {
-	case err != nil:
-		return nil, nil, usagef("--rotate-size: %w", err)
-	case f.write == "":
-		return nil, nil, usagef("where to? give -w FILE, or -w - for the standard output")
-	case f.write == "-" && rotate:
-		return nil, nil, usagef("the standard output cannot be rotated")
-	case f.keep > 0 && !rotate:
-		return nil, nil, usagef("--keep is for --rotate-size, --rotate-packets or --rotate-every")
-	case f.write == "-":
+	if f.write == "-" {
 		signal.Ignore(syscall.SIGPIPE) // so that the report is printed when Wireshark is closed
 		w, err := capture.NewWriter(a.out, header)
 		return w, func() []string { return nil }, err
+	}
+	size, err := parseSize(f.rotateSize)
+	if err != nil {
+		return nil, nil, err
 	}
 	w, err := capture.NewFiles(capture.FileOptions{
 		Header: header, Path: f.write,
 		MaxBytes: size, MaxPackets: f.rotatePackets, MaxAge: f.rotateEvery, Keep: f.keep,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, usagef("-w: %w", err)
 	}
 	return w, w.Names, nil
 }
