@@ -52,13 +52,19 @@ type bench struct {
 
 func newBench(t testing.TB, script string) *bench {
 	t.Helper()
-	b := &bench{t: t, device: newDevice(t), injector: fault.New(fault.Options{})}
-	b.port = b.injector.Port(b.device)
-	t.Cleanup(b.port.Close)
-	b.connect()
+	b := newBenchWith(t, fault.Options{})
 	if script != "" {
 		b.load(script)
 	}
+	return b
+}
+
+func newBenchWith(t testing.TB, o fault.Options) *bench {
+	t.Helper()
+	b := &bench{t: t, device: newDevice(t), injector: fault.New(o)}
+	b.port = b.injector.Port(b.device)
+	t.Cleanup(b.port.Close)
+	b.connect()
 	return b
 }
 
