@@ -14,7 +14,8 @@
 // the one difference.
 //
 // Power cuts and other people's hands are at hand too: [Device.PowerCycle],
-// [Device.Fork].
+// [Device.Fork]. So is a bad cable: load a script into [Device.Faults]
+// (docs/faults.md) and see what your program makes of it.
 package hsmtest
 
 import (
@@ -30,6 +31,7 @@ import (
 	"usbhsm7/hostdrv"
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/hostdrv/transport/local"
+	"usbhsm7/usbip/fault"
 )
 
 // Password returns the password that Start gives to a role.
@@ -38,9 +40,11 @@ func Password(role command.Role) []byte { return []byte(role.String() + "-passwo
 // Device is a simulated HSM with a driver that has it open.
 type Device struct {
 	Driver *hostdrv.Device // ready for use
+	Faults *fault.Injector // between driver and device; does nothing until a script is loaded
 
 	image *flash.Memory
 	unit  *device.Device
+	port  *fault.Port // of unit
 	once  sync.Once
 }
 
@@ -97,13 +101,14 @@ func open(t testing.TB, image *flash.Memory, c device.Config) *Device {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Device{image: image, unit: unit}
+	d := &Device{Faults: fault.New(fault.Options{Commands: device.MatchCommand}), image: image, unit: unit}
+	d.port = d.Faults.Port(unit.USB())
 	t.Cleanup(func() {
 		if err := d.off(); err != nil {
 			t.Errorf("switch the HSM off: %v", err)
 		}
 	})
-	if d.Driver, err = hostdrv.Dial(t.Context(), local.New(unit.USB()), transport.Selector{}, hostdrv.Options{Client: "hsmtest"}); err != nil {
+	if d.Driver, err = hostdrv.Dial(t.Context(), local.New(d.port), transport.Selector{}, hostdrv.Options{Client: "hsmtest"}); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -115,6 +120,7 @@ func (d *Device) off() (err error) {
 		if d.Driver != nil {
 			_ = d.Driver.Close() // the device may be gone already
 		}
+		d.port.Close()
 		err = d.unit.Close()
 	})
 	return err

@@ -32,6 +32,10 @@ var rules = []rule{
 	{room: "usbip/proto", allow: []string{"usbip/usb"}, why: "PDUs need only USB vocabulary"},
 	{room: "usbip/socket", allow: []string{}, why: "a socket knows nothing of what travels through it"},
 	{room: "usbip/capture", allow: []string{"usbip/usb"}, why: "a recording shows URBs, whatever carries them"},
+	{
+		room: "usbip/fault", allow: []string{"usbip/usb", "usbip/proto", "usbip/client"},
+		why: "faults stand in front of any device and any server",
+	},
 	{room: "usbip/replay", allow: []string{"usbip/usb", "usbip/capture"}, why: "a recorded device is made of its recording alone"},
 	{room: "firmware", deny: []string{module + "hostdrv"}, why: "the device never knows the driver"},
 	{room: "firmware/frame", allow: []string{}, why: "framing is shared by host and device"},
