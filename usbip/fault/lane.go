@@ -159,11 +159,10 @@ func (p *Port) share(t *transfer) int {
 // packetSize returns wMaxPacketSize in bytes, without the bits that have another
 // meaning (USB 2.0 table 9-13).
 func (p *Port) packetSize(address uint8) int {
-	const controlPacket = 64
 	if size := int(p.kinds[address].MaxPacketSize & 0x07ff); size > 0 {
 		return size
 	}
-	return controlPacket
+	return p.controlPacket
 }
 
 // send gives t to the device.

@@ -17,12 +17,13 @@ import (
 // Whoever changes something calls step, which moves on what can be, and run, which
 // makes the calls that must be made without the lock, in order.
 type Port struct {
-	injector *Injector
-	device   Device
-	kinds    map[uint8]usb.Endpoint // by address
-	busy     atomic.Bool            // a script is in force, or a URB of the host is here
-	epoch    atomic.Uint64          // counts the hosts that have left
-	watcher  sync.WaitGroup         // waits for the device of a host to go
+	injector      *Injector
+	device        Device
+	kinds         map[uint8]usb.Endpoint // by address
+	controlPacket int                    // bytes in a packet of the control pipe
+	busy          atomic.Bool            // a script is in force, or a URB of the host is here
+	epoch         atomic.Uint64          // counts the hosts that have left
+	watcher       sync.WaitGroup         // waits for the device of a host to go
 
 	mu      sync.Mutex // guards what follows
 	rules   *rules     // the script in force, nil = none
@@ -42,11 +43,15 @@ type Port struct {
 var _ usb.Port = (*Port)(nil)
 
 func newPort(i *Injector, d Device) *Port {
+	descriptors := d.Descriptors()
 	p := &Port{
-		injector: i, device: d, kinds: map[uint8]usb.Endpoint{},
+		injector: i, device: d, kinds: map[uint8]usb.Endpoint{}, controlPacket: 64,
 		byURB: map[*usb.URB]*transfer{},
 	}
-	for _, c := range d.Descriptors().Configurations {
+	if descriptors.Speed >= usb.SpeedSuper {
+		p.controlPacket = 512
+	}
+	for _, c := range descriptors.Configurations {
 		for _, f := range c.Interfaces {
 			for _, e := range f.Endpoints {
 				p.kinds[e.Address] = e
