@@ -209,7 +209,7 @@ func (d *Device) Submit(u *URB) {
 		e.runIso()
 	default:
 		e.urbs.push(u)
-		e.signal()
+		e.arrived()
 	}
 }
 

@@ -15,10 +15,11 @@ type endpoint struct {
 	active   bool     // in the configuration and alternate setting in force
 	is       Endpoint // as that setting describes it
 	halted   bool
-	urbs     queue // pending, in order
-	busy     bool  // a transfer of the function is under way
-	wasReset bool  // tell the function
-	overrun  bool  // the rest of an OUT transfer is being dropped
+	urbs     queue      // pending, in order
+	busy     bool       // a transfer of the function is under way
+	wasReset bool       // tell the function
+	overrun  bool       // the rest of an OUT transfer is being dropped
+	serve    func(*URB) // finishes a URB; nil unless the function streams
 
 	// While it is isochronous.
 	source    func(room int) []byte
@@ -51,6 +52,17 @@ func (e *endpoint) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// arrived has a URB that was queued served at once by a stream, or by the
+// transfer of the function that waits for it. A reset comes first: the function
+// has to hear of it.
+func (e *endpoint) arrived() {
+	if e.serve != nil && !e.wasReset {
+		e.servePending()
+		return
+	}
+	e.signal()
 }
 
 // signal wakes the function's transfer, if there is one.

@@ -11,8 +11,8 @@ import (
 // whose room is not a multiple of wMaxPacketSize meets a packet that does not
 // fit: fill gets the room that is left, and the URB ends with EOVERFLOW.
 //
-// fill is called with the device locked: it must return soon and must not use
-// the device. Errors: ErrReset if the endpoint was reset during the call, and
+// fill is called with the device locked, often on the goroutine of the host that
+// submits: it must return soon and must not use the device. Errors: ErrReset if the endpoint was reset during the call, and
 // the error of ctx.
 func (i *InEndpoint) Stream(ctx context.Context, fill func(packet []byte)) error {
 	e := (*endpoint)(i)
@@ -40,8 +40,9 @@ func (i *InEndpoint) Stream(ctx context.Context, fill func(packet []byte)) error
 // halts the endpoint, as Halt does: the URB ends with EPIPE and what take had
 // accepted of it.
 //
-// take is called with the device locked: it must return soon, must not use the
-// device and must not keep packet. Errors: ErrReset as for Read, and the error
+// take is called with the device locked, often on the goroutine of the host that
+// submits: it must return soon, must not use the device and must not keep packet.
+// Errors: ErrReset as for Read, and the error
 // of ctx.
 func (o *OutEndpoint) Stream(ctx context.Context, take func(packet []byte) error) error {
 	e := (*endpoint)(o)
@@ -64,10 +65,13 @@ func (o *OutEndpoint) Stream(ctx context.Context, take func(packet []byte) error
 }
 
 // stream hands the URBs of the endpoint to serve, which finishes them, until the
-// endpoint is reset or ctx ends.
+// endpoint is reset or ctx ends. Later ones are served where the host submits
+// them: nobody has to be woken.
 func (e *endpoint) stream(ctx context.Context, serve func(*URB)) error {
+	e.setServe(serve)
+	defer e.setServe(nil)
 	for {
-		if err := e.serveAll(serve); err != nil {
+		if err := e.serveAll(); err != nil {
 			return err
 		}
 		if err := e.wait(ctx); err != nil {
@@ -76,16 +80,27 @@ func (e *endpoint) stream(ctx context.Context, serve func(*URB)) error {
 	}
 }
 
+func (e *endpoint) setServe(serve func(*URB)) {
+	e.dev.mu.Lock()
+	defer e.dev.mu.Unlock()
+	e.serve = serve
+}
+
 // serveAll serves the URBs that are pending.
-func (e *endpoint) serveAll(serve func(*URB)) error {
+func (e *endpoint) serveAll() error {
 	e.dev.mu.Lock()
 	defer e.dev.release()
 	if e.wasReset {
 		e.wasReset = false
 		return ErrReset
 	}
-	for u := e.urbs.pop(); u != nil; u = e.urbs.pop() {
-		serve(u)
-	}
+	e.servePending()
 	return nil
+}
+
+// servePending is serveAll under the lock.
+func (e *endpoint) servePending() {
+	for u := e.urbs.pop(); u != nil; u = e.urbs.pop() {
+		e.serve(u)
+	}
 }

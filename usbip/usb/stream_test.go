@@ -107,6 +107,26 @@ func TestStreamThatRefusesAPacketHaltsTheEndpoint(t *testing.T) {
 	})
 }
 
+// TestStreamServesWhereTheHostSubmits: no goroutine has to be woken.
+func TestStreamServesWhereTheHostSubmits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := connected(t, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- d.In(bulkIn).Stream(ctx, func(packet []byte) { clear(packet) }) }()
+		synctest.Wait()
+		u := inURB(512)
+		if done := start(d, u); pending(done) || u.Actual != 512 {
+			t.Errorf("the URB is pending when Submit returns, with %d bytes", u.Actual)
+		}
+		cancel()
+		<-ended
+		if done := start(d, inURB(512)); !pending(done) {
+			t.Error("a stream that has ended serves a URB")
+		}
+	})
+}
+
 func TestStreamEndsWithItsContext(t *testing.T) {
 	d := connected(t, nil)
 	synchronise(t, d.Out(bulkOut))
