@@ -30,7 +30,7 @@ import (
 func main() {
 	out := flag.String("out", "", "file to write the report to")
 	short := flag.Bool("short", false, "few and short runs: does everything work?")
-	only := flag.String("guest", "", "measure only in this guest")
+	only := flag.String("guest", "", "measure only in this guest: virtual, one-processor or two-processors")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -47,7 +47,7 @@ func run(ctx context.Context, out, only string, short bool) error {
 	}
 	r := report{Commit: commit}
 	for _, g := range guests {
-		if only != "" && g.name != only {
+		if !g.wanted(only) {
 			continue
 		}
 		if short {
