@@ -65,6 +65,9 @@ func (s *Session) InitPartition(ctx context.Context, req command.PartitionInitRe
 	return tell(ctx, s, command.CodePartitionInit, &req)
 }
 
+// Device returns the device that the session was opened on.
+func (s *Session) Device() *Device { return s.device }
+
 // Login logs role in, on all sessions of this host with the slot. password has
 // 8 to 255 bytes. A wrong one is command.StatusPINIncorrect; the last attempt
 // adds what it did: StatusPINIncorrectLocked or StatusPINIncorrectZeroized.

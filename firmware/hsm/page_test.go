@@ -52,13 +52,13 @@ else, while HSM policy 21 is on.
 	for _, info := range command.RoleTable {
 		fmt.Fprintf(&b, " %s |", info.Short)
 	}
-	b.WriteString(" nobody |\n|---|" + strings.Repeat(":-:|", len(command.RoleTable)+1) + "\n")
+	b.WriteString(" nobody | Audit |\n|---|" + strings.Repeat(":-:|", len(command.RoleTable)+1) + "---|\n")
 	for _, row := range command.Rows {
 		fmt.Fprintf(&b, "| [%s](protocol.md#%[1]s) |", row.Name)
 		for _, role := range append(command.Roles[:len(command.Roles):len(command.Roles)], command.RoleNone) {
 			fmt.Fprintf(&b, " %s |", cell(row, role))
 		}
-		b.WriteString("\n")
+		fmt.Fprintf(&b, " %s |\n", auditOf(row))
 	}
 	b.WriteString("\n`hsm-init`, `hsm-factory-reset` and `partition-init` want the HSM SO or the Partition SO once there is one; `role-init` wants the role that the first table names.\n")
 	writePolicies(&b, "HSM policies", "The HSM SO sets them. A destructive change removes the partition with all it holds.", policy.HSM)
@@ -90,6 +90,13 @@ func attemptsOf(l hsm.Limit) string {
 		return fmt.Sprintf("partition policy %d", l.Policy)
 	}
 	return fmt.Sprint(l.Attempts)
+}
+
+func auditOf(row command.Row) string {
+	if row.Audit == command.AuditNever {
+		return ""
+	}
+	return row.Audit.String()
 }
 
 // cell tells whether a role may run a command in its slot.

@@ -60,7 +60,7 @@ func (a *app) command() *cobra.Command {
 	)
 	root.AddCommand(a.listCommand(), a.infoCommand(), a.mechanismsCommand(),
 		a.attachCommand(), a.detachCommand(), a.portsCommand(), a.doctorCommand(), a.simCommand(), a.captureCommand(), a.replayCommand())
-	root.AddCommand(a.tlsCommand(), a.hsmCommand(), a.partitionCommand(), a.roleCommand())
+	root.AddCommand(a.tlsCommand(), a.hsmCommand(), a.partitionCommand(), a.roleCommand(), a.auditCommand())
 	root.AddCommand(a.keyCommand(), a.signCommand(), a.verifyCommand(), a.encryptCommand(), a.decryptCommand(),
 		a.digestCommand(), a.randomCommand(), a.certCommand(), a.benchCommand())
 	return root

@@ -33,9 +33,9 @@ var exits = []struct {
 			errors.Is(err, transport.ErrBusy) || errors.Is(err, control.ErrUnreachable) ||
 			errors.Is(err, socket.ErrNoServer) || errors.Is(err, socket.ErrTLS)
 	}},
-	{4, "the signature or the ciphertext is not genuine", func(err error) bool {
+	{4, "the signature, the ciphertext or the audit log is not genuine", func(err error) bool {
 		return errors.Is(err, command.StatusSignatureInvalid) || errors.Is(err, command.StatusSignatureLenRange) ||
-			errors.Is(err, command.StatusEncryptedDataInvalid)
+			errors.Is(err, command.StatusEncryptedDataInvalid) || errors.Is(err, errAuditLog)
 	}},
 	{5, "the device refused the command", func(err error) bool {
 		var refusal *command.Error

@@ -23,11 +23,20 @@ func passwordFlag(cmd *cobra.Command, from *passwordSource) {
 
 // password returns the password of role. The caller wipes it.
 func (a *app) password(role command.Role, from passwordSource) ([]byte, error) {
-	variable := "HSM7_" + strings.ToUpper(role.String()) + "_PASSWORD"
+	return a.secret(passwordVariable(role), "password for "+role.String(), from)
+}
+
+func passwordVariable(role command.Role) string {
+	return "HSM7_" + strings.ToUpper(role.String()) + "_PASSWORD"
+}
+
+// secret returns what a file, a variable of the environment or the terminal
+// holds. The caller wipes it.
+func (a *app) secret(variable, name string, from passwordSource) ([]byte, error) {
 	if from.file != "" {
 		data, err := os.ReadFile(from.file)
 		if err != nil {
-			return nil, fmt.Errorf("read the password: %w", err)
+			return nil, fmt.Errorf("read the %s: %w", name, err)
 		}
 		return bytes.TrimSuffix(data, []byte("\n")), nil
 	}
@@ -35,15 +44,15 @@ func (a *app) password(role command.Role, from passwordSource) ([]byte, error) {
 		return []byte(value), nil
 	}
 	if !term.IsTerminal(int(a.in.Fd())) {
-		return nil, usagef("no password for %s: set %s, or use --password-file, or run in a terminal", role, variable)
+		return nil, usagef("no %s: set %s, or use a file (--help tells which flag), or run in a terminal", name, variable)
 	}
-	fmt.Fprintf(a.errs, "Enter password for %s: ", role)
-	password, err := term.ReadPassword(int(a.in.Fd()))
+	fmt.Fprintf(a.errs, "Enter %s: ", name)
+	secret, err := term.ReadPassword(int(a.in.Fd()))
 	fmt.Fprintln(a.errs)
 	if err != nil {
-		return nil, fmt.Errorf("read the password: %w", err)
+		return nil, fmt.Errorf("read the %s: %w", name, err)
 	}
-	return password, nil
+	return secret, nil
 }
 
 // newPassword returns a password to be set. On a terminal it is asked for twice.
@@ -52,7 +61,7 @@ func (a *app) newPassword(role command.Role, from passwordSource) ([]byte, error
 	if err != nil || from.file != "" || !term.IsTerminal(int(a.in.Fd())) {
 		return first, err
 	}
-	if _, set := os.LookupEnv("HSM7_" + strings.ToUpper(role.String()) + "_PASSWORD"); set {
+	if _, set := os.LookupEnv(passwordVariable(role)); set {
 		return first, nil
 	}
 	fmt.Fprintf(a.errs, "Re-enter password for %s: ", role)

@@ -1,0 +1,270 @@
+package audit_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/hostdrv/audit"
+)
+
+// records returns records with the numbers first to last, an hour apart.
+func records(first, last uint64) []command.AuditRecord {
+	var list []command.AuditRecord
+	for n := first; n <= last; n++ {
+		list = append(list, command.AuditRecord{
+			Number: n, Before: make([]byte, 16), Code: make([]byte, 32),
+			Event: command.AuditEvent{
+				Time:  time.Date(2030, 1, 1, 20, 0, 0, 0, time.UTC).Unix() + 3600*int64(n),
+				Class: command.AuditAccess, Operation: command.CodeLogin,
+			},
+		})
+	}
+	return list
+}
+
+// source is a device that has records.
+type source struct {
+	config       command.AuditConfig
+	records      []command.AuditRecord
+	acknowledged uint64
+	page         int
+	fails        error // of an acknowledgement
+}
+
+func (s *source) AuditConfig(context.Context) (command.AuditConfig, error) { return s.config, nil }
+
+func (s *source) AuditRead(_ context.Context, after uint64) (r command.AuditReadResponse, err error) {
+	for _, record := range s.records {
+		if record.Number <= after || record.Number <= s.acknowledged {
+			continue
+		}
+		if len(r.Records) == s.page {
+			r.More = true
+			break
+		}
+		r.Records = append(r.Records, record)
+	}
+	return r, nil
+}
+
+func (s *source) AuditAcknowledge(_ context.Context, through uint64) error {
+	if s.fails != nil {
+		return s.fails
+	}
+	s.acknowledged = through
+	return nil
+}
+
+func open(t *testing.T, directory string) *audit.Log {
+	t.Helper()
+	l, err := audit.Open(directory, "7000001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// numbers reads the files of a log.
+func numbers(t *testing.T, l *audit.Log) (list []uint64, files []string) {
+	t.Helper()
+	files, err := l.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r, err := range audit.ReadFiles(files) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, r.Number)
+	}
+	return list, files
+}
+
+func upTo(n uint64) (list []uint64) {
+	for i := uint64(1); i <= n; i++ {
+		list = append(list, i)
+	}
+	return list
+}
+
+func TestCollectTakesEverythingOnce(t *testing.T) {
+	s := &source{records: records(1, 10), page: 3}
+	directory := t.TempDir()
+	l := open(t, directory)
+	if n, err := audit.Collect(t.Context(), s, l, audit.Options{}); n != 10 || err != nil || s.acknowledged != 10 {
+		t.Errorf("%d taken, %d acknowledged, %v", n, s.acknowledged, err)
+	}
+	s.records = records(1, 12)
+	l = open(t, directory)
+	if n, err := audit.Collect(t.Context(), s, l, audit.Options{}); n != 2 || err != nil {
+		t.Errorf("%d taken, %v", n, err)
+	}
+	if list, files := numbers(t, l); !slices.Equal(list, upTo(12)) || len(files) != 1 {
+		t.Errorf("records %v in %v", list, files)
+	}
+}
+
+func TestRecordsLeaveTheDeviceOnlyWhenTheyAreSafe(t *testing.T) {
+	broken := errors.New("broken")
+	directory := t.TempDir()
+	s := &source{records: records(1, 4), page: 10}
+	refuse := func(context.Context, []command.AuditRecord) error { return broken }
+	if _, err := audit.Collect(t.Context(), s, open(t, directory), audit.Options{Forward: refuse}); !errors.Is(err, broken) || s.acknowledged != 0 {
+		t.Errorf("the log server refused: %v, %d acknowledged", err, s.acknowledged)
+	}
+	s.fails = broken
+	if _, err := audit.Collect(t.Context(), s, open(t, directory), audit.Options{}); err != nil {
+		t.Errorf("there is nothing new to acknowledge: %v", err)
+	}
+	l := open(t, directory)
+	if list, _ := numbers(t, l); !slices.Equal(list, upTo(4)) {
+		t.Errorf("records %v", list)
+	}
+}
+
+func TestLineThatACrashCutShortIsTakenAgain(t *testing.T) {
+	directory := t.TempDir()
+	s := &source{records: records(1, 3), page: 10}
+	l := open(t, directory)
+	if _, err := audit.Collect(t.Context(), s, l, audit.Options{Keep: true}); err != nil {
+		t.Fatal(err)
+	}
+	_, files := numbers(t, l)
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := 0; cut < len(whole); cut += 5 {
+		if err := os.WriteFile(files[0], whole[:cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l := open(t, directory)
+		if _, err := audit.Collect(t.Context(), s, l, audit.Options{Keep: true}); err != nil {
+			t.Fatalf("cut at %d: %v", cut, err)
+		}
+		if got, err := os.ReadFile(files[0]); err != nil || !bytes.Equal(got, whole) {
+			t.Fatalf("cut at %d: the file differs, %v", cut, err)
+		}
+	}
+}
+
+func TestFilesRotate(t *testing.T) {
+	tests := []struct {
+		name   string
+		config command.AuditConfig
+		want   []string // first records
+	}{
+		{"never", command.AuditConfig{}, []string{"1"}},
+		{"hourly", command.AuditConfig{Rotation: command.RotateHourly}, []string{"1", "2", "3", "4", "5", "6"}},
+		{"daily", command.AuditConfig{Rotation: command.RotateDaily}, []string{"1", "4"}}, // 1 to 3 are 21, 22 and 23 h
+		{"weekly", command.AuditConfig{Rotation: command.RotateWeekly}, []string{"1"}},
+		{"monthly", command.AuditConfig{Rotation: command.RotateMonthly}, []string{"1"}},
+		{"by size", command.AuditConfig{Size: 1}, []string{"1", "4"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			l := open(t, t.TempDir())
+			s := &source{config: test.config, records: records(1, 6), page: 2}
+			if _, err := audit.Collect(t.Context(), s, l, audit.Options{}); err != nil {
+				t.Fatal(err)
+			}
+			list, files := numbers(t, l)
+			var first []string
+			for _, f := range files {
+				name := strings.TrimSuffix(filepath.Base(f), ".log")
+				first = append(first, strings.TrimLeft(name[strings.LastIndexByte(name, '-')+1:], "0"))
+			}
+			if !slices.Equal(list, upTo(6)) || !slices.Equal(first, test.want) {
+				t.Errorf("records %v, files begin with %v, want %v", list, first, test.want)
+			}
+		})
+	}
+}
+
+func TestFollowGoesOnUntilItIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		s := &source{records: records(1, 1), page: 10}
+		l := open(t, t.TempDir())
+		ended := make(chan int)
+		go func() {
+			n, err := audit.Collect(ctx, s, l, audit.Options{Follow: true})
+			if err != nil {
+				t.Error(err)
+			}
+			ended <- n
+		}()
+		synctest.Wait()
+		s.records = records(1, 3)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		stop()
+		if n := <-ended; n != 3 {
+			t.Errorf("%d taken", n)
+		}
+	})
+}
+
+// checker notes what it is asked.
+type checker struct{ requests []command.AuditVerifyRequest }
+
+func (c *checker) AuditVerify(_ context.Context, r command.AuditVerifyRequest) (command.AuditVerifyResponse, error) {
+	r.Records = slices.Clone(r.Records)
+	c.requests = append(c.requests, r)
+	return command.AuditVerifyResponse{Checked: uint64(len(r.Records))}, nil
+}
+
+func TestVerifyHandsTheLogOverInParts(t *testing.T) {
+	l := open(t, t.TempDir())
+	if err := l.Append(records(5, 2104), command.AuditConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	_, files := numbers(t, l)
+	c := &checker{}
+	head := command.AuditHead{Number: 2104}
+	report, err := audit.Verify(t.Context(), c, "7000001", audit.ReadFiles(files), &head)
+	if err != nil || report.Checked != 2100 || len(c.requests) != 3 {
+		t.Fatalf("%+v, %v in %d requests", report, err, len(c.requests))
+	}
+	for i, want := range []uint64{4, 1004, 2004} {
+		if r := c.requests[i]; r.After == nil || r.After.Number != want || r.Records[0].Number != want+1 || (r.Head != nil) != (i == 2) {
+			t.Errorf("request %d begins after %+v with record %d, head %v", i, r.After, r.Records[0].Number, r.Head)
+		}
+	}
+}
+
+func TestArchiveHoldsTheFiles(t *testing.T) {
+	l := open(t, t.TempDir())
+	if err := l.Append(records(1, 4), command.AuditConfig{Rotation: command.RotateDaily}); err != nil {
+		t.Fatal(err)
+	}
+	_, files := numbers(t, l)
+	var out bytes.Buffer
+	if err := audit.Archive(&out, files); err != nil {
+		t.Fatal(err)
+	}
+	archive := tar.NewReader(&out)
+	for _, path := range files {
+		header, err := archive.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(archive)
+		want, _ := os.ReadFile(path)
+		if err != nil || header.Name != filepath.Base(path) || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes of %d, %v", header.Name, len(got), len(want), err)
+		}
+	}
+}
