@@ -111,7 +111,9 @@ func TestHostilePeersDisturbNobody(t *testing.T) {
 			}
 		}},
 		{"half a header", func(r *raw) { _, _ = r.Write(id(4, submit(1, bulkIn, usb.Setup{}, 8))[:20]) }},
-		{"half a payload", func(r *raw) { _, _ = r.Write(append(id(5, submit(1, bulkOut, usb.Setup{}, 1<<20)), make([]byte, 1000)...)) }},
+		{"half a payload", func(r *raw) {
+			_, _ = r.Write(append(id(5, submit(1, bulkOut, usb.Setup{}, 1<<20)), make([]byte, 1000)...))
+		}},
 		{"never says a thing", func(*raw) {}},
 		{"cancels for ever", endless(id(7, submit(1, 0x85, usb.Setup{}, 8)), id(7, unlink(2, 1)))},
 	}
