@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"testing"
+	"time"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/flash"
@@ -69,15 +70,25 @@ func powerOnWith(t testing.TB, chip flash.Device, entropy io.Reader) *unit {
 // powerOnAs gives a new HSM a serial number.
 func powerOnAs(t testing.TB, chip flash.Device, entropy io.Reader, serial string) *unit {
 	t.Helper()
+	return powerOnConfig(t, chip, hsm.Config{Entropy: entropy, Serial: serial})
+}
+
+// powerOnAt gives an HSM a clock.
+func powerOnAt(t testing.TB, chip flash.Device, clock func() time.Time) *unit {
+	t.Helper()
+	return powerOnConfig(t, chip, hsm.Config{Entropy: rand.Reader, Serial: "7000001", Clock: clock})
+}
+
+func powerOnConfig(t testing.TB, chip flash.Device, c hsm.Config) *unit {
+	t.Helper()
 	u := &unit{t: t, flash: chip, events: make(chan command.Event, 1000)}
 	records, err := store.Open(chip)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.hsm, err = hsm.Open(hsm.Config{
-		Store: records, Entropy: entropy, Serial: serial, Cost: auth.Quick,
-		Notify: func(e command.Event) { u.events <- e },
-	})
+	c.Store, c.Cost = records, auth.Quick
+	c.Notify = func(e command.Event) { u.events <- e }
+	u.hsm, err = hsm.Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
