@@ -134,6 +134,7 @@ func (p *Port) begin(t *transfer, now time.Time) {
 		for i := range t.host.Packets {
 			t.host.Packets[i].Actual, t.host.Packets[i].Status = 0, t.plan.status
 		}
+		p.conclude(t)
 		p.back(t, 0, t.plan.status, now)
 	default:
 		p.send(t)
@@ -204,6 +205,7 @@ func (p *Port) returned(t *transfer) {
 	done := status == usb.OK || status == usb.EREMOTEIO
 	switch {
 	case done && !t.plan.whole:
+		p.conclude(t)
 		status = t.plan.status
 	case done && u.In() && u.Packets == nil && t.plan.cut >= 0 && t.plan.cut < actual:
 		clear(u.Buffer[t.plan.cut:actual])
@@ -228,6 +230,13 @@ func arrived(u *usb.URB, actual int) []byte {
 	return u.Buffer[:actual]
 }
 
+// conclude does what comes when t has moved as much as its plan allows.
+func (p *Port) conclude(t *transfer) {
+	if t.plan.unplug {
+		p.pull(t.plan.plug)
+	}
+}
+
 // back takes the result of t, which has left the device.
 func (p *Port) back(t *transfer, actual int, status usb.Status, now time.Time) {
 	l := t.lane
@@ -236,9 +245,6 @@ func (p *Port) back(t *transfer, actual int, status usb.Status, now time.Time) {
 		l.alone = nil
 	}
 	t.actual, t.status, t.stage = actual, status, held
-	if t.plan.unplug && status == t.plan.status && !t.cancelled {
-		p.pull(t.plan.plug)
-	}
 	l.results = append(l.results, t)
 	if t.cancelled {
 		p.hasten(t)

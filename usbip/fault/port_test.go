@@ -232,6 +232,18 @@ func TestDisconnectInMidTransfer(t *testing.T) {
 	})
 }
 
+func TestDeviceStaysPluggedInIfItsTransferNeverMoves(t *testing.T) {
+	inBubble(t, "on bulk-in: disconnect after 512 bytes", func(t *testing.T, b *bench) {
+		read := b.read(1024)
+		b.port.Cancel(read.URB)
+		b.want(read, usb.ECONNRESET, 0)
+		read = b.read(1024)
+		b.port.Disconnect()
+		b.want(read, usb.ESHUTDOWN, 0)
+		b.connect()
+	})
+}
+
 func TestClearPlugsInAgainAndLetsGo(t *testing.T) {
 	inBubble(t, "on bulk-out nth 2: disconnect\non bulk-in: nak", func(t *testing.T, b *bench) {
 		b.receive()
