@@ -59,7 +59,7 @@ func run(out, figures string, short bool, only string) error {
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
-	plan := plan{runs: 7, slice: 700 * time.Millisecond}
+	plan := plan{runs: 15, slice: 300 * time.Millisecond}
 	if short {
 		plan.runs, plan.slice = 1, 100*time.Millisecond
 	}
