@@ -31,7 +31,7 @@ func (r *report) writeFigures(name string) error {
 // figures returns the results as Markdown.
 func (r *report) figures(day time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s.\n\n", r.Machine, day.Format("2 January 2006"))
+	fmt.Fprintf(&b, "%s, %s; load average before the run %.1f.\n\n", r.Machine, day.Format("2 January 2006"), r.Load)
 	b.WriteString("| Case | Figure | Against | Ours | Theirs | Ratio | Aim | p50, p99 in µs |\n|---|---|---|---|---|---|---|---|\n")
 	for _, c := range r.Results {
 		aim, latency := "", ""

@@ -30,6 +30,7 @@ import (
 type report struct {
 	Commit  string   `json:"commit"`
 	Machine string   `json:"machine"`
+	Load    float64  `json:"load"` // average of the minute before the run: other work of the machine
 	Results []result `json:"results"`
 }
 
@@ -63,7 +64,7 @@ func run(out, figures string, short bool, only string) error {
 	if short {
 		plan.runs, plan.slice = 1, 100*time.Millisecond
 	}
-	r := report{Commit: commit(), Machine: machine()}
+	r := report{Commit: commit(), Machine: machine(), Load: loadAverage()}
 	if err := r.fill(plan, chosen); err != nil {
 		return err
 	}
@@ -166,4 +167,14 @@ func machine() string {
 		}
 	}
 	return fmt.Sprintf("%s, %d processors, %s, %s/%s", model, runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// loadAverage returns how many processes wanted a processor on average in the
+// last minute, 0 if that is not known.
+func loadAverage() float64 {
+	var load float64
+	if f, err := os.ReadFile("/proc/loadavg"); err == nil {
+		_, _ = fmt.Sscan(string(f), &load)
+	}
+	return load
 }
