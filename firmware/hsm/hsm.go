@@ -95,7 +95,7 @@ func Open(c Config) (*HSM, error) {
 func (h *HSM) load(s vault.Storage) error {
 	v, interrupted, err := vault.Open(s, h.entropy)
 	if err != nil {
-		return err
+		return corrupt(err)
 	}
 	h.vault = v
 	if err := h.loadSerial(); err != nil {
@@ -103,6 +103,9 @@ func (h *HSM) load(s vault.Storage) error {
 	}
 	if err := h.loadState(interrupted); err != nil {
 		return corrupt(err)
+	}
+	if err := v.Bury(); err != nil {
+		return err
 	}
 	if err := h.loadPublic(); err != nil {
 		return corrupt(err)

@@ -237,7 +237,7 @@ func TestCorruptRecordsAreRefused(t *testing.T) {
 	}
 }
 
-// TestForgedPrivateObject forges a record with the record key, which whoever
+// TestForgedPrivateObject forges a record with the general storage key, which whoever
 // holds the flash has, but without the partition key.
 func TestForgedPrivateObject(t *testing.T) {
 	u := ready(t)

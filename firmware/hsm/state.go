@@ -126,7 +126,7 @@ func (h *HSM) firstState(s *state, interrupted bool) error {
 	if interrupted {
 		s.hsm.State = command.HSMZeroized
 	}
-	var c vault.Change
+	c := vault.Change{Urgent: interrupted}
 	if err := put(&c, recordHSM, s.hsm); err != nil {
 		return err
 	}

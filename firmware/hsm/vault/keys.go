@@ -3,9 +3,6 @@ package vault
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -62,27 +59,4 @@ func (s *Sealer) Open(name string, sealed []byte) ([]byte, error) {
 		return nil, ErrSealed
 	}
 	return value, nil
-}
-
-// generation is what follows from one root key.
-type generation struct {
-	prefix string // identifier and slash
-	seal   *Sealer
-}
-
-func derive(root []byte, entropy io.Reader) (*generation, error) {
-	key, err := hkdf.Key(sha256.New, root, nil, "usbhsm7 record key", KeySize)
-	if err != nil {
-		return nil, fmt.Errorf("record key: %w", err)
-	}
-	defer clear(key)
-	id, err := hkdf.Key(sha256.New, root, nil, "usbhsm7 generation", 8)
-	if err != nil {
-		return nil, fmt.Errorf("generation: %w", err)
-	}
-	seal, err := NewSealer(key, entropy)
-	if err != nil {
-		return nil, err
-	}
-	return &generation{hex.EncodeToString(id) + "/", seal}, nil
 }

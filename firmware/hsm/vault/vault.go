@@ -15,7 +15,8 @@ import (
 // to no generation.
 const plainPrefix = "plain/"
 
-// Storage is the part of store.Store that the vault needs.
+// Storage is the part of store.Store that the vault needs. Its root key is the
+// master tamper key.
 type Storage interface {
 	Get(key string) ([]byte, bool)
 	Keys(prefix string) iter.Seq[string]
@@ -30,61 +31,97 @@ type Storage interface {
 type Vault struct {
 	storage Storage
 	entropy io.Reader
-	current *generation
+	chain   *chain
+	held    *held // a suspended generation; nil: none
 }
 
-// Open reads the root key, making one if the store has none, and deletes what
-// belongs to other generations. Interrupted tells that there was a generation
-// of which nothing is left: its root key was destroyed and nothing written since.
+// Open reads the keys, making those that the store has not. Interrupted tells
+// that there was a generation of which nothing is left: its master tamper key was
+// destroyed and nothing written since. Then the caller writes something, and
+// calls Bury in any case.
 func Open(s Storage, entropy io.Reader) (v *Vault, interrupted bool, err error) {
-	v = &Vault{storage: s, entropy: entropy}
-	root := s.RootKey()
-	if root == nil {
-		if root, err = v.newRoot(); err != nil {
-			return nil, false, err
-		}
-		if err := s.ReplaceRootKey(root); err != nil {
-			return nil, false, fmt.Errorf("first root key: %w", err)
-		}
-	}
-	defer clear(root)
-	if v.current, err = derive(root, entropy); err != nil {
+	v = &Vault{storage: s, entropy: entropy, chain: new(chain)}
+	if err := v.openTop(); err != nil {
 		return nil, false, err
 	}
-	dead := v.dead()
-	return v, len(dead) > 0 && v.empty(), v.bury(dead)
+	if err := v.openRecords(); err != nil {
+		return nil, false, err
+	}
+	if err := v.loadHeld(); err != nil {
+		return nil, false, err
+	}
+	return v, len(v.dead()) > 0 && v.empty(), nil
+}
+
+// openTop reads the master tamper key.
+func (v *Vault) openTop() (err error) {
+	mtk := v.storage.RootKey()
+	if mtk == nil {
+		if mtk, err = newKey(v.entropy); err != nil {
+			return err
+		}
+		if err := v.storage.ReplaceRootKey(mtk); err != nil {
+			return fmt.Errorf("first master tamper key: %w", err)
+		}
+	}
+	defer clear(mtk)
+	v.chain.top, err = derive(mtk, purposeMTK, v.entropy)
+	return err
+}
+
+// openRecords reads the key encryption key.
+func (v *Vault) openRecords() error {
+	kek, ok, err := v.chain.get(v.storage, recordKEK)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		if kek, err = newKey(v.entropy); err != nil {
+			return err
+		}
+		place, sealed, err := v.chain.put(recordKEK, kek)
+		if err != nil {
+			return err
+		}
+		var b store.Batch
+		b.UseReserve()
+		b.Put(place, sealed)
+		if err := v.storage.Commit(&b); err != nil {
+			return fmt.Errorf("first key encryption key: %w", err)
+		}
+	}
+	defer clear(kek)
+	v.chain.records, err = derive(kek, purposeKEK, v.entropy)
+	return err
 }
 
 func (v *Vault) empty() bool {
-	for range v.storage.Keys(v.current.prefix) {
+	for range v.storage.Keys(v.chain.records.prefix) {
 		return false
 	}
 	return true
 }
 
-func (v *Vault) newRoot() ([]byte, error) {
-	root := make([]byte, KeySize)
-	if _, err := io.ReadFull(v.entropy, root); err != nil {
-		return nil, fmt.Errorf("root key: %w", err)
-	}
-	return root, nil
-}
-
-// dead returns the prefixes of all generations but the current one.
+// dead returns the prefixes of what no key opens any more.
 func (v *Vault) dead() []string {
+	live := []string{plainPrefix, v.chain.top.prefix, v.chain.records.prefix}
+	if v.held != nil {
+		live = append(live, v.held.prefix)
+	}
 	var prefixes []string
 	for key := range v.storage.Keys("") {
-		generation, _, _ := strings.Cut(key, "/")
-		prefix := generation + "/"
-		if prefix != v.current.prefix && prefix != plainPrefix && !slices.Contains(prefixes, prefix) {
+		head, _, _ := strings.Cut(key, "/")
+		prefix := head + "/"
+		if !slices.Contains(live, prefix) && !slices.Contains(prefixes, prefix) {
 			prefixes = append(prefixes, prefix)
 		}
 	}
 	return prefixes
 }
 
-// bury deletes generations that cannot be read any more.
-func (v *Vault) bury(prefixes []string) error {
+// Bury deletes what no key opens any more.
+func (v *Vault) Bury() error {
+	prefixes := v.dead()
 	if len(prefixes) == 0 {
 		return nil
 	}
@@ -101,11 +138,12 @@ func (v *Vault) bury(prefixes []string) error {
 // Get returns the value of a record and whether it exists. A record that does
 // not open is an error.
 func (v *Vault) Get(name string) ([]byte, bool, error) {
-	sealed, ok := v.storage.Get(v.current.prefix + name)
+	g := v.chain.records
+	sealed, ok := v.storage.Get(g.prefix + name)
 	if !ok {
 		return nil, false, nil
 	}
-	value, err := v.current.seal.Open(name, sealed)
+	value, err := g.seal.Open(name, sealed)
 	if err != nil {
 		return nil, false, fmt.Errorf("record %s: %w", name, err)
 	}
@@ -114,88 +152,59 @@ func (v *Vault) Get(name string) ([]byte, bool, error) {
 
 // Names returns the names of the records that begin with prefix, in order.
 func (v *Vault) Names(prefix string) iter.Seq[string] {
-	generation := v.current.prefix
+	return v.names(v.chain.records.prefix, prefix)
+}
+
+func (v *Vault) names(place, prefix string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for key := range v.storage.Keys(generation + prefix) {
-			if !yield(strings.TrimPrefix(key, generation)) {
+		for key := range v.storage.Keys(place + prefix) {
+			if !yield(strings.TrimPrefix(key, place)) {
 				return
 			}
 		}
 	}
 }
 
-// Change is a list of records to write and to delete together.
-type Change struct {
-	// Urgent changes may use the room that the store keeps back when it is full.
-	Urgent bool
-
-	puts    []record
-	deletes []string
-	plain   []record // a nil value: to be deleted
-}
-
-type record struct {
-	name  string
-	value []byte
-}
-
-// Put writes a record; the value is not copied.
-func (c *Change) Put(name string, value []byte) { c.puts = append(c.puts, record{name, value}) }
-
-// Delete deletes a record. One that does not exist is no error.
-func (c *Change) Delete(name string) { c.deletes = append(c.deletes, name) }
-
-// PutPlain writes a record that is no secret and outlives generations.
-func (c *Change) PutPlain(name string, value []byte) {
-	c.plain = append(c.plain, record{name, value})
-}
-
-// DeletePlain deletes one.
-func (c *Change) DeletePlain(name string) { c.plain = append(c.plain, record{name, nil}) }
-
-// Empty reports whether there is nothing to do.
-func (c *Change) Empty() bool { return len(c.puts)+len(c.deletes)+len(c.plain) == 0 }
-
-// Wipe overwrites the values that were to be written.
-func (c *Change) Wipe() {
-	for _, r := range c.puts {
-		clear(r.value)
-	}
-}
-
-// batch seals the change for a generation.
-func (c *Change) batch(g *generation) (*store.Batch, error) {
-	var b store.Batch
-	if c.Urgent {
-		b.UseReserve()
-	}
-	for _, name := range c.deletes {
-		b.Delete(g.prefix + name)
-	}
-	for _, r := range c.puts {
-		sealed, err := g.seal.Seal(r.name, r.value)
-		if err != nil {
-			return nil, err
-		}
-		b.Put(g.prefix+r.name, sealed)
-	}
-	for _, r := range c.plain {
-		if r.value == nil {
-			b.Delete(plainPrefix + r.name)
-		} else {
-			b.Put(plainPrefix+r.name, r.value)
-		}
-	}
-	return &b, nil
-}
-
 // Commit makes a change, all or nothing; it is durable on return.
 func (v *Vault) Commit(c *Change) error {
-	b, err := c.batch(v.current)
+	b, err := c.batch(v.chain.records)
 	if err != nil {
 		return err
 	}
 	return v.storage.Commit(b)
+}
+
+// succession is a new master tamper key with all that is to be written for it.
+type succession struct {
+	chain *chain
+	mtk   []byte
+	batch *store.Batch
+}
+
+func (s *succession) wipe() { clear(s.mtk) }
+
+// prepare makes a new generation with the records of c.
+func (v *Vault) prepare(c *Change) (*succession, error) {
+	kek, err := newKey(v.entropy)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(kek)
+	return v.prepareWith(kek, c)
+}
+
+// prepareWith hangs a generation that may exist under a new master tamper key.
+func (v *Vault) prepareWith(kek []byte, c *Change) (*succession, error) {
+	chain, mtk, sealed, err := newChain(kek, v.entropy)
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.batch(chain.records)
+	if err != nil {
+		return nil, err
+	}
+	b.Put(sealed.name, sealed.value)
+	return &succession{chain, mtk, b}, nil
 }
 
 // Replace destroys every record and leaves those of c. When it returns nil,
@@ -203,29 +212,21 @@ func (v *Vault) Commit(c *Change) error {
 // error, destroyed tells that the old generation may be gone all the same; then
 // the vault is of no use until it is opened again.
 func (v *Vault) Replace(c *Change) (destroyed bool, err error) {
-	root, err := v.newRoot()
+	next, err := v.prepare(c)
 	if err != nil {
 		return false, err
 	}
-	defer clear(root)
-	next, err := derive(root, v.entropy)
-	if err != nil {
-		return false, err
+	defer next.wipe()
+	written := v.storage.Commit(next.batch)
+	if err := v.storage.ReplaceRootKey(next.mtk); err != nil {
+		return true, fmt.Errorf("replace the master tamper key: %w", err)
 	}
-	b, err := c.batch(next)
-	if err != nil {
-		return false, err
-	}
-	written := v.storage.Commit(b)
-	if err := v.storage.ReplaceRootKey(root); err != nil {
-		return true, fmt.Errorf("replace the root key: %w", err)
-	}
-	v.current = next
-	buried := v.bury(v.dead()) // unreadable already: what is left, Open deletes
+	v.chain, v.held = next.chain, nil
+	buried := v.Bury() // unreadable already: what is left, the next power-on deletes
 	if written == nil {
 		return true, nil
 	}
-	return true, errors.Join(buried, v.storage.Commit(b))
+	return true, errors.Join(buried, v.storage.Commit(next.batch))
 }
 
 // Plain returns a record that is no secret and outlives generations.
@@ -233,15 +234,7 @@ func (v *Vault) Plain(name string) ([]byte, bool) { return v.storage.Get(plainPr
 
 // PlainNames returns the names of the plain records that begin with prefix, in
 // order.
-func (v *Vault) PlainNames(prefix string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for key := range v.storage.Keys(plainPrefix + prefix) {
-			if !yield(strings.TrimPrefix(key, plainPrefix)) {
-				return
-			}
-		}
-	}
-}
+func (v *Vault) PlainNames(prefix string) iter.Seq[string] { return v.names(plainPrefix, prefix) }
 
 // PutPlain writes one.
 func (v *Vault) PutPlain(name string, value []byte) error {
