@@ -24,7 +24,7 @@ build: ## build/usbhsm7 (the device, static) and build/hsm7 (everything on the h
 	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/hsm7 ./hostdrv/cmd/hsm7
 
 .PHONY: test
-test: setup lint unit race fuzz-short bench-short lab run ## everything that proves the product
+test: setup lint unit race fuzz-short bench-short lab lab-bench-short run ## everything that proves the product
 
 .PHONY: unit
 unit:
@@ -63,6 +63,10 @@ lab: setup build ## only the real-kernel lab: stock Debian kernel in QEMU; write
 lab-bench: setup ## our USB/IP server against the kernel's in the lab; writes build/lab-bench.json
 	@mkdir -p $(BUILD)
 	go run ./scripts/lab/bench -out $(BUILD)/lab-bench.json
+
+.PHONY: lab-bench-short
+lab-bench-short: setup
+	go run ./scripts/lab/bench -short -guest virtual
 
 .PHONY: fuzz
 fuzz: ## every fuzz target in turn, FUZZTIME=30s each

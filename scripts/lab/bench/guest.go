@@ -101,7 +101,7 @@ func serveKernels(ctx context.Context, m *lab.Machine) (busID string, err error)
 	for _, controller := range []string{"dummy_udc.0", "usbip-vudc.0"} {
 		if err := m.Plug(ctx, lab.Gadget{
 			Name: controller, Controller: controller, Vendor: gadgetzero.Vendor, Product: gadgetzero.Product,
-			Serial: controller, Functions: []string{"SourceSink"},
+			Serial: controller, Functions: []string{"SourceSink"}, Transfer: 16 << 10,
 		}); err != nil {
 			return "", err
 		}
