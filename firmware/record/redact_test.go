@@ -150,27 +150,30 @@ func TestWhatIsUnderstoodIsShownAndNothingElse(t *testing.T) {
 		data     []byte
 		want     string
 	}{
-		"open request":                 {nil, bulkOut, transfer(request(1, command.CodeRandom, random)), "H" + string(random)},
-		"request with another payload": {nil, bulkOut, transfer(request(1, command.CodeRandom, secret)), "H" + blanked(secret)},
-		"unknown command":              {nil, bulkOut, transfer(request(1, 0xFFFF, secret)), "H" + blanked(secret)},
-		"two frames, one secret":       {nil, bulkOut, transfer(request(1, command.CodeEcho, secret), request(2, command.CodeRandom, random)), "H" + blanked(secret) + "H" + string(random)},
-		"hello":                        {nil, bulkOut, transfer(frame.Message{Type: frame.TypeHello, Tag: 1, Payload: hello}), "H" + string(hello)},
-		"event":                        {nil, eventIn, transfer(frame.Message{Type: frame.TypeEvent, Code: 2, Payload: event}), "H" + string(event)},
-		"event that is none":           {nil, eventIn, transfer(frame.Message{Type: frame.TypeEvent, Code: 2, Payload: secret}), "H" + blanked(secret)},
-		"error":                        {nil, bulkIn, transfer(response(1, command.StatusGeneralError, refused)), "H" + string(refused)},
-		"error that is none":           {nil, bulkIn, transfer(response(1, command.StatusGeneralError, secret)), "H" + blanked(secret)},
-		"answer to no request":         {nil, bulkIn, transfer(response(1, command.StatusOK, opened)), "H" + blanked(opened)},
-		"answer":                       {asked(command.CodeSessionOpen), bulkIn, transfer(response(1, command.StatusOK, opened)), "H" + string(opened)},
-		"answer of another kind":       {asked(command.CodeRandom), bulkIn, transfer(response(1, command.StatusOK, opened)), "H" + blanked(opened)},
-		"answer to a tag used twice":   {asked(command.CodeEcho, command.CodeSessionOpen), bulkIn, transfer(response(1, command.StatusOK, opened)), "H" + blanked(opened)},
-		"request from the device":      {nil, bulkIn, transfer(request(1, command.CodeRandom, random)), "H" + blanked(random)},
-		"response from the host":       {asked(command.CodeSessionOpen), bulkOut, transfer(response(1, command.StatusOK, opened)), "H" + blanked(opened)},
-		"garbage":                      {nil, bulkOut, secret, blanked(secret)},
-		"garbage before a frame":       {nil, bulkOut, append([]byte("x"), transfer(request(1, command.CodeRandom, random))...), blanked(make([]byte, 33+len(random)))},
-		"garbage behind a frame":       {nil, bulkOut, append(transfer(request(1, command.CodeRandom, random)), secret...), "H" + string(random) + blanked(secret)},
-		"header of another version":    {nil, bulkOut, header(frame.Header{Version: 2, Type: frame.TypeHello, Tag: 1}), blanked(make([]byte, 32))},
-		"header cut short":             {nil, bulkOut, transfer(request(1, command.CodeRandom, random))[:20], blanked(make([]byte, 20))},
-		"the rest of a frame":          {[]*capture.Packet{packet(bulkOut, header(frame.Header{Version: 1, Type: frame.TypeRequest, Tag: 1, Code: 2, Length: 544, Total: 544}, make([]byte, 480)...))}, bulkOut, transfer(request(1, command.CodeRandom, random))[:34], blanked(make([]byte, 34))},
+		"open request":                               {nil, bulkOut, transfer(request(1, command.CodeRandom, random)), "H" + string(random)},
+		"request with another payload":               {nil, bulkOut, transfer(request(1, command.CodeRandom, secret)), "H" + blanked(secret)},
+		"unknown command":                            {nil, bulkOut, transfer(request(1, 0xFFFF, secret)), "H" + blanked(secret)},
+		"fragment that decodes alone":                {nil, bulkOut, header(frame.Header{Version: 1, Type: frame.TypeRequest, Flags: frame.FlagFirst, Tag: 1, Code: uint32(command.CodeRandom), Length: uint32(len(random)), Total: 99}, random...), "H" + blanked(random)},
+		"two frames, one secret":                     {nil, bulkOut, transfer(request(1, command.CodeEcho, secret), request(2, command.CodeRandom, random)), "H" + blanked(secret) + "H" + string(random)},
+		"hello":                                      {nil, bulkOut, transfer(frame.Message{Type: frame.TypeHello, Tag: 1, Payload: hello}), "H" + string(hello)},
+		"event":                                      {nil, eventIn, transfer(frame.Message{Type: frame.TypeEvent, Code: 2, Payload: event}), "H" + string(event)},
+		"event that is none":                         {nil, eventIn, transfer(frame.Message{Type: frame.TypeEvent, Code: 2, Payload: secret}), "H" + blanked(secret)},
+		"error":                                      {nil, bulkIn, transfer(response(1, command.StatusGeneralError, refused)), "H" + string(refused)},
+		"error that is none":                         {nil, bulkIn, transfer(response(1, command.StatusGeneralError, secret)), "H" + blanked(secret)},
+		"answer to no request":                       {nil, bulkIn, transfer(response(1, command.StatusOK, opened)), "H" + blanked(opened)},
+		"answer":                                     {asked(command.CodeSessionOpen), bulkIn, transfer(response(1, command.StatusOK, opened)), "H" + string(opened)},
+		"answer of another kind":                     {asked(command.CodeRandom), bulkIn, transfer(response(1, command.StatusOK, opened)), "H" + blanked(opened)},
+		"answer to a tag used twice":                 {asked(command.CodeEcho, command.CodeSessionOpen), bulkIn, transfer(response(1, command.StatusOK, opened)), "H" + blanked(opened)},
+		"answer to a tag used twice, open first":     {asked(command.CodeSessionOpen, command.CodeEcho), bulkIn, transfer(response(1, command.StatusOK, opened)), "H" + blanked(opened)},
+		"answer from before a hello":                 {append(asked(command.CodeSessionOpen), packet(bulkOut, transfer(frame.Message{Type: frame.TypeHello, Tag: 9, Payload: hello}))), bulkIn, transfer(response(1, command.StatusOK, opened)), "H" + blanked(opened)},
+		"request from the device":                    {nil, bulkIn, transfer(request(1, command.CodeRandom, random)), "H" + blanked(random)},
+		"response from the host":                     {asked(command.CodeSessionOpen), bulkOut, transfer(response(1, command.StatusOK, opened)), "H" + blanked(opened)},
+		"garbage":                                    {nil, bulkOut, secret, blanked(secret)},
+		"garbage before a frame":                     {nil, bulkOut, append([]byte("x"), transfer(request(1, command.CodeRandom, random))...), blanked(make([]byte, 33+len(random)))},
+		"garbage behind a frame":                     {nil, bulkOut, append(transfer(request(1, command.CodeRandom, random)), secret...), "H" + string(random) + blanked(secret)},
+		"header of another version":                  {nil, bulkOut, header(frame.Header{Version: 2, Type: frame.TypeHello, Tag: 1}), blanked(make([]byte, 32))},
+		"header cut short":                           {nil, bulkOut, transfer(request(1, command.CodeRandom, random))[:20], blanked(make([]byte, 20))},
+		"the rest of a frame":                        {[]*capture.Packet{packet(bulkOut, header(frame.Header{Version: 1, Type: frame.TypeRequest, Tag: 1, Code: 2, Length: 544, Total: 544}, make([]byte, 480)...))}, bulkOut, transfer(request(1, command.CodeRandom, random))[:34], blanked(make([]byte, 34))},
 		"a frame behind a transfer that ended early": {[]*capture.Packet{packet(bulkOut, header(frame.Header{Version: 1, Type: frame.TypeRequest, Tag: 1, Code: 2, Length: 99, Total: 99}, []byte("abc")...))}, bulkOut, transfer(request(1, command.CodeRandom, random)), "H" + string(random)},
 	}
 	for name, tt := range tests {
@@ -239,27 +242,62 @@ func TestCaptureThatBeginsWithinATransfer(t *testing.T) {
 }
 
 // When a URB fails within a frame nobody knows how much of it the device got:
-// nothing is shown until the transfer ends.
+// nothing is shown until the transfer ends. The host sends the frame again, whose
+// payload holds what looks like a frame just where the rest of the first would
+// have ended.
 func TestFailureWithinAFrame(t *testing.T) {
+	inside := transfer(request(1, command.CodeRandom, random))
+	payload := append(stars(32), inside...)
+	payload = append(payload, make([]byte, 544-len(payload))...)
+	whole := transfer(request(1, command.CodeEcho, payload))
 	r := record.NewRedactor()
 	r.Redact(configured())
-	long := header(frame.Header{Version: 1, Type: frame.TypeRequest, Tag: 1, Code: 2, Length: 4096, Total: 4096}, make([]byte, 480)...)
-	r.Redact(packet(bulkOut, long))
+	r.Redact(packet(bulkOut, whole[:512]))
 	r.Redact(&capture.Packet{ID: 2, Event: capture.Completion, Type: usb.Bulk, Endpoint: bulkOut, Status: usb.ECONNRESET})
-	again := packet(bulkOut, transfer(request(1, command.CodeRandom, random)))
+	again := packet(bulkOut, whole)
 	r.Redact(again)
-	if !bytes.Equal(again.Data, stars(len(again.Data))) {
+	if !bytes.Equal(again.Data, stars(len(whole))) {
 		t.Errorf("shown: %q", again.Data)
 	}
-	r.Redact(packet(bulkOut, long))
-	r.Redact(&capture.Packet{
-		ID: 3, Event: capture.Submission, Type: usb.Control,
-		Setup: &usb.Setup{RequestType: usb.RecipientEndpoint, Request: usb.ClearFeature, Index: bulkOut},
-	})
-	after := packet(bulkOut, transfer(request(1, command.CodeRandom, random)))
-	r.Redact(after)
-	if bytes.Equal(after.Data, stars(len(after.Data))) {
-		t.Error("nothing is shown after the halt was cleared")
+}
+
+// A transfer that nothing is understood of ends at the next certain end, or where
+// the host begins anew.
+func TestWhatEndsATransfer(t *testing.T) {
+	setup := func(s usb.Setup) *capture.Packet {
+		return &capture.Packet{ID: 3, Event: capture.Submission, Type: usb.Control, Setup: &s}
+	}
+	flagged := packet(bulkOut, stars(512))
+	flagged.Flags = usb.ZeroPacket
+	tests := map[string]struct {
+		between *capture.Packet
+		want    bool
+	}{
+		"nothing":            {nil, false},
+		"a full packet":      {packet(bulkOut, stars(512)), false},
+		"a short packet":     {packet(bulkOut, stars(511)), true},
+		"an empty packet":    {packet(bulkOut, nil), true},
+		"the flag for it":    {flagged, true},
+		"another endpoint":   {packet(0x02, stars(1)), false},
+		"a cleared halt":     {setup(usb.Setup{RequestType: usb.RecipientEndpoint, Request: usb.ClearFeature, Index: bulkOut}), true},
+		"a configuration":    {setup(usb.Setup{Request: usb.SetConfiguration, Value: 1}), true},
+		"an interface":       {setup(usb.Setup{RequestType: usb.RecipientInterface, Request: usb.SetInterface}), true},
+		"some other request": {setup(usb.Setup{RequestType: usb.RecipientEndpoint, Request: usb.SetFeature, Index: bulkOut}), false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := record.NewRedactor()
+			r.Redact(configured())
+			r.Redact(packet(bulkOut, stars(512)))
+			if tt.between != nil {
+				r.Redact(tt.between)
+			}
+			next := packet(bulkOut, transfer(request(1, command.CodeRandom, random)))
+			r.Redact(next)
+			if shown := !bytes.Equal(next.Data, stars(len(next.Data))); shown != tt.want {
+				t.Errorf("the next frame is shown: %v", shown)
+			}
+		})
 	}
 }
 
@@ -290,6 +328,10 @@ func TestDataOfControlTransfers(t *testing.T) {
 			r.Redact(end)
 			if shown := string(data.Data) == canary; shown != tt.shown || !shown && holdsCanary(data.Data) {
 				t.Errorf("left %q", data.Data)
+			}
+			again := &capture.Packet{ID: 4, Event: capture.Completion, Type: usb.Control, Endpoint: 0x80, Data: []byte(canary)}
+			if r.Redact(again); holdsCanary(again.Data) {
+				t.Error("a second answer to one request is shown")
 			}
 		})
 	}

@@ -115,7 +115,7 @@ func (r *Rule) In(endpoint uint8, recorded []byte) []byte {
 		if err != nil {
 			break
 		}
-		if tag, known := r.tags[h.Tag]; known && h.Type != frame.TypeEvent {
+		if tag, known := r.tags[h.Tag]; known {
 			h.Tag = tag
 			h.Append(answer[at:at])
 		}

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
 	"pgregory.net/rapid"
 
 	"usbhsm7/usbip/capture"
@@ -186,5 +190,40 @@ func TestLayoutIsThatOfUsbmon(t *testing.T) {
 		"\x80\x06\x00\x01\x00\x00\x12\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x02\x00\x00" + "\x00\x00\x00\x00"
 	if len(want) != 64 || !bytes.Contains(file, []byte(want)) {
 		t.Errorf("the file does not hold\n% x\nbut\n% x", want, file)
+	}
+}
+
+// Link type 189 is usbmon's header of 48 bytes, as libpcap reads it where it
+// cannot map the buffer.
+func TestShortHeadersAreReadToo(t *testing.T) {
+	want := capture.Packet{
+		Number: 2, ID: 7, Event: capture.Completion, Type: usb.Interrupt, Endpoint: interruptIn, Device: 4, Bus: 1,
+		Time: time.Unix(1e9, 5000).UTC(), Length: 5, Data: []byte("event"),
+	}
+	long := write(t, capture.Header{}, want)
+	at := bytes.Index(long, []byte("C\x01\x82\x04")) - 8
+	short := append(slices.Clone(long[at:at+48]), "event"...)
+
+	var file bytes.Buffer
+	w, err := pcapgo.NewNgWriter(&file, layers.LinkTypeEthernet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.AddInterface(pcapgo.NgInterface{LinkType: 189})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for link, data := range [][]byte{make([]byte, 60), short} { // a packet of another link comes first
+		info := gopacket.CaptureInfo{InterfaceIndex: link, CaptureLength: len(data), Length: len(data)}
+		if err := w.WritePacket(info, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	packets, _ := readAll(t, file.Bytes())
+	if len(packets) != 1 || !reflect.DeepEqual(*packets[0], want) {
+		t.Errorf("read %+v, want %+v", packets, want)
 	}
 }

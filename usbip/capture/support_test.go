@@ -85,8 +85,8 @@ func (h *host) control(s usb.Setup, data []byte) *usb.URB {
 	return h.do(u)
 }
 
-func (h *host) configurationDescriptor() {
-	h.control(usb.Setup{RequestType: usb.DirIn, Request: usb.GetDescriptor, Value: usb.DescriptorConfiguration << 8}, make([]byte, 255))
+func (h *host) configurationDescriptor() []byte {
+	return h.control(usb.Setup{RequestType: usb.DirIn, Request: usb.GetDescriptor, Value: usb.DescriptorConfiguration << 8}, make([]byte, 255)).Buffer
 }
 
 // receive returns the next transfer that the host sends.

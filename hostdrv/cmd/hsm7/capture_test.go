@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -12,6 +13,10 @@ import (
 	"syscall"
 	"testing"
 
+	"usbhsm7/firmware/control"
+	"usbhsm7/hostdrv"
+	"usbhsm7/hostdrv/transport"
+	"usbhsm7/hostdrv/transport/usbip"
 	"usbhsm7/usbip/capture"
 	"usbhsm7/usbip/replay"
 )
@@ -179,6 +184,42 @@ func TestCaptureEndsWithTheSimulator(t *testing.T) {
 	p.end(t, 0)
 	if out := p.out.String(); !strings.Contains(out, "trace_0000") || strings.Contains(out, "trace_00001") {
 		t.Errorf("reported %q", out)
+	}
+}
+
+// A reader that has stopped reading holds up neither the device nor the end of
+// the simulator.
+func TestReaderThatDoesNotRead(t *testing.T) {
+	f := simulator(t)
+	stream, err := control.NewClient(os.Getenv("HSM7_CONTROL")).Stream(t.Context(), "GET", "/capture", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	d, err := hostdrv.Dial(t.Context(), usbip.New(f.address), transport.Selector{}, hostdrv.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 8 { // more than the connection and the capture's queue hold
+		if _, err := d.Echo(t.Context(), make([]byte, 2<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(d.Close(), f.cmd.Process.Signal(syscall.SIGTERM)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.cmd.Wait(); err != nil {
+		t.Errorf("the simulator: %v\n%s", err, f.stderr.String())
+	}
+}
+
+func TestParametersOfACaptureAreChecked(t *testing.T) {
+	simulator(t)
+	client := control.NewClient(os.Getenv("HSM7_CONTROL"))
+	for _, query := range []string{"secrets=maybe", "snap=-1", "snap=all"} {
+		if _, err := client.Stream(t.Context(), "GET", "/capture?"+query, nil); err == nil || !strings.Contains(err.Error(), "bad request") {
+			t.Errorf("%s: %v", query, err)
+		}
 	}
 }
 
