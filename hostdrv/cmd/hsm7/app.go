@@ -31,8 +31,8 @@ usbhsm7, or a physical one that speaks the same protocol.
 The device is looked for on the USB bus first and then at the simulator's
 USB/IP address (--usbip), where it is used without any kernel support.
 
-Passwords come from the environment (HSM7_SO_PASSWORD, HSM7_PO_PASSWORD,
-HSM7_CO_PASSWORD), from a file (--password-file), or are asked for on the
+Passwords come from the environment (HSM7_SO_PASSWORD, HSM7_CO_PASSWORD and so
+on, one for each role), from a file (--password-file), or are asked for on the
 terminal. They are never arguments.
 `
 
@@ -55,12 +55,14 @@ func (a *app) command() *cobra.Command {
 	a.where.flags(flags)
 	root.AddGroup(
 		&cobra.Group{ID: "device", Title: "Finding devices:"},
+		&cobra.Group{ID: "bus", Title: "Attaching them, and what happens on the bus:"},
 		&cobra.Group{ID: "admin", Title: "Setting up:"},
 		&cobra.Group{ID: "key", Title: "Keys and what they do:"},
 	)
-	root.AddCommand(a.listCommand(), a.infoCommand(), a.mechanismsCommand(),
-		a.attachCommand(), a.detachCommand(), a.portsCommand(), a.doctorCommand(), a.simCommand(), a.captureCommand(), a.replayCommand())
-	root.AddCommand(a.tlsCommand(), a.hsmCommand(), a.partitionCommand(), a.roleCommand(), a.auditCommand())
+	root.AddCommand(a.listCommand(), a.infoCommand(), a.mechanismsCommand())
+	root.AddCommand(a.attachCommand(), a.detachCommand(), a.portsCommand(), a.doctorCommand(), a.tlsCommand(),
+		a.simCommand(), a.captureCommand(), a.replayCommand())
+	root.AddCommand(a.hsmCommand(), a.partitionCommand(), a.roleCommand(), a.auditCommand())
 	root.AddCommand(a.keyCommand(), a.signCommand(), a.verifyCommand(), a.encryptCommand(), a.decryptCommand(),
 		a.digestCommand(), a.randomCommand(), a.certCommand(), a.benchCommand())
 	return root

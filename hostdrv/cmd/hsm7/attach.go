@@ -16,7 +16,7 @@ func (a *app) attachCommand() *cobra.Command {
 	var busID string
 	var watch bool
 	cmd := &cobra.Command{
-		Use: "attach", Short: "Attach the device of a USB/IP server to this machine's kernel", GroupID: "device", Args: noArgs,
+		Use: "attach", Short: "Attach the device of a USB/IP server to this machine's kernel", GroupID: "bus", Args: noArgs,
 		Long: `Attach the device of a USB/IP server (--usbip) to this machine's kernel, as
 "usbip attach" does but without that tool. Needs root and the module vhci_hcd.
 Returns when the kernel has enumerated the device.
@@ -74,7 +74,7 @@ func takeBack(port int) error {
 
 func (a *app) detachCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "detach PORT", Short: "Detach a port from this machine's kernel", GroupID: "device", Args: exactArgs(1),
+		Use: "detach PORT", Short: "Detach a port from this machine's kernel", GroupID: "bus", Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			port, err := strconv.Atoi(args[0])
 			if err != nil {
@@ -90,7 +90,7 @@ func (a *app) detachCommand() *cobra.Command {
 
 func (a *app) portsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "ports", Short: "List the USB/IP ports in use on this machine", GroupID: "device", Args: noArgs,
+		Use: "ports", Short: "List the USB/IP ports in use on this machine", GroupID: "bus", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			ports, err := vhci.Ports()
 			if err != nil {

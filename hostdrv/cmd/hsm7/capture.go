@@ -40,7 +40,7 @@ type captured struct {
 func (a *app) captureCommand() *cobra.Command {
 	var f captureFlags
 	cmd := &cobra.Command{
-		Use: "capture -w FILE", Short: "Record the bus of a simulated device, for Wireshark", GroupID: "device", Args: noArgs,
+		Use: "capture -w FILE", Short: "Record the bus of a simulated device, for Wireshark", GroupID: "bus", Args: noArgs,
 		Long: `Record everything on the bus of a simulated device in pcapng files, or show it
 live in Wireshark, until Ctrl-C, --count, --for or the end of the simulator.
 

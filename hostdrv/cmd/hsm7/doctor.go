@@ -81,7 +81,7 @@ type examined struct {
 func (a *app) doctorCommand() *cobra.Command {
 	var busID string
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Say what is missing to use a device, and how to mend it", GroupID: "device", Args: noArgs,
+		Use: "doctor", Short: "Say what is missing to use a device, and how to mend it", GroupID: "bus", Args: noArgs,
 		Long: `Look at everything that the ways to use a device need: the USB/IP server, libusb
 and permissions, and for attaching a device to the kernel its module and a free
 port. Nothing is changed. The exit status is 0 if one way is open; --via looks at

@@ -32,7 +32,7 @@ type replayFlags struct {
 func (a *app) replayCommand() *cobra.Command {
 	var f replayFlags
 	cmd := &cobra.Command{
-		Use: "replay FILE", Short: "Be the device of a recording, as long as the host follows it", GroupID: "device", Args: exactArgs(1),
+		Use: "replay FILE", Short: "Be the device of a recording, as long as the host follows it", GroupID: "bus", Args: exactArgs(1),
 		Long: `Export the device of a recording (hsm7 capture, usbhsm7 --capture, or usbmon)
 over USB/IP. It answers as recorded while the host does what the recorded host
 did. Ends when the host has done all of it and left, or at the first thing that

@@ -15,7 +15,7 @@ import (
 func (a *app) simCommand() *cobra.Command {
 	var path string
 	simulator := func() (*control.Client, error) { return simulatorAt(path) }
-	cmd := group("device", "sim", "Handle a simulated device: power, clock, snapshots, and what goes wrong on its cable",
+	cmd := group("bus", "sim", "Handle a simulated device: power, clock, snapshots, and what goes wrong on its cable",
 		a.simCall(simulator, "status", "Tell what is simulated and where", (*control.Client).Status),
 		a.simCall(simulator, "power-on", "Switch the device on", (*control.Client).PowerOn),
 		a.simCall(simulator, "power-off", "Switch the device off, as if the cable was pulled", (*control.Client).PowerOff),

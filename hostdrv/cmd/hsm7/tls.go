@@ -41,7 +41,7 @@ nobody can add a client later. Private keys get mode 0600; nothing is overwritte
 	cmd.Flags().StringSliceVar(&plan.Hosts, "host", nil, "name or address under which the server is reached, besides localhost; may be repeated")
 	cmd.Flags().StringSliceVar(&plan.Clients, "client", []string{"client"}, "name of a client; may be repeated")
 	cmd.Flags().IntVar(&days, "days", 365, "how long the certificates are valid")
-	return group("admin", "tls", "Certificates between simulators and the machines that use them", cmd)
+	return group("bus", "tls", "Certificates between simulators and the machines that use them", cmd)
 }
 
 func (a *app) newTLS(dir string, plan labca.Plan) error {
