@@ -31,6 +31,10 @@ var rules = []rule{
 	{room: "usbip/usb", allow: []string{}, why: "the device model stands on the standard library"},
 	{room: "usbip/proto", allow: []string{"usbip/usb"}, why: "PDUs need only USB vocabulary"},
 	{room: "usbip/socket", allow: []string{}, why: "a socket knows nothing of what travels through it"},
+	{
+		room: "usbip", except: []string{"usbip/capture"}, deny: []string{"github.com/gopacket/gopacket"},
+		why: "files of packets are the business of usbip/capture",
+	},
 	{room: "usbip/capture", allow: []string{"usbip/usb"}, why: "a recording shows URBs, whatever carries them"},
 	{
 		room: "usbip/fault", allow: []string{"usbip/usb", "usbip/proto", "usbip/client"},

@@ -232,3 +232,30 @@ func TestCopyPassesPacketsOnAsTheyCome(t *testing.T) {
 		t.Errorf("%+v, %v, %d packets, closed with %+v", total, err, len(sink.packets), sink.closed)
 	}
 }
+
+// The next file of a capture cannot be made: the capture ends, and nothing else.
+func TestFileThatCannotBeOpenedEndsTheCapture(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "folder")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	files, err := capture.NewFiles(capture.FileOptions{Path: filepath.Join(folder, "trace.pcapng"), MaxPackets: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	d, tap := newDevice(t), capture.NewTap()
+	h := connect(t, tap.Port(d, capture.Place{}))
+	c := tap.Start(files, capture.Options{})
+	h.configurationDescriptor()
+	h.configurationDescriptor()
+	<-c.Failed()
+	if _, err := c.Stop(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := capture.NewFiles(capture.FileOptions{Path: filepath.Join(folder, "trace.pcapng")}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the first file: %v", err)
+	}
+}

@@ -82,10 +82,11 @@ func (f *Files) open() error {
 	}
 	f.names = append(f.names, f.name())
 	f.file, f.written, f.packets, f.dropped = file, 0, 0, 0
-	f.writer, err = NewWriter((*counter)(f), f.options.Header)
+	w, err := NewWriter((*counter)(f), f.options.Header)
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}
+	f.writer = w
 	return nil
 }
 
