@@ -159,6 +159,14 @@ func TestLogsInJSONAreJSON(t *testing.T) {
 	}
 }
 
+func TestLogThatIsNoTerminalHasNoColours(t *testing.T) {
+	p := start(t, "--ephemeral", "--log-format", "console")
+	p.stop(t)
+	if log := p.stderr.String(); strings.Contains(log, "\x1b") || !strings.Contains(log, "device ready") {
+		t.Errorf("log %q", log)
+	}
+}
+
 func TestSerialNumberStaysWithTheState(t *testing.T) {
 	dir := t.TempDir()
 	first := start(t, "--state-dir", dir)
