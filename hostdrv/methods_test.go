@@ -3,6 +3,7 @@ package hostdrv
 import (
 	"context"
 	"testing"
+	"time"
 
 	"usbhsm7/firmware/command"
 )
@@ -64,6 +65,11 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 	},
 	command.CodeAuditVerify: func(ctx context.Context, _ *Device, s *Session) error {
 		return second(s.AuditVerify(ctx, command.AuditVerifyRequest{}))
+	},
+	command.CodePartitionMetrics: func(ctx context.Context, _ *Device, s *Session) error { return second(s.Metrics(ctx)) },
+	command.CodeTimeGet:          func(ctx context.Context, _ *Device, s *Session) error { return second(s.Time(ctx)) },
+	command.CodeTimeSync: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.SyncTime(ctx, time.Unix(1_800_000_000, 0))
 	},
 	command.CodeChangePassword: func(ctx context.Context, _ *Device, s *Session) error {
 		return s.ChangePassword(ctx, []byte("old"), []byte("new"))

@@ -2,6 +2,7 @@ package hostdrv
 
 import (
 	"context"
+	"time"
 
 	"usbhsm7/firmware/command"
 )
@@ -116,6 +117,26 @@ func (s *Session) PartitionPolicies(ctx context.Context) ([]command.PolicyInfo, 
 // asked for.
 func (s *Session) ChangePartitionPolicies(ctx context.Context, req command.PolicyChangeRequest) error {
 	return tell(ctx, s, command.CodePartitionPolicyChange, &req)
+}
+
+// Metrics tells how often mechanisms were used since the device was switched on,
+// as the HSM SO. It needs HSM policy 49.
+func (s *Session) Metrics(ctx context.Context) ([]command.UseCount, error) {
+	r, err := ask[command.MetricsResponse](ctx, s, command.CodePartitionMetrics, nil)
+	return r.Counts, err
+}
+
+// Time returns what the device's clock shows, to the second.
+func (s *Session) Time(ctx context.Context) (time.Time, error) {
+	r, err := ask[command.DeviceTime](ctx, s, command.CodeTimeGet, nil)
+	return time.Unix(int64(r.Seconds), 0).UTC(), err
+}
+
+// SyncTime sets the device's clock, as the HSM SO or the Auditor. It needs HSM
+// policy 57. Seconds before 1970 and after the year 9999 are
+// command.StatusLogBadTime.
+func (s *Session) SyncTime(ctx context.Context, now time.Time) error {
+	return tell(ctx, s, command.CodeTimeSync, &command.DeviceTime{Seconds: uint64(now.Unix())})
 }
 
 // ChangePassword changes the password of the role that is logged in.

@@ -4,7 +4,7 @@ import "fmt"
 
 // Code is the number of a command, sent in the code field of a request frame.
 // The high byte names the group: 00 device, 01 HSM, 02 partition, 03 sessions
-// and roles, 04 objects, 05 cryptography, 06 audit.
+// and roles, 04 objects, 05 cryptography, 06 audit, 07 the state of the unit.
 type Code uint32
 
 // The commands. Rows says what each one needs and carries.
@@ -25,6 +25,7 @@ const (
 
 	CodePartitionPolicies     Code = 0x0211
 	CodePartitionPolicyChange Code = 0x0212
+	CodePartitionMetrics      Code = 0x0221 // how often keys were used
 
 	CodeSessionOpen    Code = 0x0301
 	CodeSessionClose   Code = 0x0302
@@ -60,6 +61,9 @@ const (
 	CodeAuditExportSecret Code = 0x0608
 	CodeAuditImportSecret Code = 0x0609
 	CodeAuditVerify       Code = 0x060A
+
+	CodeTimeGet  Code = 0x0721
+	CodeTimeSync Code = 0x0722 // the host sets the clock
 )
 
 // String returns the command's name, or its number if the table has no such row.

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -66,7 +67,14 @@ type field struct {
 func readStructs(t *testing.T) map[string][]field {
 	t.Helper()
 	structs := map[string][]field{}
-	for _, name := range []string{"message.go", "mechanism.go"} {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
 		ast.Inspect(parse(t, name), func(n ast.Node) bool {
 			spec, ok := n.(*ast.TypeSpec)
 			if !ok {

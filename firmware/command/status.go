@@ -80,6 +80,7 @@ const (
 	StatusLogFull                 Status = 0x80000D03 // the audit log is full; the host has to take its records
 	StatusLogNoKCV                Status = 0x80000D04 // the audit domain, or the secret of the HSM, is not there
 	StatusLogBadHMAC              Status = 0x80000D05 // an audit secret that does not open
+	StatusLogBadTime              Status = 0x80000D06 // a time that no clock shows
 	StatusAuditLoginTimeout       Status = 0x80000D09 // the Auditor has to wait after wrong passwords
 	StatusAuditLoginThreshold     Status = 0x80000D0A // that was the Auditor's last attempt for now
 )

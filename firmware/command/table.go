@@ -68,6 +68,7 @@ var Rows = []Row{
 
 	{CodePartitionPolicies, "partition-policies", NeedPartition, Anyone, false, AuditNever, nil, of[PoliciesResponse]()},
 	{CodePartitionPolicyChange, "partition-policy-change", NeedInitialised, roles(RolePO), true, AuditManage, of[PolicyChangeRequest](), nil},
+	{CodePartitionMetrics, "partition-metrics", NeedAdmin, roles(RoleSO), false, AuditNever, nil, of[MetricsResponse]()},
 
 	{CodeSessionOpen, "session-open", NeedNothing, Anyone, false, AuditAccess, of[SessionOpenRequest](), of[SessionOpenResponse]()},
 	{CodeSessionClose, "session-close", NeedSession, Anyone, false, AuditAccess, nil, nil},
@@ -103,6 +104,9 @@ var Rows = []Row{
 	{CodeAuditExportSecret, "audit-export-secret", NeedAdmin, roles(RoleAuditor), false, AuditLogManage, nil, of[AuditSecret]()},
 	{CodeAuditImportSecret, "audit-import-secret", NeedAdmin, roles(RoleAuditor), true, AuditLogManage, of[AuditSecret](), nil},
 	{CodeAuditVerify, "audit-verify", NeedAdmin, roles(RoleAuditor), false, AuditLogManage, of[AuditVerifyRequest](), of[AuditVerifyResponse]()},
+
+	{CodeTimeGet, "time-get", NeedSession, Anyone, false, AuditNever, nil, of[DeviceTime]()},
+	{CodeTimeSync, "time-sync", NeedAdmin, roles(RoleSO, RoleAuditor), true, AuditLogManage, of[DeviceTime](), nil},
 }
 
 var rowOf = func() map[Code]Row {

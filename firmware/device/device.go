@@ -41,9 +41,13 @@ type Config struct {
 	Speed   usb.Speed        // full, high or super; 0 means high
 	Serial  string           // of a device that is new; 1 to 16 letters or digits; empty means a random number
 	Logger  zerolog.Logger   // the zero Logger is silent
-	Clock   func() time.Time // nil means time.Now
+	Clock   func() time.Time // nil means a Clock of its own
 	Entropy io.Reader        // safe for use by several callers at once; nil means crypto/rand
 	Cost    auth.Cost        // of checking a password; 0 means auth.Standard
+
+	// SetClock sets the clock to the time of a host that may do so; nil means that
+	// Clock, if it is given, cannot be set.
+	SetClock func(time.Time)
 
 	// Seed, if it is not nil, makes the device reproducible: the same seed, flash,
 	// clock and requests give the same answers and the same flash, byte for byte.
@@ -87,7 +91,7 @@ func New(c Config) (*Device, error) {
 	notes := newEvents()
 	d := &Device{store: records, flash: c.Flash, log: c.Logger}
 	d.core, err = hsm.Open(hsm.Config{
-		Store: records, Clock: c.Clock, Entropy: c.Entropy, Serial: c.Serial, Cost: c.Cost,
+		Store: records, Clock: c.Clock, SetClock: c.SetClock, Entropy: c.Entropy, Serial: c.Serial, Cost: c.Cost,
 		Notify: func(e command.Event) { d.notify(notes, e) },
 	})
 	if err != nil {
@@ -113,7 +117,8 @@ func (c Config) withDefaults() (Config, error) {
 		c.Speed = usb.SpeedHigh
 	}
 	if c.Clock == nil {
-		c.Clock = time.Now
+		own := new(Clock)
+		c.Clock, c.SetClock = own.Now, own.Set
 	}
 	if c.Entropy == nil {
 		c.Entropy = rand.Reader

@@ -25,7 +25,7 @@ var quick = map[command.Code]bool{
 	command.CodeInfo: true, command.CodeEcho: true, command.CodeMechanisms: true, command.CodeSessionInfo: true,
 	command.CodeRoleState: true, command.CodeFindObjects: true, command.CodeGetAttributes: true,
 	command.CodeSign: true, command.CodeVerify: true, command.CodeEncrypt: true, command.CodeDecrypt: true,
-	command.CodeDigest: true, command.CodeRandom: true,
+	command.CodeDigest: true, command.CodeRandom: true, command.CodePartitionMetrics: true, command.CodeTimeGet: true,
 }
 
 // protocolVersion is the one version of the protocol that this firmware speaks.

@@ -25,6 +25,7 @@ var handlers = map[command.Code]handler{
 
 	command.CodePartitionPolicies:     tell((*call).partitionPolicies),
 	command.CodePartitionPolicyChange: take((*call).partitionPolicyChange),
+	command.CodePartitionMetrics:      tell((*call).partitionMetrics),
 
 	command.CodeSessionOpen:    ask((*call).sessionOpen),
 	command.CodeSessionClose:   act((*call).sessionClose),
@@ -46,6 +47,9 @@ var handlers = map[command.Code]handler{
 	command.CodeAuditExportSecret: tell((*call).auditExportSecret),
 	command.CodeAuditImportSecret: take((*call).auditImportSecret),
 	command.CodeAuditVerify:       ask((*call).auditVerify),
+
+	command.CodeTimeGet:  tell((*call).timeGet),
+	command.CodeTimeSync: take((*call).timeSync),
 
 	command.CodeGenerateKey:     ask((*call).generateKey),
 	command.CodeGenerateKeyPair: ask((*call).generateKeyPair),

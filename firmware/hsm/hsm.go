@@ -26,29 +26,32 @@ var DefaultModel = Model{Name: "USB HSM 7 Simulator", Firmware: "7.9.2"}
 
 // Config says what the HSM is made of. Store and Entropy are required.
 type Config struct {
-	Store   vault.Storage       // a *store.Store; the HSM does not close it
-	Clock   func() time.Time    // the device's clock; nil means one that stands still
-	Entropy io.Reader           // random bytes; safe for use by several callers at once
-	Model   Model               // zero means DefaultModel
-	Serial  string              // of a device that has none yet; later the stored one counts
-	Cost    auth.Cost           // of checking a password; 0 means auth.Standard
-	Notify  func(command.Event) // called after a change, with no lock held; must not block; may be nil
+	Store    vault.Storage       // a *store.Store; the HSM does not close it
+	Clock    func() time.Time    // the device's clock; nil means one that stands still
+	SetClock func(time.Time)     // sets it; nil means that it cannot be set
+	Entropy  io.Reader           // random bytes; safe for use by several callers at once
+	Model    Model               // zero means DefaultModel
+	Serial   string              // of a device that has none yet; later the stored one counts
+	Cost     auth.Cost           // of checking a password; 0 means auth.Standard
+	Notify   func(command.Event) // called after a change, with no lock held; must not block; may be nil
 }
 
 // HSM is a powered HSM.
 type HSM struct {
-	model   Model
-	serial  string
-	entropy io.Reader
-	clock   func() time.Time
-	cost    auth.Cost
-	notify  func(command.Event)
+	model    Model
+	serial   string
+	entropy  io.Reader
+	clock    func() time.Time
+	setClock func(time.Time)
+	cost     auth.Cost
+	notify   func(command.Event)
 
 	state    atomic.Pointer[state]
 	tokens   atomic.Pointer[object.Set] // stored objects: public ones always, private ones while a role that works with them is logged in
 	sessions atomic.Int64               // open now
 	stored   atomic.Int64               // token objects
 	audit    auditLog
+	metrics  metrics
 
 	// password is held by whatever checks or sets a password or changes the
 	// life cycle, so that attempts are counted one by one. It is taken before mu.
@@ -83,7 +86,7 @@ func Open(c Config) (*HSM, error) {
 		c.Clock = func() time.Time { return time.Time{} }
 	}
 	h := &HSM{
-		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: trueEntropy{c.Entropy}, clock: c.Clock, cost: c.Cost, delayed: c.Clock(),
+		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: trueEntropy{c.Entropy}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost, delayed: c.Clock(),
 		hosts: make(map[*Host]struct{}), lastObject: firstSessionObject - 1,
 	}
 	if err := h.load(c.Store); err != nil {

@@ -38,6 +38,7 @@ func (c *call) generateKey(r *command.GenerateKeyRequest) (*command.ObjectRespon
 	if err != nil {
 		return nil, err
 	}
+	c.count(r.Mechanism.Type, command.UseGenerate)
 	handles, err := c.create(made{draft, value})
 	if err != nil {
 		return nil, err
@@ -62,6 +63,7 @@ func (c *call) generateKeyPair(r *command.GenerateKeyPairRequest) (*command.KeyP
 	if err != nil {
 		return nil, err
 	}
+	c.count(r.Mechanism.Type, command.UseGenerate)
 	public.TakePair(pair)
 	private.TakePair(pair)
 	handles, err := c.create(made{public, nil}, made{private, pair.Private})

@@ -34,7 +34,11 @@ func (c *call) key(handle command.Handle, op operation, m command.MechanismType)
 	if err != nil {
 		return nil, err
 	}
-	return o.Key(op.attribute, row.KeyType)
+	key, err := o.Key(op.attribute, row.KeyType)
+	if err == nil {
+		c.count(m, op.use)
+	}
+	return key, err
 }
 
 func (c *call) sign(r *command.SignRequest) (*command.SignResponse, error) {
@@ -86,6 +90,7 @@ func (c *call) digest(r *command.DigestRequest) (*command.DigestResponse, error)
 	if err != nil {
 		return nil, err
 	}
+	c.count(r.Mechanism.Type, command.UseDigest)
 	return &command.DigestResponse{Digest: digest}, nil
 }
 

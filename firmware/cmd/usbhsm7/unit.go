@@ -107,7 +107,7 @@ func (u *unit) start() (*device.Device, error) {
 	}
 	d, err := device.New(device.Config{
 		Flash: image, Vendor: vendor, Product: product, Speed: speed, Serial: u.options.serial, Logger: u.log,
-		Clock: u.clock.Now, Seed: u.options.seedBytes(),
+		Clock: u.clock.Now, SetClock: u.clock.Set, Seed: u.options.seedBytes(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, image.Close())
