@@ -3,6 +3,10 @@ module usbhsm7
 go 1.26.4
 
 require (
+	filippo.io/bigmod v0.1.0
+	filippo.io/mldsa v1.0.0
+	github.com/c2sp/wycheproof v0.0.0-20260902155932-3fa63dd0344a
+	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1
 	github.com/fxamacker/cbor/v2 v2.10.0
 	github.com/google/gousb v1.1.3
 	github.com/gopacket/gopacket v1.7.7
@@ -19,8 +23,6 @@ require (
 )
 
 require (
-	filippo.io/mldsa v1.0.0 // indirect
-	github.com/c2sp/wycheproof v0.0.0-20260902155932-3fa63dd0344a // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/mattn/go-colorable v0.1.14 // indirect
 	github.com/mattn/go-isatty v0.0.20 // indirect

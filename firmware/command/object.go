@@ -39,6 +39,7 @@ const (
 	AttrModifiable       AttributeType = 0x0170
 	AttrECParams         AttributeType = 0x0180
 	AttrECPoint          AttributeType = 0x0181
+	AttrParameterSet     AttributeType = 0x061D
 )
 
 // Kind is the type of an attribute's value, in CBOR and in Go.
@@ -87,6 +88,7 @@ var Attributes = []AttributeRow{
 	{AttrModifiable, "modifiable", KindBool, true, false, false},
 	{AttrECParams, "ec-params", KindBytes, true, false, false},
 	{AttrECPoint, "ec-point", KindBytes, false, false, false},
+	{AttrParameterSet, "parameter-set", KindUint, true, false, false},
 }
 
 // LookupAttribute returns the row of t.
@@ -195,5 +197,19 @@ const (
 	KeyRSA           uint64 = 0x00
 	KeyEC            uint64 = 0x03
 	KeyGenericSecret uint64 = 0x10
+	KeyDES3          uint64 = 0x15
 	KeyAES           uint64 = 0x1F
+	KeyECEdwards     uint64 = 0x40
+	KeyECMontgomery  uint64 = 0x41
+	KeyMLKEM         uint64 = 0x49
+	KeyMLDSA         uint64 = 0x4A
+)
+
+// Parameter sets of ML-KEM and ML-DSA (PKCS#11 CKP_).
+const (
+	MLKEM768  uint64 = 2
+	MLKEM1024 uint64 = 3
+	MLDSA44   uint64 = 1
+	MLDSA65   uint64 = 2
+	MLDSA87   uint64 = 3
 )

@@ -202,36 +202,47 @@ func attributesTable() string {
 }
 
 func mechanismsTable() string {
-	uses := []struct {
-		use  command.Use
-		name string
-	}{
-		{command.UseGenerate, "generate"},
-		{command.UseSign, "sign"},
-		{command.UseVerify, "verify"},
-		{command.UseEncrypt, "encrypt"},
-		{command.UseDecrypt, "decrypt"},
-		{command.UseDigest, "digest"},
-	}
 	keys := map[uint64]string{
-		command.KeyRSA: "RSA", command.KeyEC: "EC", command.KeyGenericSecret: "generic secret", command.KeyAES: "AES",
+		command.KeyRSA: "RSA", command.KeyEC: "EC", command.KeyECEdwards: "Edwards", command.KeyECMontgomery: "Montgomery",
+		command.KeyMLKEM: "ML-KEM", command.KeyMLDSA: "ML-DSA",
+		command.KeyGenericSecret: "generic secret", command.KeyAES: "AES", command.KeyDES3: "3DES",
 	}
 	var rows []string
 	for _, row := range command.MechanismTable {
-		var names []string
-		for _, u := range uses {
-			if row.Uses&u.use != 0 {
-				names = append(names, u.name)
-			}
+		var works []string
+		for _, keyType := range row.Keys {
+			works = append(works, keys[keyType])
 		}
-		key, bits := keys[row.KeyType], fmt.Sprintf("%d to %d", row.MinBits, row.MaxBits)
+		bits := fmt.Sprintf("%d to %d", row.MinBits, row.MaxBits)
 		if row.MaxBits == 0 {
-			key, bits = "", ""
+			bits = ""
 		}
-		rows = append(rows, fmt.Sprintf("`0x%04X` | CKM_%s | %s | %s | %s",
-			uint32(row.Type), row.Name, key, bits, strings.Join(names, ", ")))
+		rows = append(rows, fmt.Sprintf("`0x%04X` | CKM_%s | %s | %s | %s | %s",
+			uint32(row.Type), row.Name, strings.Join(works, ", "), bits, strings.Join(row.Uses.Names(), ", "), approvedUses(row)))
 	}
-	return table("number | name | key | bits | uses", rows)
+	return table("number | name | key | bits | uses | FIPS-approved", rows)
+}
+
+// approvedUses says which uses of a mechanism the FIPS-approved configuration
+// permits, and with which keys.
+func approvedUses(row command.MechanismRow) string {
+	var approved command.Use
+	for use := command.UseGenerate; use <= command.UseDecapsulate; use <<= 1 {
+		if row.Uses&use != 0 && row.ApprovedFor(use, row.MaxBits) {
+			approved |= use
+		}
+	}
+	text := strings.Join(approved.Names(), ", ")
+	switch {
+	case approved == row.Uses:
+		text = "yes"
+	case approved == 0:
+		return "no"
+	}
+	if row.ApprovedBits > row.MinBits {
+		text += fmt.Sprintf(", from %d bits on", row.ApprovedBits)
+	}
+	return text
 }
 
 func eventsTable(t *testing.T) string {

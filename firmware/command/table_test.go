@@ -171,11 +171,14 @@ func TestMechanismsHaveSensibleRows(t *testing.T) {
 		if digest != (row.MaxBits == 0) || row.MinBits > row.MaxBits {
 			t.Errorf("%s works with keys of %d to %d bits", row.Name, row.MinBits, row.MaxBits)
 		}
+		if digest != (len(row.Keys) == 0) || row.Basis == "" || row.Evidence == "" || row.Except&^row.Uses != 0 {
+			t.Errorf("%s lacks keys or a basis, or excepts uses that it does not have", row.Name)
+		}
 		if row.Uses == 0 {
 			t.Errorf("%s has no use", row.Name)
 		}
-		if strings.Contains(row.Name, "KEY_GEN") != (row.Uses&command.UseGenerate != 0) &&
-			strings.Contains(row.Name, "KEY_PAIR_GEN") != (row.Uses&command.UseGenerate != 0) {
+		generates := strings.HasSuffix(row.Name, "KEY_GEN") || strings.HasSuffix(row.Name, "KEY_PAIR_GEN") || row.Type == command.MechPKCS5PBKD2
+		if generates != (row.Uses&command.UseGenerate != 0) {
 			t.Errorf("%s has uses %b", row.Name, row.Uses)
 		}
 	}

@@ -91,7 +91,7 @@ func New(c Config) (*Device, error) {
 	notes := newEvents()
 	d := &Device{store: records, flash: c.Flash, log: c.Logger}
 	d.core, err = hsm.Open(hsm.Config{
-		Store: records, Clock: c.Clock, SetClock: c.SetClock, Entropy: c.Entropy, Serial: c.Serial, Cost: c.Cost,
+		Store: records, Clock: c.Clock, SetClock: c.SetClock, Entropy: c.Entropy, Seeded: c.Seed != nil, Serial: c.Serial, Cost: c.Cost,
 		Notify: func(e command.Event) { d.notify(notes, e) },
 	})
 	if err != nil {

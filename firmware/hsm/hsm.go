@@ -10,6 +10,7 @@ import (
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/auth"
+	"usbhsm7/firmware/hsm/mech"
 	"usbhsm7/firmware/hsm/object"
 	"usbhsm7/firmware/hsm/vault"
 	"usbhsm7/firmware/store"
@@ -30,6 +31,7 @@ type Config struct {
 	Clock    func() time.Time    // the device's clock; nil means one that stands still
 	SetClock func(time.Time)     // sets it; nil means that it cannot be set
 	Entropy  io.Reader           // random bytes; safe for use by several callers at once
+	Seeded   bool                // derive all that is random from Entropy alone, so that the same entropy gives the same keys and signatures
 	Model    Model               // zero means DefaultModel
 	Serial   string              // of a device that has none yet; later the stored one counts
 	Cost     auth.Cost           // of checking a password; 0 means auth.Standard
@@ -40,7 +42,7 @@ type Config struct {
 type HSM struct {
 	model    Model
 	serial   string
-	entropy  io.Reader
+	entropy  mech.Entropy
 	clock    func() time.Time
 	setClock func(time.Time)
 	cost     auth.Cost
@@ -86,7 +88,7 @@ func Open(c Config) (*HSM, error) {
 		c.Clock = func() time.Time { return time.Time{} }
 	}
 	h := &HSM{
-		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: trueEntropy{c.Entropy}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost, delayed: c.Clock(),
+		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost, delayed: c.Clock(),
 		hosts: make(map[*Host]struct{}), lastObject: firstSessionObject - 1,
 	}
 	if err := h.load(c.Store); err != nil {

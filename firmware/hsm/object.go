@@ -34,7 +34,7 @@ func (c *call) generateKey(r *command.GenerateKeyRequest) (*command.ObjectRespon
 	if err != nil {
 		return nil, err
 	}
-	value, err := mech.GenerateSecret(row.KeyType, draft.Uint(command.AttrValueLen), c.hsm.entropy)
+	value, err := mech.GenerateSecret(&r.Mechanism, draft.Uint(command.AttrKeyType), draft.Length(), c.hsm.entropy)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (c *call) generateKeyPair(r *command.GenerateKeyPairRequest) (*command.KeyP
 	if err != nil {
 		return nil, err
 	}
-	pair, err := generatePair(row.KeyType, public, c)
+	pair, err := generatePair(public, c)
 	if err != nil {
 		return nil, err
 	}
@@ -76,24 +76,34 @@ func (c *call) generateKeyPair(r *command.GenerateKeyPairRequest) (*command.KeyP
 // generator returns the row of a mechanism that makes keys of a class.
 func generator(m *command.Mechanism, class uint64) (command.MechanismRow, error) {
 	row, ok := command.LookupMechanism(m.Type)
-	pair := row.KeyType == command.KeyRSA || row.KeyType == command.KeyEC
-	if !ok || row.Uses&command.UseGenerate == 0 || pair != (class == command.ClassPrivateKey) {
+	if !ok || row.Uses&command.UseGenerate == 0 || mech.Secret(row.Keys[0]) != (class == command.ClassSecretKey) {
 		return row, command.StatusMechanismInvalid.With(fmt.Sprintf("%s does not make such a key", m.Type), "")
+	}
+	if m.Type == command.MechPKCS5PBKD2 {
+		return row, nil
 	}
 	return row, mech.NoParameters(m)
 }
 
-func generatePair(keyType uint64, public object.Draft, c *call) (*mech.Pair, error) {
-	if keyType == command.KeyRSA {
+func generatePair(public object.Draft, c *call) (*mech.Pair, error) {
+	switch keyType := public.Uint(command.AttrKeyType); keyType {
+	case command.KeyRSA:
 		return mech.GenerateRSA(public.Uint(command.AttrModulusBits), c.hsm.entropy)
+	case command.KeyMLKEM, command.KeyMLDSA:
+		return mech.GenerateLattice(keyType, public.Uint(command.AttrParameterSet), c.hsm.entropy)
+	default:
+		return mech.GenerateEC(keyType, public.Bytes(command.AttrECParams), c.hsm.entropy)
 	}
-	return mech.GenerateEC(public.Bytes(command.AttrECParams), c.hsm.entropy)
 }
 
 // draft checks a template, and that a read-only session asks for no token
 // object.
 func (c *call) draft(class uint64, row command.MechanismRow, t command.Template) (object.Draft, error) {
-	d, err := object.Make(object.Spec{Class: class, KeyType: row.KeyType, Mechanism: row.Type}, t)
+	keyType := row.Keys[0]
+	if given, ok := t.Uint(command.AttrKeyType); ok && row.WorksWith(given) {
+		keyType = given
+	}
+	d, err := object.Make(object.Spec{Class: class, KeyType: keyType, Mechanism: row.Type}, t)
 	if err == nil && d.Token() && c.session.readOnly {
 		err = readOnly()
 	}

@@ -63,7 +63,7 @@ func TestRefusedGeneration(t *testing.T) {
 		u.do(want, command.CodeGenerateKeyPair, u.user, &command.GenerateKeyPairRequest{Mechanism: command.Mechanism{Type: m}, Public: public, Private: private}, nil)
 	}
 	pair(command.StatusKeySizeRange, command.MechRSAKeyPairGen, command.Template{command.AttrModulusBits: uint64(1024)}, nil)
-	pair(command.StatusKeySizeRange, command.MechECKeyPairGen, command.Template{command.AttrECParams: []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x23}}, nil)
+	pair(command.StatusKeySizeRange, command.MechECKeyPairGen, command.Template{command.AttrECParams: []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x06}}, nil)
 	pair(command.StatusTemplateIncomplete, command.MechECKeyPairGen, nil, nil)
 	pair(command.StatusMechanismInvalid, command.MechAESKeyGen, nil, nil)
 	pair(command.StatusPrivateMustBeSensitive, command.MechECKeyPairGen, command.Template{command.AttrECParams: p256}, command.Template{command.AttrSensitive: false})

@@ -1,92 +1,182 @@
 package mech
 
 import (
+	"crypto/ecdh"
 	"crypto/ecdsa"
-	"crypto/rsa"
-	"crypto/x509"
+	"crypto/ed25519"
+	"crypto/mlkem"
 	"fmt"
-	"io"
+	"math/bits"
+
+	"filippo.io/mldsa"
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 
 	"usbhsm7/firmware/command"
 )
-
-// RSAExponent is the public exponent of every RSA key.
-const RSAExponent = 65537
 
 // Pair is a new key pair with what its two objects store.
 type Pair struct {
 	Key     *Key   // the private key
 	Private []byte // stored form, see ParsePrivate; secret
-
-	Modulus  []byte // RSA, big-endian
-	ECParams []byte // EC, DER object identifier
-	ECPoint  []byte // EC, DER octet string of the uncompressed point
+	Public
 }
 
-// GenerateRSA makes an RSA key pair of 2048, 3072 or 4096 bits.
-func GenerateRSA(bits uint64, entropy io.Reader) (*Pair, error) {
-	if bits != 2048 && bits != 3072 && bits != 4096 {
-		return nil, command.StatusKeySizeRange.With(
-			fmt.Sprintf("RSA keys of %d bits are not supported", bits), "use 2048, 3072 or 4096")
-	}
-	private, err := rsa.GenerateKey(entropy, int(bits))
-	if err != nil {
-		return nil, rngFailed(err)
-	}
-	return &Pair{
-		Key:     rsaPrivateKey(private),
-		Private: x509.MarshalPKCS1PrivateKey(private),
-		Modulus: private.N.Bytes(),
-	}, nil
-}
-
-// GenerateEC makes a key pair on the curve that ecParams names.
-func GenerateEC(ecParams []byte, entropy io.Reader) (*Pair, error) {
-	curve, err := CurveOf(ecParams)
+// GenerateEC makes a key pair of a type on the curve that ecParams names.
+func GenerateEC(keyType uint64, ecParams []byte, entropy Entropy) (*Pair, error) {
+	curve, err := CurveOf(keyType, ecParams)
 	if err != nil {
 		return nil, err
 	}
-	private, err := ecdsa.GenerateKey(curve.params, entropy)
+	scalar, err := curve.scalar(entropy)
+	if err != nil {
+		return nil, err
+	}
+	key, err := curve.parsePrivate(scalar)
 	if err != nil {
 		return nil, rngFailed(err)
 	}
-	scalar, err := private.Bytes()
+	point, err := key.point()
 	if err != nil {
-		return nil, rngFailed(err)
+		return nil, failed(err, "the key pair could not be made")
 	}
-	point, err := private.PublicKey.Bytes()
+	return &Pair{Key: key, Private: scalar, Public: Public{ECParams: curve.OID, ECPoint: derPoint(point)}}, nil
+}
+
+// scalar makes a private key in its stored form.
+func (c Curve) scalar(entropy Entropy) ([]byte, error) {
+	if c.params != nil && !entropy.Seeded {
+		private, err := ecdsa.GenerateKey(c.params, entropy.Reader)
+		if err != nil {
+			return nil, rngFailed(err)
+		}
+		return private.Bytes()
+	}
+	return c.candidate(entropy)
+}
+
+// candidate draws scalars until one is a private key: key pair generation by
+// rejection sampling (FIPS 186-5, appendix A.2.2). For Ed25519 and X25519 all
+// are.
+func (c Curve) candidate(entropy Entropy) ([]byte, error) {
+	for {
+		scalar, err := Random(c.size(), entropy.Reader)
+		if err != nil {
+			return nil, err
+		}
+		if surplus := 8*c.size() - int(c.Bits); c.Type == command.KeyEC {
+			scalar[0] >>= surplus
+		}
+		if _, err := c.privateKey(scalar); err == nil {
+			return scalar, nil
+		}
+	}
+}
+
+// point returns the encoded public key of a private key on a curve.
+func (k *Key) point() ([]byte, error) {
+	switch private := k.private.(type) {
+	case *ecdsa.PrivateKey:
+		return private.PublicKey.Bytes()
+	case ed25519.PrivateKey:
+		return private.Public().(ed25519.PublicKey), nil
+	case *ecdh.PrivateKey:
+		return private.PublicKey().Bytes(), nil
+	case *secp256k1.PrivateKey:
+		return private.PubKey().SerializeUncompressed(), nil
+	}
+	return nil, errBadKey
+}
+
+// GenerateLattice makes a key pair of ML-KEM or ML-DSA for a parameter set.
+func GenerateLattice(keyType, set uint64, entropy Entropy) (*Pair, error) {
+	if _, ok := parameterSets[keyType][set]; !ok {
+		return nil, command.StatusAttributeValueInvalid.With(
+			fmt.Sprintf("the device does not have the parameter set %d", set), "ML-KEM: 2 or 3; ML-DSA: 1, 2 or 3")
+	}
+	size := mldsa.PrivateKeySize
+	if keyType == command.KeyMLKEM {
+		size = mlkem.SeedSize
+	}
+	seed, err := Random(size, entropy.Reader)
 	if err != nil {
-		return nil, rngFailed(err)
+		return nil, err
 	}
-	return &Pair{Key: ecPrivateKey(private), Private: scalar, ECParams: curve.OID, ECPoint: derPoint(point)}, nil
+	key, err := parseSeed(keyType, set, seed)
+	if err != nil {
+		return nil, failed(err, "the key pair could not be made")
+	}
+	return &Pair{Key: key, Private: seed, Public: Public{ParameterSet: set, Value: key.encapsulation()}}, nil
 }
 
-// GenerateSecret makes a secret of length bytes: an AES key of 16, 24 or 32,
-// or a generic secret of 8 to 512.
-func GenerateSecret(keyType, length uint64, entropy io.Reader) ([]byte, error) {
-	if !secretLength(keyType, length) {
-		return nil, command.StatusKeySizeRange.With(
-			fmt.Sprintf("value-len %d is not supported", length), "AES keys have 16, 24 or 32 bytes, generic secrets 8 to 512")
+// encapsulation returns the encoded public key of a lattice scheme.
+func (k *Key) encapsulation() []byte {
+	switch private := k.private.(type) {
+	case *mldsa.PrivateKey:
+		return private.PublicKey().Bytes()
+	case *mlkem.DecapsulationKey768:
+		return private.EncapsulationKey().Bytes()
+	case *mlkem.DecapsulationKey1024:
+		return private.EncapsulationKey().Bytes()
 	}
-	return Random(int(length), entropy)
+	return nil
 }
 
-func secretLength(keyType, length uint64) bool {
-	if keyType == command.KeyAES {
-		return length == 16 || length == 24 || length == 32
+// GenerateSecret makes a secret of length bytes with a mechanism: an AES key of
+// 16, 24 or 32, a 3DES key of 24, or a generic secret of 8 to 512. PKCS5_PBKD2
+// makes any of them out of a password; the others take no parameters.
+func GenerateSecret(m *command.Mechanism, keyType, length uint64, entropy Entropy) ([]byte, error) {
+	if err := SecretLength(keyType, length); err != nil {
+		return nil, err
 	}
-	return length >= 8 && length <= 512
+	var (
+		secret []byte
+		err    error
+	)
+	switch m.Type {
+	case command.MechPKCS5PBKD2:
+		secret, err = passwordKey(m, int(length))
+	case command.MechAESKeyGen, command.MechDES3KeyGen, command.MechGenericSecretGen:
+		if err = NoParameters(m); err == nil {
+			secret, err = Random(int(length), entropy.Reader)
+		}
+	default:
+		err = notFor(m.Type, "making a secret key")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return Fit(keyType, secret), nil
 }
 
-// Random returns n bytes of entropy.
-func Random(n int, entropy io.Reader) ([]byte, error) {
-	p := make([]byte, n)
-	if _, err := io.ReadFull(entropy, p); err != nil {
-		return nil, rngFailed(err)
-	}
-	return p, nil
+// Secret reports whether keys of a type are secret keys and not pairs.
+func Secret(keyType uint64) bool {
+	return keyType == command.KeyAES || keyType == command.KeyDES3 || keyType == command.KeyGenericSecret
 }
 
-func rngFailed(error) error {
-	return command.StatusRNGError.With("the random number generator failed", "restart the device")
+// SecretLength refuses secrets of a type that have not length bytes, with
+// StatusKeySizeRange.
+func SecretLength(keyType, length uint64) error {
+	good := length >= 8 && length <= MaxDerived
+	switch keyType {
+	case command.KeyAES:
+		good = length == 16 || length == 24 || length == 32
+	case command.KeyDES3:
+		good = length == 24
+	}
+	if !good {
+		return keySize(fmt.Sprintf("value-len %d is not supported", length),
+			"AES keys have 16, 24 or 32 bytes, 3DES keys 24, generic secrets 8 to 512")
+	}
+	return nil
+}
+
+// Fit makes a key of a type out of as many random or derived bytes, in place:
+// those of 3DES get odd parity (FIPS 46-3).
+func Fit(keyType uint64, secret []byte) []byte {
+	if keyType == command.KeyDES3 {
+		for i, b := range secret {
+			secret[i] = b&^1 | byte(bits.OnesCount8(b>>1)+1)&1
+		}
+	}
+	return secret
 }

@@ -2,7 +2,6 @@ package mech
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -73,11 +72,11 @@ func (v vector) mechanism(t *testing.T) *command.Mechanism {
 func (v vector) public(t *testing.T) *Key {
 	t.Helper()
 	if v.Modulus != nil {
-		return must(ParseRSAPublic(v.Modulus, []byte{1, 0, 1}))(t)
+		return must(ParsePublic(command.KeyRSA, Public{Modulus: v.Modulus, Exponent: []byte{1, 0, 1}}))(t)
 	}
 	for _, c := range Curves() {
 		if c.Name == v.Curve {
-			return must(ParseECPublic(c.OID, derPoint(v.Point)))(t)
+			return must(ParsePublic(command.KeyEC, Public{ECParams: c.OID, ECPoint: derPoint(v.Point)}))(t)
 		}
 	}
 	t.Fatalf("no curve %q", v.Curve)
@@ -96,30 +95,30 @@ func must[T any](v T, err error) func(testing.TB) T {
 
 func TestPublishedVectors(t *testing.T) {
 	check := map[string]func(*testing.T, vector){
-		"digest": checkDigest, "mac": checkMAC, "cipher": checkCipher, "sign": checkSign, "verify": checkVerify,
+		"digest": checkDigestVector, "mac": checkMACVector, "cipher": checkCipherVector, "sign": checkSignVector, "verify": checkVerifyVector,
 	}
 	for _, v := range readVectors(t) {
 		t.Run(v.Mechanism+" of "+v.Source, func(t *testing.T) { check[v.Kind](t, v) })
 	}
 }
 
-func checkDigest(t *testing.T, v vector) {
+func checkDigestVector(t *testing.T, v vector) {
 	if got := must(Digest(v.mechanism(t), v.Data))(t); !bytes.Equal(got, v.Out) {
 		t.Errorf("digest %x, want %x", got, v.Out)
 	}
 }
 
-func checkMAC(t *testing.T, v vector) {
+func checkMACVector(t *testing.T, v vector) {
 	key := must(ParseSecret(command.KeyGenericSecret, v.Key))(t)
-	if got := must(Sign(key, v.mechanism(t), v.Data, rand.Reader))(t); !bytes.Equal(got, v.Out) {
+	if got := must(Sign(key, v.mechanism(t), v.Data, fresh))(t); !bytes.Equal(got, v.Out) {
 		t.Errorf("MAC %x, want %x", got, v.Out)
 	}
 	verifyAndSpoil(t, key, v)
 }
 
-func checkCipher(t *testing.T, v vector) {
+func checkCipherVector(t *testing.T, v vector) {
 	key := must(ParseSecret(command.KeyAES, v.Key))(t)
-	got, chosen, err := Encrypt(key, v.mechanism(t), v.Data, rand.Reader)
+	got, chosen, err := Encrypt(key, v.mechanism(t), v.Data, fresh)
 	if err != nil || chosen != nil || !bytes.Equal(got, v.Out) {
 		t.Errorf("ciphertext %x, IV %x, error %v, want %x", got, chosen, err, v.Out)
 	}
@@ -128,15 +127,15 @@ func checkCipher(t *testing.T, v vector) {
 	}
 }
 
-func checkSign(t *testing.T, v vector) {
-	key := must(ParsePrivate(command.KeyRSA, nil, v.Private))(t)
-	if got := must(Sign(key, v.mechanism(t), v.Data, rand.Reader))(t); !bytes.Equal(got, v.Out) {
+func checkSignVector(t *testing.T, v vector) {
+	key := must(ParsePrivate(command.KeyRSA, Public{}, v.Private))(t)
+	if got := must(Sign(key, v.mechanism(t), v.Data, fresh))(t); !bytes.Equal(got, v.Out) {
 		t.Errorf("signature %x, want %x", got, v.Out)
 	}
 	verifyAndSpoil(t, v.public(t), v)
 }
 
-func checkVerify(t *testing.T, v vector) { verifyAndSpoil(t, v.public(t), v) }
+func checkVerifyVector(t *testing.T, v vector) { verifyAndSpoil(t, v.public(t), v) }
 
 // verifyAndSpoil wants the signature accepted, and refused with any of data,
 // signature and length changed.

@@ -22,10 +22,12 @@ const (
 type keyTypes uint8
 
 const (
-	ofRSA keyTypes = 1 << iota
-	ofEC
-	ofSecret // AES and generic secrets
-	ofAny    = ofRSA | ofEC | ofSecret
+	ofRSA     keyTypes = 1 << iota
+	ofCurve            // EC, Edwards and Montgomery
+	ofLattice          // ML-KEM and ML-DSA
+	ofDES3
+	ofSecret // of a length to choose: AES and generic secrets
+	ofAny    = ofRSA | ofCurve | ofLattice | ofDES3 | ofSecret
 )
 
 // presence says which objects have an attribute, and which templates may name
@@ -62,16 +64,21 @@ var presences = map[command.AttributeType]presence{
 	command.AttrModulus:          {onPublic | onPrivate, ofRSA, 0},
 	command.AttrModulusBits:      {onPublic, ofRSA, onPublic},
 	command.AttrPublicExponent:   {onPublic | onPrivate, ofRSA, onPublic},
-	command.AttrECParams:         {onPublic | onPrivate, ofEC, onPublic},
-	command.AttrECPoint:          {onPublic | onPrivate, ofEC, 0},
+	command.AttrECParams:         {onPublic | onPrivate, ofCurve, onPublic},
+	command.AttrParameterSet:     {onPublic | onPrivate, ofLattice, onPublic},
+	command.AttrECPoint:          {onPublic | onPrivate, ofCurve, 0},
 }
 
 func typeSet(keyType uint64) keyTypes {
 	switch keyType {
 	case command.KeyRSA:
 		return ofRSA
-	case command.KeyEC:
-		return ofEC
+	case command.KeyEC, command.KeyECEdwards, command.KeyECMontgomery:
+		return ofCurve
+	case command.KeyMLKEM, command.KeyMLDSA:
+		return ofLattice
+	case command.KeyDES3:
+		return ofDES3
 	}
 	return ofSecret
 }

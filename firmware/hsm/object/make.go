@@ -28,11 +28,16 @@ var uses = []struct {
 	class, keyType uint64
 	on             []command.AttributeType
 }{
-	{command.ClassPublicKey, command.KeyRSA, []command.AttributeType{command.AttrVerify}},
+	{command.ClassPublicKey, command.KeyRSA, []command.AttributeType{command.AttrVerify, command.AttrEncrypt}},
 	{command.ClassPublicKey, command.KeyEC, []command.AttributeType{command.AttrVerify}},
-	{command.ClassPrivateKey, command.KeyRSA, []command.AttributeType{command.AttrSign}},
+	{command.ClassPublicKey, command.KeyECEdwards, []command.AttributeType{command.AttrVerify}},
+	{command.ClassPublicKey, command.KeyMLDSA, []command.AttributeType{command.AttrVerify}},
+	{command.ClassPrivateKey, command.KeyRSA, []command.AttributeType{command.AttrSign, command.AttrDecrypt}},
 	{command.ClassPrivateKey, command.KeyEC, []command.AttributeType{command.AttrSign}},
+	{command.ClassPrivateKey, command.KeyECEdwards, []command.AttributeType{command.AttrSign}},
+	{command.ClassPrivateKey, command.KeyMLDSA, []command.AttributeType{command.AttrSign}},
 	{command.ClassSecretKey, command.KeyAES, []command.AttributeType{command.AttrEncrypt, command.AttrDecrypt}},
+	{command.ClassSecretKey, command.KeyDES3, []command.AttributeType{command.AttrEncrypt, command.AttrDecrypt}},
 	{command.ClassSecretKey, command.KeyGenericSecret, []command.AttributeType{command.AttrSign, command.AttrVerify}},
 }
 
@@ -119,7 +124,7 @@ func (d Draft) settle(s Spec) error {
 }
 
 // sizes lists which attribute tells the size of a new key.
-var sizes = []command.AttributeType{command.AttrModulusBits, command.AttrECParams, command.AttrValueLen}
+var sizes = []command.AttributeType{command.AttrModulusBits, command.AttrECParams, command.AttrParameterSet, command.AttrValueLen}
 
 func (d Draft) requireSize() error {
 	class, _ := d.attrs.Uint(command.AttrClass)
@@ -181,13 +186,29 @@ func (d Draft) Uint(typ command.AttributeType) uint64 {
 // Bytes returns a byte string of the draft, such as ec-params.
 func (d Draft) Bytes(typ command.AttributeType) []byte { return d.attrs.Bytes(typ) }
 
+// Length returns the bytes of the secret that a draft asks for: its value-len,
+// or what all keys of its type have.
+func (d Draft) Length() uint64 {
+	if d.Uint(command.AttrKeyType) == command.KeyDES3 {
+		return 24
+	}
+	return d.Uint(command.AttrValueLen)
+}
+
 // TakePair adds the public values of a new key pair that such an object has.
 func (d Draft) TakePair(p *mech.Pair) {
-	if p.Modulus != nil {
-		d.attrs[command.AttrModulus] = p.Modulus
-		d.attrs[command.AttrPublicExponent] = exponent
-		return
+	for typ, value := range map[command.AttributeType][]byte{
+		command.AttrModulus: p.Modulus, command.AttrPublicExponent: p.Exponent,
+		command.AttrECParams: p.ECParams, command.AttrECPoint: p.ECPoint,
+	} {
+		if value != nil {
+			d.attrs[typ] = value
+		}
 	}
-	d.attrs[command.AttrECParams] = p.ECParams
-	d.attrs[command.AttrECPoint] = p.ECPoint
+	if p.ParameterSet != 0 {
+		d.attrs[command.AttrParameterSet] = p.ParameterSet
+	}
+	if p.Value != nil && d.Uint(command.AttrClass) == command.ClassPublicKey {
+		d.attrs[command.AttrValue] = p.Value
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"usbhsm7/firmware/command"
@@ -45,27 +46,30 @@ func (o *Object) index() *Object {
 func (o *Object) parse() (*mech.Key, error) {
 	class, _ := o.attrs.Uint(command.AttrClass)
 	keyType, _ := o.attrs.Uint(command.AttrKeyType)
-	switch {
-	case class == command.ClassSecretKey:
+	if class == command.ClassSecretKey {
 		return mech.ParseSecret(keyType, o.value)
-	case class == command.ClassPrivateKey:
-		return mech.ParsePrivate(keyType, o.attrs.Bytes(command.AttrECParams), o.value)
-	case keyType == command.KeyRSA:
-		return mech.ParseRSAPublic(o.attrs.Bytes(command.AttrModulus), o.attrs.Bytes(command.AttrPublicExponent))
-	default:
-		return mech.ParseECPublic(o.attrs.Bytes(command.AttrECParams), o.attrs.Bytes(command.AttrECPoint))
 	}
+	set, _ := o.attrs.Uint(command.AttrParameterSet)
+	public := mech.Public{
+		Modulus: o.attrs.Bytes(command.AttrModulus), Exponent: o.attrs.Bytes(command.AttrPublicExponent),
+		ECParams: o.attrs.Bytes(command.AttrECParams), ECPoint: o.attrs.Bytes(command.AttrECPoint),
+		ParameterSet: set, Value: o.attrs.Bytes(command.AttrValue),
+	}
+	if class == command.ClassPrivateKey {
+		return mech.ParsePrivate(keyType, public, o.value)
+	}
+	return mech.ParsePublic(keyType, public)
 }
 
 // Token reports whether the object is stored.
 func (o *Object) Token() bool { return o.Owner == 0 }
 
 // Key returns the key for an operation, such as command.AttrSign, of a
-// mechanism for keys of keyType. Errors carry StatusKeyTypeInconsistent if the
+// mechanism for keys of some types. Errors carry StatusKeyTypeInconsistent if the
 // key is of another type, and StatusKeyInvalidForOperation if it is not meant
 // for the operation.
-func (o *Object) Key(use command.AttributeType, keyType uint64) (*mech.Key, error) {
-	if own, _ := o.attrs.Uint(command.AttrKeyType); own != keyType {
+func (o *Object) Key(use command.AttributeType, keyTypes []uint64) (*mech.Key, error) {
+	if own, _ := o.attrs.Uint(command.AttrKeyType); !slices.Contains(keyTypes, own) {
 		return nil, command.StatusKeyTypeInconsistent.With("the mechanism does not work with a key of this type", "")
 	}
 	if !o.attrs.Bool(use, false) {

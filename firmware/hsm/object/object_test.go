@@ -184,10 +184,10 @@ func TestChangingAttributes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := changed.Key(command.AttrEncrypt, command.KeyAES); !errors.Is(err, command.StatusKeyInvalidForOperation) {
+	if _, err := changed.Key(command.AttrEncrypt, []uint64{command.KeyAES}); !errors.Is(err, command.StatusKeyInvalidForOperation) {
 		t.Errorf("encrypting with encrypt=false: %v", err)
 	}
-	if _, err := o.Key(command.AttrEncrypt, command.KeyAES); err != nil {
+	if _, err := o.Key(command.AttrEncrypt, []uint64{command.KeyAES}); err != nil {
 		t.Errorf("the object before the change: %v", err)
 	}
 	fixed := makeAES(t, 2, command.Template{command.AttrModifiable: false})
@@ -221,7 +221,7 @@ func TestChangingAttributes(t *testing.T) {
 }
 
 func TestStoredObjectsComeBack(t *testing.T) {
-	pair, err := mech.GenerateEC(mech.Curves()[1].OID, rand.Reader)
+	pair, err := mech.GenerateEC(command.KeyEC, mech.Curves()[1].OID, mech.Entropy{Reader: rand.Reader})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestStoredObjectsComeBack(t *testing.T) {
 	if err != nil || !bytes.Equal(again, data) || back.Handle != 9 || !back.Private || !back.Token() {
 		t.Errorf("%+v, %v", back, err)
 	}
-	if _, err := back.Key(command.AttrSign, command.KeyEC); err != nil {
+	if _, err := back.Key(command.AttrSign, []uint64{command.KeyEC}); err != nil {
 		t.Error(err)
 	}
 }
@@ -267,7 +267,7 @@ func TestDamagedStoredObjectsAreErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.Key(command.AttrEncrypt, command.KeyAES); !errors.Is(err, command.StatusDeviceError) {
+	if _, err := o.Key(command.AttrEncrypt, []uint64{command.KeyAES}); !errors.Is(err, command.StatusDeviceError) {
 		t.Errorf("key of three bytes: %v", err)
 	}
 }

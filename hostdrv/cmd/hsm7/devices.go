@@ -115,7 +115,7 @@ func (a *app) mechanismsCommand() *cobra.Command {
 					return err
 				}
 				for _, m := range list {
-					line := mechanismLine{m.Type.String(), m, useNames(m.Uses)}
+					line := mechanismLine{m.Type.String(), m, m.Uses.Names()}
 					if err := a.print(line, func(w io.Writer) {
 						fmt.Fprintf(w, "0x%08x  CKM_%-24s %9s  %s\n", uint32(m.Type), m.Type, keySizes(m), strings.Join(line.UseNames, ", "))
 					}); err != nil {
@@ -133,14 +133,4 @@ func keySizes(m command.MechanismInfo) string {
 		return "-"
 	}
 	return fmt.Sprintf("%d-%d", m.MinBits, m.MaxBits)
-}
-
-func useNames(u command.Use) []string {
-	var names []string
-	for i, name := range []string{"generate", "sign", "verify", "encrypt", "decrypt", "digest"} {
-		if u>>i&1 == 1 {
-			names = append(names, name)
-		}
-	}
-	return names
 }
