@@ -59,7 +59,7 @@ func (a *app) command() *cobra.Command {
 		&cobra.Group{ID: "admin", Title: "Setting up:"},
 		&cobra.Group{ID: "key", Title: "Keys and what they do:"},
 	)
-	root.AddCommand(a.listCommand(), a.infoCommand(), a.mechanismsCommand())
+	root.AddCommand(a.listCommand(), a.infoCommand(), a.inventoryCommand(), a.mechanismsCommand())
 	root.AddCommand(a.attachCommand(), a.detachCommand(), a.portsCommand(), a.doctorCommand(), a.tlsCommand(),
 		a.simCommand(), a.captureCommand(), a.replayCommand())
 	root.AddCommand(a.hsmCommand(), a.partitionCommand(), a.roleCommand(), a.auditCommand())
