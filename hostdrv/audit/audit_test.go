@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +36,7 @@ func records(first, last uint64) []command.AuditRecord {
 
 // source is a device that has records.
 type source struct {
+	mu           sync.Mutex
 	config       command.AuditConfig
 	records      []command.AuditRecord
 	acknowledged uint64
@@ -45,6 +47,8 @@ type source struct {
 func (s *source) AuditConfig(context.Context) (command.AuditConfig, error) { return s.config, nil }
 
 func (s *source) AuditRead(_ context.Context, after uint64) (r command.AuditReadResponse, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, record := range s.records {
 		if record.Number <= after || record.Number <= s.acknowledged {
 			continue
@@ -207,7 +211,9 @@ func TestFollowGoesOnUntilItIsTold(t *testing.T) {
 			ended <- n
 		}()
 		synctest.Wait()
+		s.mu.Lock()
 		s.records = records(1, 3)
+		s.mu.Unlock()
 		time.Sleep(time.Second)
 		synctest.Wait()
 		stop()
