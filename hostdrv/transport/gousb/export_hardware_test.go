@@ -11,41 +11,22 @@ import (
 	"usbhsm7/hostdrv/transport/transporttest"
 )
 
-// Standard requests to an endpoint (USB 2.0, sections 9.4.5 and 9.4.9).
-const (
-	getStatus    = 0x00
-	setFeature   = 0x03
-	endpointHalt = 0
-	fromEndpoint = 0x82
-	toEndpoint   = 0x02
-)
-
-// Halt has the device behind l halt an endpoint.
-func Halt(l transport.Link, endpoint uint8) error {
-	_, err := l.(*link).device.Control(toEndpoint, setFeature, endpointHalt, uint16(endpoint), nil)
-	if err != nil {
-		return fmt.Errorf("halt endpoint %s: %w", libusb.EndpointAddress(endpoint), err)
+// Halt has the device behind l halt an endpoint: SET_FEATURE(ENDPOINT_HALT), USB
+// 2.0 section 9.4.9.
+func Halt(l transport.Link, e transporttest.Endpoint) error {
+	const (
+		toEndpoint   = 0x02 // bmRequestType: host to device, standard, endpoint
+		setFeature   = 0x03
+		endpointHalt = 0
+	)
+	on := l.(*link)
+	address := map[transporttest.Endpoint]libusb.EndpointAddress{
+		transporttest.BulkOut:     on.out.Desc.Address,
+		transporttest.BulkIn:      on.in.endpoint.Desc.Address,
+		transporttest.InterruptIn: on.event.endpoint.Desc.Address,
+	}[e]
+	if _, err := on.device.Control(toEndpoint, setFeature, endpointHalt, uint16(address), nil); err != nil {
+		return fmt.Errorf("halt endpoint %s: %w", address, err)
 	}
 	return nil
-}
-
-// Halted asks the device whether an endpoint is halted.
-func Halted(l transport.Link, endpoint uint8) (bool, error) {
-	status := make([]byte, 2)
-	if _, err := l.(*link).device.Control(fromEndpoint, getStatus, 0, uint16(endpoint), status); err != nil {
-		return false, fmt.Errorf("status of endpoint %s: %w", libusb.EndpointAddress(endpoint), err)
-	}
-	return status[0]&1 != 0, nil
-}
-
-// Address returns the address of an endpoint of l.
-func Address(l transport.Link, e transporttest.Endpoint) uint8 {
-	a := l.(*link)
-	switch e {
-	case transporttest.BulkOut:
-		return uint8(a.out.Desc.Address)
-	case transporttest.BulkIn:
-		return uint8(a.in.endpoint.Desc.Address)
-	}
-	return uint8(a.event.endpoint.Desc.Address)
 }

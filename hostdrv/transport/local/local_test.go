@@ -44,7 +44,7 @@ func TestConformance(t *testing.T) {
 			Device: transport.Info{
 				Vendor: device.DefaultVendor, Product: device.DefaultProduct, Serial: serial, Path: "local-1",
 			},
-			Unplug: d.USB().Unplug, Plug: d.USB().Plug,
+			Unplug: d.USB().Unplug, Plug: d.USB().Plug, Halt: transporttest.Halter(d.USB()),
 		}
 	})
 }

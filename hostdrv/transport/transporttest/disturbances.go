@@ -53,18 +53,34 @@ func leftovers(t *testing.T, goal Target) {
 	}
 }
 
-// halts has the device halt each endpoint in turn. HELLO opens the link anew
-// after each, as docs/protocol.md has it.
+// halts has the device halt each endpoint in turn, which its method tells once.
+// HELLO opens the conversation anew.
 func halts(t *testing.T, goal Target) {
 	link := open(t, goal)
 	begin(t, link).alive()
+	use := map[Endpoint]func() error{
+		BulkOut: func() error { return link.Write(deadline(t), make([]byte, 1000)) },
+		BulkIn: func() error {
+			_, err := link.Read(deadline(t), make([]byte, readBuffer))
+			return err
+		},
+		InterruptIn: func() error {
+			_, err := link.ReadEvent(deadline(t), make([]byte, readBuffer))
+			return err
+		},
+	}
 	for range 3 {
 		for _, e := range []Endpoint{BulkOut, BulkIn, InterruptIn} {
 			goal.Halt(link, e)
+			if err := use[e](); !errors.Is(err, transport.ErrHalted) {
+				t.Errorf("endpoint %d was halted, and its method returned %v, want %v", e, err, transport.ErrHalted)
+			}
 			begin(t, link).alive()
 		}
 	}
-	link.Close()
+	if err := link.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
 	event(t, goal) // the interrupt endpoint delivers
 }
 

@@ -129,7 +129,7 @@ func target(port *usb.Device, bus *usbip.Bus) transporttest.Target {
 		Device: transport.Info{
 			Vendor: device.DefaultVendor, Product: device.DefaultProduct, Serial: serial, Path: busID,
 		},
-		Unplug: port.Unplug, Plug: port.Plug,
+		Unplug: port.Unplug, Plug: port.Plug, Halt: transporttest.Halter(port),
 	}
 }
 
