@@ -70,6 +70,31 @@ func TestForksGoTheirOwnWay(t *testing.T) {
 	}
 }
 
+func TestAThousandForksOfOneDevice(t *testing.T) {
+	forks := 1000
+	if testing.Short() {
+		forks = 100
+	}
+	dev := hsmtest.Start(t)
+	own := dev.Login(t, command.RoleCO)
+	generate(t, own)
+	for i := range forks {
+		t.Run("fork", func(t *testing.T) {
+			keys := dev.Fork(t).Login(t, command.RoleCO)
+			found, err := keys.Find(t.Context(), command.Template{command.AttrToken: true})
+			if err != nil || len(found) != 2 {
+				t.Fatalf("fork %d has objects %v, %v", i, found, err)
+			}
+			if err := keys.Destroy(t.Context(), found[i%2]); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if found, err := own.Find(t.Context(), command.Template{command.AttrToken: true}); err != nil || len(found) != 2 {
+		t.Errorf("after all the device has objects %v, %v", found, err)
+	}
+}
+
 func TestPowerCycleKeepsKeysAndEndsLogins(t *testing.T) {
 	dev := hsmtest.Start(t)
 	keys := dev.Login(t, command.RoleCO)
