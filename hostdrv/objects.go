@@ -19,6 +19,27 @@ func (s *Session) GenerateKeyPair(ctx context.Context, m command.Mechanism, publ
 	return ask[command.KeyPairResponse](ctx, s, command.CodeGenerateKeyPair, req)
 }
 
+// CreateObject makes an object of what template says, a secret value included,
+// and returns its handle. The device decides whether keys may come in like this;
+// the caller wipes what is secret in template.
+func (s *Session) CreateObject(ctx context.Context, template command.Template) (command.Handle, error) {
+	resp, err := ask[command.ObjectResponse](ctx, s, command.CodeCreateObject, &command.CreateObjectRequest{Template: template})
+	return resp.Object, err
+}
+
+// CopyObject makes a copy of object with the attributes of template in their
+// place, and returns its handle.
+func (s *Session) CopyObject(ctx context.Context, object command.Handle, template command.Template) (command.Handle, error) {
+	resp, err := ask[command.ObjectResponse](ctx, s, command.CodeCopyObject, &command.CopyObjectRequest{Object: object, Template: template})
+	return resp.Object, err
+}
+
+// ObjectSize returns how many bytes object takes in the device's storage.
+func (s *Session) ObjectSize(ctx context.Context, object command.Handle) (uint64, error) {
+	resp, err := ask[command.ObjectSizeResponse](ctx, s, command.CodeObjectSize, &command.ObjectSizeRequest{Object: object})
+	return resp.Bytes, err
+}
+
 // Find returns the handles of all objects that match every attribute of
 // template, in ascending order; an empty template matches all objects that the
 // session may see. It asks as often as the device has more to say.

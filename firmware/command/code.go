@@ -39,10 +39,13 @@ const (
 
 	CodeGenerateKey     Code = 0x0401
 	CodeGenerateKeyPair Code = 0x0402
+	CodeCreateObject    Code = 0x0403 // from what the host sends: data, certificates, keys
+	CodeCopyObject      Code = 0x0404
 	CodeFindObjects     Code = 0x0411
 	CodeGetAttributes   Code = 0x0412
 	CodeSetAttributes   Code = 0x0413
 	CodeDestroyObject   Code = 0x0414
+	CodeObjectSize      Code = 0x0415
 
 	CodeSign    Code = 0x0501 // signatures and MACs
 	CodeVerify  Code = 0x0502

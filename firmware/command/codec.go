@@ -92,6 +92,10 @@ func templates(v any) []Template {
 		return []Template{v.Template}
 	case *GenerateKeyPairRequest:
 		return []Template{v.Public, v.Private}
+	case *CreateObjectRequest:
+		return []Template{v.Template}
+	case *CopyObjectRequest:
+		return []Template{v.Template}
 	case *FindObjectsRequest:
 		return []Template{v.Template}
 	case *GetAttributesResponse:

@@ -203,6 +203,18 @@ type KeyPairResponse struct {
 	Private Handle `cbor:"2,keyasint" json:"private"`
 }
 
+// CreateObjectRequest makes an object of what it says. The template of a private
+// or secret key holds the key itself.
+type CreateObjectRequest struct {
+	Template Template `cbor:"1,keyasint"`
+}
+
+// CopyObjectRequest makes a copy of an object, with some attributes changed.
+type CopyObjectRequest struct {
+	Object   Handle   `cbor:"1,keyasint"`
+	Template Template `cbor:"2,keyasint"` // may be empty
+}
+
 // FindObjectsRequest searches the objects that the session may see, in the
 // order of their handles.
 type FindObjectsRequest struct {
@@ -238,6 +250,16 @@ type SetAttributesRequest struct {
 // DestroyObjectRequest destroys an object.
 type DestroyObjectRequest struct {
 	Object Handle `cbor:"1,keyasint"`
+}
+
+// ObjectSizeRequest asks how large an object is.
+type ObjectSizeRequest struct {
+	Object Handle `cbor:"1,keyasint"`
+}
+
+// ObjectSizeResponse tells it.
+type ObjectSizeResponse struct {
+	Bytes uint64 `cbor:"1,keyasint" json:"bytes"` // in storage, without what the storage adds
 }
 
 // SignRequest makes a signature or a MAC.

@@ -193,12 +193,23 @@ func attributesTable() string {
 	for _, row := range command.Attributes {
 		read := "yes"
 		if row.Secret {
-			read = "never"
+			read = "never, of a key"
 		}
 		rows = append(rows, fmt.Sprintf("`0x%04X` | %s | %s | %s | %s | %s",
-			uint32(row.Type), row.Name, row.Kind, yes(row.OnMake), yes(row.OnWrite), read))
+			uint32(row.Type), row.Name, row.Kind, given(row.Given), row.Change, read))
 	}
-	return table("number | name | value | when made | changed later | read", rows)
+	return table("number | name | value | in templates of | changed later | read", rows)
+}
+
+// given names the commands whose templates may name an attribute.
+func given(origins command.Origins) string {
+	var names []string
+	for origin, name := range []string{"generate", "create", "unwrap", "copy"} {
+		if origins.Has(command.Origin(origin)) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func mechanismsTable() string {

@@ -22,6 +22,7 @@ const (
 	StatusGeneralError            Status = 0x00050000 // a defect of the firmware; report it
 	StatusArgumentsBad            Status = 0x00070000 // the payload is malformed, or a value in it is out of range
 	StatusAttributeReadOnly       Status = 0x00100000 // an attribute that the host may not set, or an object that is not modifiable
+	StatusCanNotChangeFunction    Status = 0x00100019 // partition policy 11 does not permit to change what a key may be used for
 	StatusAttributeSensitive      Status = 0x00110000 // the value never leaves the device
 	StatusAttributeTypeInvalid    Status = 0x00120000 // unknown attribute
 	StatusAttributeNotFound       Status = 0x00120010 // the object has no such attribute
@@ -48,6 +49,7 @@ const (
 	StatusKeySizeRange            Status = 0x00620000 // key size or curve is not supported
 	StatusKeyTypeInconsistent     Status = 0x00630000 // the key is of another type than the mechanism works with
 	StatusKeyInvalidForOperation  Status = 0x00630001 // the key's attributes do not permit the operation
+	StatusSigningKeyMustBeLocal   Status = 0x00680001 // partition policy 17 permits signatures only with keys that were made in the device
 	StatusMechanismInvalid        Status = 0x00700000 // unknown mechanism, or not one for this command
 	StatusMechanismParamInvalid   Status = 0x00710000 // a parameter is missing, out of range, or not one of the mechanism
 	StatusObjectHandleInvalid     Status = 0x00820000 // no such object, or it is not visible without a login
@@ -66,6 +68,7 @@ const (
 	StatusSignatureLenRange       Status = 0x00C10000 // the signature has not the length that the key makes
 	StatusTemplateIncomplete      Status = 0x00D00000 // a required attribute is missing
 	StatusTemplateInconsistent    Status = 0x00D10000 // attributes contradict each other, the mechanism or the command
+	StatusMultiFunctionKey        Status = 0x00D10018 // partition policy 10 permits a key one kind of use only
 	StatusTokenNotPresent         Status = 0x00E00000 // the slot does not exist, or there is no partition, or it is not initialised
 	StatusUserAlreadyLoggedIn     Status = 0x01000000 // this role is already logged in
 	StatusOtherUserLoggedIn       Status = 0x01000001 // another role is logged in to the slot
@@ -74,9 +77,21 @@ const (
 	StatusUserTypeInvalid         Status = 0x01030000 // no such role in this slot
 	StatusTooManyContainers       Status = 0x80000008 // the partition exists already
 	StatusContainerLocked         Status = 0x80000009 // the role is locked
+	StatusAssignedNeedsAuthData   Status = 0x8000008F // a key can only be assigned if it has authorization data
+	StatusCannotMakeAssigned      Status = 0x80000090 // the role may not make a key that is assigned
+	StatusAssignedUnchangeable    Status = 0x80000091 // an assigned key cannot be changed
+	StatusAuthDataTooLarge        Status = 0x80000092 // more than 255 bytes of authorization data
+	StatusAuthDataTooSmall        Status = 0x80000093 // fewer than 4 bytes of authorization data
+	StatusAuthDataNotProvided     Status = 0x80000094 // the key needs authorization data
+	StatusKeyCannotBeAuthorized   Status = 0x80000096 // the key has no authorization data, or is locked
+	StatusKeyNotAuthorized        Status = 0x80000097 // the session has not authorised the key
+	StatusAuthDataIncorrect       Status = 0x80000098 // wrong authorization data; the failure was counted
+	StatusAssignedCannotBeReset   Status = 0x8000009B // the authorization data of an assigned key can only be changed by who knows it
+	StatusAuthDataIncorrectLimit  Status = 0x8000009C // wrong authorization data and the last attempt: the key is locked
 	StatusMultipleAccessDisabled  Status = 0x80000402 // as many sessions as the device can hold
 	StatusHSMStorageFull          Status = 0x80000902 // no room on the flash
 	StatusObjectStorageFull       Status = 0x80000903 // no room for another object
+	StatusKeyNotActive            Status = 0x80000904 // the key is used up, out of its dates, or locked
 	StatusLogFull                 Status = 0x80000D03 // the audit log is full; the host has to take its records
 	StatusLogNoKCV                Status = 0x80000D04 // the audit domain, or the secret of the HSM, is not there
 	StatusLogBadHMAC              Status = 0x80000D05 // an audit secret that does not open

@@ -80,6 +80,21 @@ var published = map[string]string{
 	"StatusLogBadTime":              "LUNA_RET_LOG_BAD_TIME",
 	"StatusAuditLoginTimeout":       "LUNA_RET_AUDIT_LOGIN_TIMEOUT_IN_PROGRESS",
 	"StatusAuditLoginThreshold":     "LUNA_RET_AUDIT_LOGIN_FAILURE_THRESHOLD",
+	"StatusCanNotChangeFunction":    "LUNA_RET_CAN_NOT_CHANGE_KEY_FUNCTION",
+	"StatusSigningKeyMustBeLocal":   "LUNA_RET_SIGNING_KEY_MUST_BE_LOCAL",
+	"StatusMultiFunctionKey":        "LUNA_RET_MULTI_FUNCTION_KEYS_NOT_ALLOWED",
+	"StatusKeyNotActive":            "LUNA_RET_KEY_NOT_ACTIVE",
+	"StatusAssignedNeedsAuthData":   "CKR_ASSIGNED_KEY_REQUIRES_AUTH_DATA",
+	"StatusCannotMakeAssigned":      "CKR_ROLE_CANNOT_MAKE_KEYS_ASSIGNED",
+	"StatusAssignedUnchangeable":    "CKR_ASSIGNED_KEY_CANNOT_BE_MODIFIED",
+	"StatusAuthDataTooLarge":        "CKR_AUTH_DATA_TOO_LARGE",
+	"StatusAuthDataTooSmall":        "CKR_AUTH_DATA_TOO_SMALL",
+	"StatusAuthDataNotProvided":     "CKR_OH_AUTH_DATA_NOT_PROVIDED",
+	"StatusKeyCannotBeAuthorized":   "CKR_KEY_CANNOT_BE_AUTHORIZED",
+	"StatusKeyNotAuthorized":        "CKR_KEY_NOT_AUTHORIZED",
+	"StatusAuthDataIncorrect":       "CKR_AUTH_DATA_INCORRECT",
+	"StatusAssignedCannotBeReset":   "CKR_ASSIGNED_KEY_CANNOT_BE_RESET",
+	"StatusAuthDataIncorrectLimit":  "CKR_AUTH_DATA_INCORRECT_AND_LIMIT_REACHED",
 }
 
 func TestStatusesHaveTheirPublishedNumbers(t *testing.T) {

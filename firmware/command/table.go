@@ -82,10 +82,13 @@ var Rows = []Row{
 
 	{CodeGenerateKey, "generate-key", NeedInitialised, keyMakers, false, AuditKeyManage, of[GenerateKeyRequest](), of[ObjectResponse]()},
 	{CodeGenerateKeyPair, "generate-key-pair", NeedInitialised, keyMakers, false, AuditKeyManage, of[GenerateKeyPairRequest](), of[KeyPairResponse]()},
+	{CodeCreateObject, "create-object", NeedInitialised, keyMakers, false, AuditKeyManage, of[CreateObjectRequest](), of[ObjectResponse]()},
+	{CodeCopyObject, "copy-object", NeedInitialised, keyMakers, false, AuditKeyManage, of[CopyObjectRequest](), of[ObjectResponse]()},
 	{CodeFindObjects, "find-objects", NeedInitialised, Anyone, false, AuditNever, of[FindObjectsRequest](), of[FindObjectsResponse]()},
 	{CodeGetAttributes, "get-attributes", NeedInitialised, Anyone, false, AuditNever, of[GetAttributesRequest](), of[GetAttributesResponse]()},
-	{CodeSetAttributes, "set-attributes", NeedInitialised, keyMakers, false, AuditKeyManage, of[SetAttributesRequest](), nil},
+	{CodeSetAttributes, "set-attributes", NeedInitialised, roles(RolePO, RoleCO, RoleLCO), false, AuditKeyManage, of[SetAttributesRequest](), nil},
 	{CodeDestroyObject, "destroy-object", NeedInitialised, roles(RoleCO), false, AuditKeyManage, of[DestroyObjectRequest](), nil},
+	{CodeObjectSize, "object-size", NeedInitialised, Anyone, false, AuditNever, of[ObjectSizeRequest](), of[ObjectSizeResponse]()},
 
 	{CodeSign, "sign", NeedInitialised, keyUsers, false, AuditUsage, of[SignRequest](), of[SignResponse]()},
 	{CodeVerify, "verify", NeedInitialised, Anyone, false, AuditUsage, of[VerifyRequest](), nil},

@@ -53,10 +53,13 @@ var handlers = map[command.Code]handler{
 
 	command.CodeGenerateKey:     ask((*call).generateKey),
 	command.CodeGenerateKeyPair: ask((*call).generateKeyPair),
+	command.CodeCreateObject:    ask((*call).createObject),
+	command.CodeCopyObject:      ask((*call).copyObject),
 	command.CodeFindObjects:     ask((*call).findObjects),
 	command.CodeGetAttributes:   ask((*call).getAttributes),
 	command.CodeSetAttributes:   take((*call).setAttributes),
 	command.CodeDestroyObject:   take((*call).destroyObject),
+	command.CodeObjectSize:      ask((*call).objectSize),
 
 	command.CodeSign:    ask((*call).sign),
 	command.CodeVerify:  take((*call).verify),

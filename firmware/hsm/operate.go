@@ -34,7 +34,10 @@ func (c *call) key(handle command.Handle, op operation, m command.MechanismType)
 	if err != nil {
 		return nil, err
 	}
-	key, err := o.Key(op.attribute, row.Keys)
+	if err := c.mayUse(o, op); err != nil {
+		return nil, err
+	}
+	key, err := o.Key(op.attribute, row.Keys, m)
 	if err == nil && (key.Bits < row.MinBits || key.Bits > row.MaxBits) {
 		return nil, command.StatusKeySizeRange.With(fmt.Sprintf("%s takes keys of %d to %d bits", m, row.MinBits, row.MaxBits), "")
 	}

@@ -2,6 +2,7 @@ package object
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,22 +12,28 @@ import (
 	"usbhsm7/firmware/hsm/mech"
 )
 
-// Object is one key. It never changes.
+// Object is one PKCS#11 object. It never changes, but for the count of its uses.
 type Object struct {
 	Handle  command.Handle
 	Owner   uint32 // session of a session object; 0 for a token object
-	Private bool   // visible to the Crypto Officer only
+	Private bool   // visible only to roles that work with keys
 
-	label string
-	id    []byte
-	attrs command.Template // all that may be read
-	value []byte           // stored form of a private or secret key
-	key   func() (*mech.Key, error)
+	attrs   command.Template // all that may be read, and never a secret
+	value   []byte           // stored form of a private or secret key
+	key     func() (*mech.Key, error)
+	allowed []command.MechanismType // nil: all
 }
 
 // Object returns the draft as an object with the key material value, which is
-// nil for a public key.
-func (d Draft) Object(handle command.Handle, owner uint32, value []byte) *Object {
+// nil for what is no private or secret key. unique is the value of unique-id.
+func (d Draft) Object(handle command.Handle, owner uint32, value []byte, unique string) *Object {
+	d.attrs[command.AttrUniqueID] = unique
+	if d.Class() == command.ClassSecretKey {
+		if presences[command.AttrValueLen].has(d.Class(), d.Uint(command.AttrKeyType)) {
+			d.attrs[command.AttrValueLen] = uint64(len(value))
+		}
+		d.attrs[command.AttrCheckValue] = keyCheck(d.Uint(command.AttrKeyType), value)
+	}
 	o := &Object{Handle: handle, Owner: owner, attrs: d.attrs, value: value}
 	return o.index()
 }
@@ -35,8 +42,11 @@ func (d Draft) Object(handle command.Handle, owner uint32, value []byte) *Object
 // it is first used, and only once.
 func (o *Object) index() *Object {
 	o.Private = o.attrs.Bool(command.AttrPrivate, true)
-	o.label = o.attrs.Text(command.AttrLabel)
-	o.id = o.attrs.Bytes(command.AttrID)
+	o.allowed = nil
+	list := o.attrs.Bytes(command.AttrAllowedMechanisms)
+	for ; len(list) >= 4; list = list[4:] {
+		o.allowed = append(o.allowed, command.MechanismType(binary.BigEndian.Uint32(list)))
+	}
 	if o.key == nil {
 		o.key = sync.OnceValues(o.parse)
 	}
@@ -44,8 +54,8 @@ func (o *Object) index() *Object {
 }
 
 func (o *Object) parse() (*mech.Key, error) {
-	class, _ := o.attrs.Uint(command.AttrClass)
-	keyType, _ := o.attrs.Uint(command.AttrKeyType)
+	class := o.Class()
+	keyType := o.keyType()
 	if class == command.ClassSecretKey {
 		return mech.ParseSecret(keyType, o.value)
 	}
@@ -64,16 +74,42 @@ func (o *Object) parse() (*mech.Key, error) {
 // Token reports whether the object is stored.
 func (o *Object) Token() bool { return o.Owner == 0 }
 
+// Class returns the object's class.
+func (o *Object) Class() uint64 {
+	class, _ := o.attrs.Uint(command.AttrClass)
+	return class
+}
+
+// keyType returns the type of a key.
+func (o *Object) keyType() uint64 {
+	keyType, _ := o.attrs.Uint(command.AttrKeyType)
+	return keyType
+}
+
+// IsKey reports whether the object is a key.
+func (o *Object) IsKey() bool { return onKey.has(o.Class()) }
+
+// Is reports whether a truth value, such as extractable, is set.
+func (o *Object) Is(typ command.AttributeType) bool { return o.attrs.Bool(typ, false) }
+
+// Material returns the stored form of a private or secret key, as package mech
+// makes and reads it. The caller does not change it, and lets nobody else see it.
+func (o *Object) Material() []byte { return o.value }
+
 // Key returns the key for an operation, such as command.AttrSign, of a
 // mechanism for keys of some types. Errors carry StatusKeyTypeInconsistent if the
-// key is of another type, and StatusKeyInvalidForOperation if it is not meant
-// for the operation.
-func (o *Object) Key(use command.AttributeType, keyTypes []uint64) (*mech.Key, error) {
-	if own, _ := o.attrs.Uint(command.AttrKeyType); !slices.Contains(keyTypes, own) {
+// object is no key or of another type, StatusKeyInvalidForOperation if it is not
+// meant for the operation, and StatusMechanismInvalid if it is not meant for the
+// mechanism.
+func (o *Object) Key(use command.AttributeType, keyTypes []uint64, m command.MechanismType) (*mech.Key, error) {
+	if own, ok := o.attrs.Uint(command.AttrKeyType); !ok || !slices.Contains(keyTypes, own) {
 		return nil, command.StatusKeyTypeInconsistent.With("the mechanism does not work with a key of this type", "")
 	}
 	if !o.attrs.Bool(use, false) {
 		return nil, command.StatusKeyInvalidForOperation.With(fmt.Sprintf("the key's attribute %s is not set", use), "")
+	}
+	if o.allowed != nil && !slices.Contains(o.allowed, m) {
+		return nil, command.StatusMechanismInvalid.With(fmt.Sprintf("%s is not one of the key's allowed-mechanisms", m), "")
 	}
 	key, err := o.key()
 	if err != nil {
@@ -83,16 +119,16 @@ func (o *Object) Key(use command.AttributeType, keyTypes []uint64) (*mech.Key, e
 }
 
 // Attributes returns the values of types, or of all attributes that may be
-// read if types is empty. The caller does not change the result. Errors carry
+// read if types is empty. The caller does not change the values. Errors carry
 // StatusAttributeSensitive, StatusAttributeTypeInvalid for an attribute that
 // nobody knows and StatusAttributeNotFound for one that this object lacks.
 func (o *Object) Attributes(types []command.AttributeType) (command.Template, error) {
 	if len(types) == 0 {
-		return o.attrs, nil
+		return o.all(), nil
 	}
 	out := make(command.Template, len(types))
 	for _, typ := range types {
-		value, ok := o.attrs[typ]
+		value, ok := o.attribute(typ)
 		if !ok {
 			return nil, o.cannotRead(typ)
 		}
@@ -101,12 +137,42 @@ func (o *Object) Attributes(types []command.AttributeType) (command.Template, er
 	return out, nil
 }
 
+// computed are attributes that are not kept but made when they are read.
+var computed = map[command.AttributeType]func(*Object) (any, bool){
+	command.AttrPublicKeyInfo: func(o *Object) (any, bool) {
+		info := o.publicKeyInfo()
+		return info, info != nil
+	},
+}
+
+func (o *Object) attribute(typ command.AttributeType) (any, bool) {
+	if value, ok := o.attrs[typ]; ok {
+		return value, true
+	}
+	keyType := o.keyType()
+	if f, ok := computed[typ]; ok && presences[typ].has(o.Class(), keyType) {
+		return f(o)
+	}
+	return nil, false
+}
+
+func (o *Object) all() command.Template {
+	out := maps.Clone(o.attrs)
+	for typ := range computed {
+		if value, ok := o.attribute(typ); ok {
+			out[typ] = value
+		}
+	}
+	return out
+}
+
 func (o *Object) cannotRead(typ command.AttributeType) error {
 	row, known := command.LookupAttribute(typ)
+	keyType := o.keyType()
 	switch {
 	case !known:
 		return command.StatusAttributeTypeInvalid.With(fmt.Sprintf("attribute %#x is unknown", uint32(typ)), "")
-	case row.Secret && o.value != nil:
+	case row.Secret && o.value != nil && presences[typ].has(o.Class(), keyType):
 		return command.StatusAttributeSensitive.With(fmt.Sprintf("%s never leaves the device", typ), "")
 	}
 	return o.lacks(typ)
@@ -114,36 +180,6 @@ func (o *Object) cannotRead(typ command.AttributeType) error {
 
 func (o *Object) lacks(typ command.AttributeType) error {
 	return command.StatusAttributeNotFound.With(fmt.Sprintf("the object has no attribute %s", typ), "")
-}
-
-// Changed returns a copy of the object with new attribute values. Errors carry
-// StatusAttributeReadOnly if the object or an attribute cannot be changed, and
-// otherwise the statuses of Make and Attributes.
-func (o *Object) Changed(t command.Template) (*Object, error) {
-	if err := t.Check(); err != nil {
-		return nil, err
-	}
-	if len(t) == 0 {
-		return nil, command.StatusTemplateIncomplete.With("no attribute to change", "")
-	}
-	if !o.attrs.Bool(command.AttrModifiable, false) {
-		return nil, command.StatusAttributeReadOnly.With("the object is not modifiable", "")
-	}
-	for _, typ := range inOrder(t) {
-		if row, _ := command.LookupAttribute(typ); !row.OnWrite {
-			return nil, command.StatusAttributeReadOnly.With(fmt.Sprintf("%s cannot be changed", typ), "")
-		}
-		if _, ok := o.attrs[typ]; !ok {
-			return nil, o.lacks(typ)
-		}
-		if err := checkValue(typ, t[typ]); err != nil {
-			return nil, err
-		}
-	}
-	changed := *o
-	changed.attrs = maps.Clone(o.attrs)
-	maps.Copy(changed.attrs, t)
-	return changed.index(), nil
 }
 
 // stored is the form of an object in storage.
@@ -168,6 +204,17 @@ func Unmarshal(handle command.Handle, data []byte) (*Object, error) {
 	}
 	o := &Object{Handle: handle, attrs: s.Attributes, value: s.Value}
 	return o.index(), nil
+}
+
+// Size returns how many bytes the object takes in storage, without what the
+// storage adds.
+func (o *Object) Size() int {
+	data, err := o.Marshal()
+	if err != nil {
+		return 0
+	}
+	defer clear(data)
+	return len(data)
 }
 
 // equal compares two attribute values of the same kind.

@@ -56,7 +56,7 @@ func makeAES(t testing.TB, handle command.Handle, template command.Template) *ob
 	if err != nil {
 		t.Fatal(err)
 	}
-	return draft.Object(handle, 0, make([]byte, 16))
+	return draft.Object(handle, 0, make([]byte, 16), "unique")
 }
 
 func TestDefaults(t *testing.T) {
@@ -72,7 +72,10 @@ func TestDefaults(t *testing.T) {
 		command.AttrSensitive: true, command.AttrAlwaysSensitive: true,
 		command.AttrExtractable: false, command.AttrNeverExtractable: true,
 		command.AttrEncrypt: true, command.AttrDecrypt: true, command.AttrSign: false, command.AttrVerify: false,
-		command.AttrLocal: true, command.AttrKeyGenMechanism: uint64(command.MechAESKeyGen),
+		command.AttrWrap: false, command.AttrUnwrap: false, command.AttrDerive: false, command.AttrWrapWithTrusted: false,
+		command.AttrCopyable: true, command.AttrDestroyable: true, command.AttrUniqueID: "unique",
+		command.AttrCheckValue: []byte{0x66, 0xE9, 0x4B},
+		command.AttrLocal:      true, command.AttrKeyGenMechanism: uint64(command.MechAESKeyGen),
 	}
 	if len(got) != len(want) {
 		t.Errorf("%d attributes, want %d: %v", len(got), len(want), got)
@@ -86,26 +89,32 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// samples has a value of each kind that some attribute takes.
+var samples = map[command.Kind]any{command.KindBool: false, command.KindUint: uint64(3), command.KindBytes: []byte{0, 1, 0, 1}, command.KindText: ""}
+
 func TestEveryAttributeIsAdmittedOrRefusedByEverySpec(t *testing.T) {
-	sample := map[command.Kind]any{command.KindBool: true, command.KindUint: uint64(3), command.KindBytes: []byte{1, 0, 1}, command.KindText: "x"}
 	for _, s := range specs() {
 		for _, row := range command.Attributes {
-			value := sample[row.Kind]
+			value := samples[row.Kind]
 			base := smallest(s)
 			if given, ok := base[row.Type]; ok {
 				value = given
 			}
-			if row.Type == command.AttrClass {
+			switch row.Type {
+			case command.AttrClass:
 				value = s.Class
-			}
-			if row.Type == command.AttrKeyType {
+			case command.AttrKeyType:
 				value = s.KeyType
+			case command.AttrPrivate, command.AttrSensitive:
+				value = true
+			case command.AttrPublicExponent:
+				value = []byte{1, 0, 1}
 			}
 			_, err := object.Make(s, with(base, row.Type, value))
-			if !row.OnMake && !errors.Is(err, command.StatusAttributeReadOnly) {
+			if !row.Given.Has(command.OriginGenerate) && !errors.Is(err, command.StatusAttributeReadOnly) && !errors.Is(err, command.StatusTemplateInconsistent) {
 				t.Errorf("%+v with %s: %v", s, row.Name, err)
 			}
-			if row.OnMake && err != nil && !errors.Is(err, command.StatusTemplateInconsistent) {
+			if row.Given.Has(command.OriginGenerate) && err != nil && !errors.Is(err, command.StatusTemplateInconsistent) {
 				t.Errorf("%+v with %s: %v", s, row.Name, err)
 			}
 		}
@@ -184,10 +193,10 @@ func TestChangingAttributes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := changed.Key(command.AttrEncrypt, []uint64{command.KeyAES}); !errors.Is(err, command.StatusKeyInvalidForOperation) {
+	if _, err := changed.Key(command.AttrEncrypt, []uint64{command.KeyAES}, command.MechAESGCM); !errors.Is(err, command.StatusKeyInvalidForOperation) {
 		t.Errorf("encrypting with encrypt=false: %v", err)
 	}
-	if _, err := o.Key(command.AttrEncrypt, []uint64{command.KeyAES}); err != nil {
+	if _, err := o.Key(command.AttrEncrypt, []uint64{command.KeyAES}, command.MechAESGCM); err != nil {
 		t.Errorf("the object before the change: %v", err)
 	}
 	fixed := makeAES(t, 2, command.Template{command.AttrModifiable: false})
@@ -215,7 +224,7 @@ func TestChangingAttributes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := draft.Object(3, 0, nil).Changed(command.Template{command.AttrSign: true}); !errors.Is(err, command.StatusAttributeNotFound) {
+	if _, err := draft.Object(3, 0, nil, "u").Changed(command.Template{command.AttrSign: true}); !errors.Is(err, command.StatusAttributeNotFound) {
 		t.Errorf("sign on a public key: %v", err)
 	}
 }
@@ -230,7 +239,7 @@ func TestStoredObjectsComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	draft.TakePair(pair)
-	o := draft.Object(9, 0, pair.Private)
+	o := draft.Object(9, 0, pair.Private, "u")
 	data, err := o.Marshal()
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +252,7 @@ func TestStoredObjectsComeBack(t *testing.T) {
 	if err != nil || !bytes.Equal(again, data) || back.Handle != 9 || !back.Private || !back.Token() {
 		t.Errorf("%+v, %v", back, err)
 	}
-	if _, err := back.Key(command.AttrSign, []uint64{command.KeyEC}); err != nil {
+	if _, err := back.Key(command.AttrSign, []uint64{command.KeyEC}, command.MechECDSA); err != nil {
 		t.Error(err)
 	}
 }
@@ -267,7 +276,7 @@ func TestDamagedStoredObjectsAreErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.Key(command.AttrEncrypt, []uint64{command.KeyAES}); !errors.Is(err, command.StatusDeviceError) {
+	if _, err := o.Key(command.AttrEncrypt, []uint64{command.KeyAES}, command.MechAESGCM); !errors.Is(err, command.StatusDeviceError) {
 		t.Errorf("key of three bytes: %v", err)
 	}
 }

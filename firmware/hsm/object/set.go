@@ -1,9 +1,7 @@
 package object
 
 import (
-	"bytes"
 	"cmp"
-	"fmt"
 	"slices"
 
 	"usbhsm7/firmware/command"
@@ -74,66 +72,4 @@ func (s Set) Where(keep func(*Object) bool) Set {
 // Without returns the set without an object.
 func (s Set) Without(handle command.Handle) Set {
 	return s.Where(func(o *Object) bool { return o.Handle != handle })
-}
-
-// Query is a checked search template.
-type Query struct {
-	label *string // the usual ones first, outside the map
-	id    []byte
-	hasID bool
-	rest  command.Template
-}
-
-// NewQuery checks a search template. Secrets cannot be searched for:
-// StatusAttributeSensitive.
-func NewQuery(t command.Template) (Query, error) {
-	if err := t.Check(); err != nil {
-		return Query{}, err
-	}
-	q := Query{rest: make(command.Template, len(t))}
-	for _, typ := range inOrder(t) {
-		if row, _ := command.LookupAttribute(typ); row.Secret {
-			return Query{}, command.StatusAttributeSensitive.With(fmt.Sprintf("objects cannot be found by %s", typ), "")
-		}
-		switch v := t[typ].(type) {
-		case string:
-			q.label = &v
-		case []byte:
-			if typ == command.AttrID {
-				q.id, q.hasID = v, true
-				continue
-			}
-			q.rest[typ] = v
-		default:
-			q.rest[typ] = v
-		}
-	}
-	return q, nil
-}
-
-func (q *Query) matches(o *Object) bool {
-	if q.label != nil && o.label != *q.label || q.hasID && !bytes.Equal(o.id, q.id) {
-		return false
-	}
-	for typ, want := range q.rest {
-		if got, ok := o.attrs[typ]; !ok || !equal(got, want) {
-			return false
-		}
-	}
-	return true
-}
-
-// Find appends to found the handles above after of matching objects, private
-// ones only if asked to, until found has limit entries.
-func (s Set) Find(q *Query, after command.Handle, private bool, limit int, found []command.Handle) []command.Handle {
-	i, exact := s.search(after)
-	if exact {
-		i++
-	}
-	for ; i < len(s.list) && len(found) < limit; i++ {
-		if o := s.list[i]; (private || !o.Private) && q.matches(o) {
-			found = append(found, o.Handle)
-		}
-	}
-	return found
 }

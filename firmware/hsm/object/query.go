@@ -1,0 +1,59 @@
+package object
+
+import (
+	"fmt"
+
+	"usbhsm7/firmware/command"
+)
+
+// Query is a checked search template.
+type Query struct {
+	want []wanting // ordered by attribute
+}
+
+type wanting struct {
+	typ   command.AttributeType
+	value any
+}
+
+// NewQuery checks a search template. Secrets cannot be searched for:
+// StatusAttributeSensitive.
+func NewQuery(t command.Template) (Query, error) {
+	if err := t.Check(); err != nil {
+		return Query{}, err
+	}
+	class, ok := t.Uint(command.AttrClass)
+	open := ok && !onHidden.has(class)
+	q := Query{want: make([]wanting, 0, len(t))}
+	for _, typ := range inOrder(t) {
+		if row, _ := command.LookupAttribute(typ); row.Secret && !open {
+			return Query{}, command.StatusAttributeSensitive.With(fmt.Sprintf("keys cannot be found by %s", typ), "")
+		}
+		q.want = append(q.want, wanting{typ, t[typ]})
+	}
+	return q, nil
+}
+
+func (q *Query) matches(o *Object) bool {
+	for _, w := range q.want {
+		if got, ok := o.attribute(w.typ); !ok || !equal(got, w.value) {
+			return false
+		}
+	}
+	return true
+}
+
+// Find appends to found the handles above after of matching objects, private
+// ones only if asked to, until found has limit entries.
+func (s Set) Find(q *Query, after command.Handle, private bool, limit int, found []command.Handle) []command.Handle {
+	i, exact := s.search(after)
+	if exact {
+		i++
+	}
+	for ; i < len(s.list) && len(found) < limit; i++ {
+		if o := s.list[i]; (private || !o.Private) && q.matches(o) {
+			found = append(found, o.Handle)
+		}
+	}
+	return found
+}
