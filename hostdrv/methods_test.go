@@ -71,6 +71,14 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 	command.CodeTimeSync: func(ctx context.Context, _ *Device, s *Session) error {
 		return s.SyncTime(ctx, time.Unix(1_800_000_000, 0))
 	},
+	command.CodeTamperShow:   func(ctx context.Context, _ *Device, s *Session) error { return second(s.Tamper(ctx)) },
+	command.CodeTamperClear:  func(ctx context.Context, _ *Device, s *Session) error { return s.ClearTamper(ctx) },
+	command.CodeHSMRestart:   func(ctx context.Context, _ *Device, s *Session) error { return s.Restart(ctx) },
+	command.CodeSTMTransport: func(ctx context.Context, _ *Device, s *Session) error { return second(s.Transport(ctx)) },
+	command.CodeSTMRecover: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.Recover(ctx, "59bt-3CXF-7/Tt-qKTx", true))
+	},
+	command.CodeSTMShow: func(ctx context.Context, _ *Device, s *Session) error { return second(s.InTransport(ctx)) },
 	command.CodeChangePassword: func(ctx context.Context, _ *Device, s *Session) error {
 		return s.ChangePassword(ctx, []byte("old"), []byte("new"))
 	},

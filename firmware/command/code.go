@@ -65,14 +65,24 @@ const (
 	CodeAuditImportSecret Code = 0x0609
 	CodeAuditVerify       Code = 0x060A
 
-	CodeTimeGet  Code = 0x0721
-	CodeTimeSync Code = 0x0722 // the host sets the clock
+	CodeTamper       Code = 0x0700 // no command: what the audit log calls a finding of the sensors
+	CodeTamperShow   Code = 0x0701
+	CodeTamperClear  Code = 0x0702
+	CodeHSMRestart   Code = 0x0703 // the device leaves the bus and comes back
+	CodeSTMTransport Code = 0x0711 // begin Secure Transport Mode
+	CodeSTMRecover   Code = 0x0712 // show whether the HSM was touched, and end it
+	CodeSTMShow      Code = 0x0713
+	CodeTimeGet      Code = 0x0721
+	CodeTimeSync     Code = 0x0722 // the host sets the clock
 )
 
 // String returns the command's name, or its number if the table has no such row.
 func (c Code) String() string {
 	if row, ok := Lookup(c); ok {
 		return row.Name
+	}
+	if c == CodeTamper {
+		return "tamper"
 	}
 	return fmt.Sprintf("command 0x%04x", uint32(c))
 }

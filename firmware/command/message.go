@@ -432,6 +432,7 @@ const (
 	EventRoleLocked    EventCode = 3 // a role ran out of attempts
 	EventStorageLow    EventCode = 4 // less than a tenth of the storage is free
 	EventEventsDropped EventCode = 5 // the host read too slowly; older events were dropped
+	EventTampered      EventCode = 6 // a sensor found something
 )
 
 // String returns the event's name, or its number if it has none.
@@ -442,7 +443,7 @@ func (e EventCode) String() string {
 	return fmt.Sprintf("event %d", uint32(e))
 }
 
-var eventNames = [...]string{"state-changed", "zeroized", "role-locked", "storage-low", "events-dropped"}
+var eventNames = [...]string{"state-changed", "zeroized", "role-locked", "storage-low", "events-dropped", "tampered"}
 
 // Event is an unsolicited message of the device.
 type Event struct {

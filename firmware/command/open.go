@@ -25,6 +25,8 @@ var opens = map[Code]Open{
 	CodeGetAttributes:   OpenRequest,
 	CodeDestroyObject:   OpenRequest,
 	CodeRandom:          OpenRequest,
+	CodeTamperShow:      OpenResponse,
+	CodeSTMShow:         OpenResponse,
 }
 
 // Open returns which payloads of the command a recording may show.

@@ -89,6 +89,8 @@ const (
 	StatusAssignedCannotBeReset   Status = 0x8000009B // the authorization data of an assigned key can only be changed by who knows it
 	StatusAuthDataIncorrectLimit  Status = 0x8000009C // wrong authorization data and the last attempt: the key is locked
 	StatusMultipleAccessDisabled  Status = 0x80000402 // as many sessions as the device can hold
+	StatusSTMCommand              Status = 0x80000534 // the HSM is in Secure Transport Mode, in which few commands work
+	StatusHSMTampered             Status = 0x80000535 // a sensor found something: few commands work until it is cleared
 	StatusHSMStorageFull          Status = 0x80000902 // no room on the flash
 	StatusObjectStorageFull       Status = 0x80000903 // no room for another object
 	StatusKeyNotActive            Status = 0x80000904 // the key is used up, out of its dates, or locked

@@ -62,6 +62,8 @@ var published = map[string]string{
 	"StatusTooManyContainers":       "LUNA_RET_TOO_MANY_CONTAINERS",
 	"StatusContainerLocked":         "LUNA_RET_CONTAINER_LOCKED",
 	"StatusMultipleAccessDisabled":  "LUNA_RET_SM_MULTIPLE_ACCESS_DISABLED",
+	"StatusSTMCommand":              "LUNA_RET_STM_CMD_NON_TRANSPORT",
+	"StatusHSMTampered":             "LUNA_RET_HSM_TAMPERED",
 	"StatusHSMStorageFull":          "LUNA_RET_HSM_STORAGE_FULL",
 	"StatusObjectStorageFull":       "LUNA_RET_CONTAINER_OBJECT_STORAGE_FULL",
 	"StatusPolicyChangeIllegal":     "LUNA_RET_RM_CONFIG_CHANGE_ILLEGAL",

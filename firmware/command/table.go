@@ -108,6 +108,12 @@ var Rows = []Row{
 	{CodeAuditImportSecret, "audit-import-secret", NeedAdmin, roles(RoleAuditor), true, AuditLogManage, of[AuditSecret](), nil},
 	{CodeAuditVerify, "audit-verify", NeedAdmin, roles(RoleAuditor), false, AuditLogManage, of[AuditVerifyRequest](), of[AuditVerifyResponse]()},
 
+	{CodeTamperShow, "tamper-show", NeedAdmin, Anyone, false, AuditNever, nil, of[TamperShowResponse]()},
+	{CodeTamperClear, "tamper-clear", NeedAdmin, Anyone, true, AuditManage, nil, nil},
+	{CodeHSMRestart, "hsm-restart", NeedAdmin, Anyone, true, AuditManage, nil, nil},
+	{CodeSTMTransport, "stm-transport", NeedAdmin, roles(RoleSO), true, AuditManage, nil, of[STMStrings]()},
+	{CodeSTMRecover, "stm-recover", NeedAdmin, Anyone, true, AuditManage, of[STMRecoverRequest](), of[STMRecoverResponse]()},
+	{CodeSTMShow, "stm-show", NeedAdmin, Anyone, false, AuditNever, nil, of[STMShowResponse]()},
 	{CodeTimeGet, "time-get", NeedSession, Anyone, false, AuditNever, nil, of[DeviceTime]()},
 	{CodeTimeSync, "time-sync", NeedAdmin, roles(RoleSO, RoleAuditor), true, AuditLogManage, of[DeviceTime](), nil},
 }

@@ -46,6 +46,9 @@ func (c *call) countAttempt(role command.Role) (credential *auth.Credential, err
 		r.attempts++
 		u.records.Urgent = true
 		credential = r.credential
+		if err := u.disturbTransport(role); err != nil {
+			return err
+		}
 		return u.put(recordAttempts(role), attemptsRecord{r.attempts})
 	})
 	return credential, err
@@ -81,7 +84,7 @@ func (h *HSM) resetAttempts(role command.Role) error {
 	return h.update(func(u *update) error {
 		u.state.roles[role].attempts = 0
 		u.records.Delete(recordAttempts(role))
-		return nil
+		return u.calmTransport(role)
 	})
 }
 
@@ -110,9 +113,10 @@ func (h *HSM) punish(limit Limit) error {
 	return h.update(func(u *update) error {
 		switch limit.Effect {
 		case EffectZeroizeHSM:
-			return u.destroyHSM(command.HSMZeroized, limit.Role)
+			return u.zeroize(limit.Role)
 		case EffectZeroizePartition:
-			return u.destroyPartition(command.PartitionCreated, limit.Role)
+			u.event(command.Event{Code: command.EventZeroized, Role: limit.Role, Text: "the partition is zeroized"})
+			return u.erase(&partitionLockout)
 		case EffectDelay:
 			h.delayed = h.clock()
 		}

@@ -4,9 +4,13 @@ import (
 	"usbhsm7/firmware/command"
 )
 
-// authorise checks the call against its row: session, slot, presence of the
+// authorise checks that the command works at present, and the call against its
+// row: session, slot, presence of the
 // partition, role, and last that a read-only session does not write.
 func (c *call) authorise(handle uint32) error {
+	if err := c.hsm.state.Load().halt.admits(c.row.Code); err != nil {
+		return err
+	}
 	if c.row.Need == command.NeedNothing {
 		if handle != 0 {
 			return command.StatusSessionHandleInvalid.With("the command takes no session", "")
@@ -74,13 +78,13 @@ func (c *call) stands() error {
 	case c.host.gone.Load():
 		return command.StatusFunctionCanceled.With("the link was closed", "")
 	case c.session == nil:
-		return nil
+		return c.hsm.state.Load().halt.admits(c.row.Code)
 	case c.session.closed.Load():
 		return noSession()
 	case c.host.logins[c.session.slot].Load() != c.login:
 		return command.StatusUserNotLoggedIn.With("the login changed while the command ran", "log in again")
 	}
-	return nil
+	return c.hsm.state.Load().halt.admits(c.row.Code)
 }
 
 func noSession() error {

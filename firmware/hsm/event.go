@@ -8,6 +8,7 @@ import (
 // be emptied.
 var unlimited = map[command.Code]bool{
 	command.CodeLogin: true, command.CodeLogout: true, command.CodeSessionOpen: true, command.CodeSessionClose: true,
+	command.CodeTamperClear: true, command.CodeHSMRestart: true, command.CodeSTMRecover: true,
 }
 
 // hasRoomInLog refuses a call that would be recorded when the audit log is full.

@@ -208,6 +208,8 @@ type stages struct {
 	factory, initialised, created, partition, ready *flash.Memory
 
 	staffed *flash.Memory // every role has its password
+
+	tampered, transport *flash.Memory // staffed, and then tampered with, or in Secure Transport Mode
 }
 
 var (
@@ -231,6 +233,11 @@ func stage(t testing.TB) stages {
 		allStages.ready = snap()
 		u.staff()
 		allStages.staffed = snap()
+		tampered := powerOn(t, snap())
+		tampered.tamper(command.TamperOverTemperature)
+		allStages.tampered = tampered.flash.(*flash.Memory)
+		u.logIn(command.RoleSO).ok(command.CodeSTMTransport, u.admin, nil, new(command.STMStrings))
+		allStages.transport = snap()
 	})
 	return allStages
 }

@@ -48,8 +48,14 @@ var handlers = map[command.Code]handler{
 	command.CodeAuditImportSecret: take((*call).auditImportSecret),
 	command.CodeAuditVerify:       ask((*call).auditVerify),
 
-	command.CodeTimeGet:  tell((*call).timeGet),
-	command.CodeTimeSync: take((*call).timeSync),
+	command.CodeTamperShow:   tell((*call).tamperShow),
+	command.CodeTamperClear:  act((*call).tamperClear),
+	command.CodeHSMRestart:   act((*call).hsmRestart),
+	command.CodeSTMTransport: tell((*call).stmTransport),
+	command.CodeSTMRecover:   ask((*call).stmRecover),
+	command.CodeSTMShow:      tell((*call).stmShow),
+	command.CodeTimeGet:      tell((*call).timeGet),
+	command.CodeTimeSync:     take((*call).timeSync),
 
 	command.CodeGenerateKey:     ask((*call).generateKey),
 	command.CodeGenerateKeyPair: ask((*call).generateKeyPair),

@@ -36,6 +36,11 @@ type Config struct {
 	Serial   string              // of a device that has none yet; later the stored one counts
 	Cost     auth.Cost           // of checking a password; 0 means auth.Standard
 	Notify   func(command.Event) // called after a change, with no lock held; must not block; may be nil
+
+	// Restarts says that the owner restarts the HSM when hsm-restart has succeeded.
+	Restarts bool
+	// Transport has a new HSM begin in Secure Transport Mode; see HSM.Shipped.
+	Transport bool
 }
 
 // HSM is a powered HSM.
@@ -47,6 +52,8 @@ type HSM struct {
 	setClock func(time.Time)
 	cost     auth.Cost
 	notify   func(command.Event)
+	restarts bool
+	shipped  command.STMStrings
 
 	state    atomic.Pointer[state]
 	tokens   atomic.Pointer[object.Set] // stored objects: public ones always, private ones while a role that works with them is logged in
@@ -88,16 +95,17 @@ func Open(c Config) (*HSM, error) {
 		c.Clock = func() time.Time { return time.Time{} }
 	}
 	h := &HSM{
-		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost, delayed: c.Clock(),
+		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost,
+		restarts: c.Restarts, delayed: c.Clock(),
 		hosts: make(map[*Host]struct{}), lastObject: firstSessionObject - 1,
 	}
-	if err := h.load(c.Store); err != nil {
+	if err := h.load(c.Store, c.Transport); err != nil {
 		return nil, err
 	}
 	return h, nil
 }
 
-func (h *HSM) load(s vault.Storage) error {
+func (h *HSM) load(s vault.Storage, ships bool) error {
 	v, interrupted, err := vault.Open(s, h.entropy)
 	if err != nil {
 		return corrupt(err)
@@ -106,7 +114,7 @@ func (h *HSM) load(s vault.Storage) error {
 	if err := h.loadSerial(); err != nil {
 		return err
 	}
-	if err := h.loadState(interrupted); err != nil {
+	if err := h.loadState(interrupted, ships); err != nil {
 		return corrupt(err)
 	}
 	if err := v.Bury(); err != nil {

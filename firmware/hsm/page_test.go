@@ -63,6 +63,7 @@ else, while HSM policy 21 is on.
 	b.WriteString("\n`hsm-init`, `hsm-factory-reset` and `partition-init` want the HSM SO or the Partition SO once there is one; `role-init` wants the role that the first table names.\n")
 	writePolicies(&b, "HSM policies", "The HSM SO sets them. A destructive change removes the partition with all it holds.", policy.HSM)
 	writePolicies(&b, "Partition policies", "The Partition SO sets them. A destructive change destroys the objects and leaves the roles.", policy.Partition)
+	writeState(&b)
 	return b.String()
 }
 

@@ -11,7 +11,7 @@ type policies struct {
 	hsm, partition policy.Values
 }
 
-// derive makes the values in force from the records.
+// derive makes what follows from the records.
 func (s *state) derive() {
 	s.policies.hsm = policy.HSM.Load(s.hsm.Policies)
 	if s.hsm.State == command.HSMInitialised {
@@ -21,6 +21,7 @@ func (s *state) derive() {
 	}
 	s.policies.hsm[policy.QuorumAuthentication] = 0
 	s.policies.partition = policy.Partition.Load(s.partition.Policies).Under(&s.policies.hsm)
+	s.halt = s.halted()
 }
 
 func (c *call) hsmPolicies() (*command.PoliciesResponse, error) {
@@ -56,7 +57,7 @@ func (c *call) hsmPolicyChange(r *command.PolicyChangeRequest) error {
 		}
 		u.event(stateChanged("policies of the HSM are changed"))
 		if destroys {
-			return u.removePartition()
+			return u.erase(&partitionRemoval)
 		}
 		return u.put(recordHSM, u.state.hsm)
 	})
@@ -81,7 +82,8 @@ func (c *call) partitionPolicyChange(r *command.PolicyChangeRequest) error {
 		}
 		u.event(stateChanged("policies of the partition are changed"))
 		if destroys {
-			return u.destroyObjects()
+			u.event(command.Event{Code: command.EventZeroized, Text: "the objects of the partition are destroyed"})
+			return u.erase(&partitionPolicyChange)
 		}
 		return u.put(recordPartition, u.state.partition)
 	})

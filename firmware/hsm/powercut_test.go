@@ -42,6 +42,13 @@ func scenes(t testing.TB) []scene {
 		{"zeroize", full, command.RoleSO, command.SlotAdmin, command.CodeHSMZeroize, nil},
 		{"factory reset", full, command.RoleSO, command.SlotAdmin, command.CodeHSMFactoryReset, nil},
 		{"factory reset of a new HSM", s.factory, command.RoleNone, command.SlotAdmin, command.CodeHSMFactoryReset, nil},
+		{"clearing of a tamper event", tampered(t, full), command.RoleSO, command.SlotAdmin, command.CodeTamperClear, nil},
+		{"last attempt of the SO while tampered", spent(t, tampered(t, full), command.RoleSO, 2), command.RoleNone, command.SlotAdmin, command.CodeLogin, wrong(command.RoleSO)},
+		{"beginning of Secure Transport Mode", full, command.RoleSO, command.SlotAdmin, command.CodeSTMTransport, nil},
+		{
+			"end of Secure Transport Mode", s.transport, command.RoleSO, command.SlotAdmin, command.CodeSTMRecover,
+			&command.STMRecoverRequest{Random: "aaaa-aaaa-aaaa-aaaa", Proceed: true},
+		},
 		{"partition creation", s.initialised, command.RoleSO, command.SlotAdmin, command.CodePartitionCreate, nil},
 		{"partition deletion", full, command.RoleSO, command.SlotAdmin, command.CodePartitionDelete, nil},
 		{
@@ -77,13 +84,21 @@ func spent(t testing.TB, chip *flash.Memory, role command.Role, n int) *flash.Me
 	return u.flash.(*flash.Memory)
 }
 
+// tampered returns a chip after a tamper event.
+func tampered(t testing.TB, chip *flash.Memory) *flash.Memory {
+	u := powerOn(t, chip.Clone())
+	u.tamper(command.TamperOverTemperature)
+	return u.flash.(*flash.Memory)
+}
+
 // fingerprint tells all that can be seen of a chip without a password.
 func fingerprint(t testing.TB, chip *flash.Memory) string {
 	t.Helper()
 	u := powerOn(t, chip.Clone())
 	i := u.info()
-	text := fmt.Sprint(i.State, i.Partition, i.Label, i.PartitionLabel, i.Objects, u.role(u.admin, command.RoleSO))
-	if i.Partition == command.PartitionAbsent {
+	tamper := u.showTamper()
+	text := fmt.Sprint(i.State, i.Partition, i.Label, i.PartitionLabel, i.Objects, u.role(u.admin, command.RoleSO), tamper, u.inTransport())
+	if i.Partition == command.PartitionAbsent || tamper.Latched || u.inTransport() {
 		return text
 	}
 	u.user = u.open(command.SlotPartition, false)

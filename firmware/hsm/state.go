@@ -37,7 +37,11 @@ type state struct {
 	hsm       hsmRecord
 	partition partitionRecord
 	roles     [command.RoleCU + 1]roleState // by role
-	policies  policies                      // follow from the records
+	tamper    tamperRecord
+	transport transportRecord
+	restart   bool     // wanted after a tamper event was cleared; not durable
+	policies  policies // follow from the records
+	halt      halt     // why few commands work; follows from the rest
 }
 
 type roleState struct {
@@ -90,28 +94,16 @@ type objectRecord struct {
 	Body    []byte `cbor:"2,keyasint"`
 }
 
-// loadState reads all records but the objects.
-func (h *HSM) loadState(interrupted bool) error {
+// loadState reads all records but the objects, and writes those of an HSM that
+// has none.
+func (h *HSM) loadState(interrupted, ships bool) error {
 	s := new(state)
-	known, err := read(h.vault, recordHSM, &s.hsm)
+	known, err := h.readState(s)
 	if err != nil {
 		return err
 	}
 	if !known {
-		if err := h.firstState(s, interrupted); err != nil {
-			return err
-		}
-	}
-	if _, err := read(h.vault, recordPartition, &s.partition); err != nil {
-		return err
-	}
-	var last lastRecord
-	if _, err := read(h.vault, recordLast, &last); err != nil {
-		return err
-	}
-	h.lastToken = last.Handle
-	for _, r := range command.Roles {
-		if err := s.roles[r].load(h.vault, r); err != nil {
+		if err := h.firstState(s, interrupted, ships); err != nil {
 			return err
 		}
 	}
@@ -120,17 +112,52 @@ func (h *HSM) loadState(interrupted bool) error {
 	return nil
 }
 
+// readState reads all records but the objects, and reports whether there are
+// any.
+func (h *HSM) readState(s *state) (known bool, err error) {
+	if known, err = read(h.vault, recordHSM, &s.hsm); err != nil {
+		return false, err
+	}
+	var last lastRecord
+	for name, record := range map[string]any{
+		recordPartition: &s.partition, recordTamper: &s.tamper, recordTransport: &s.transport, recordLast: &last,
+	} {
+		if _, err := read(h.vault, name, record); err != nil {
+			return false, err
+		}
+	}
+	h.lastToken = last.Handle
+	for _, r := range command.Roles {
+		if err := s.roles[r].load(h.vault, r); err != nil {
+			return false, err
+		}
+	}
+	return known, nil
+}
+
 // firstState writes the state of an HSM that has none: it is new, or the power
 // was cut while its keys were destroyed.
-func (h *HSM) firstState(s *state, interrupted bool) error {
-	if interrupted {
-		s.hsm.State = command.HSMZeroized
-	}
+func (h *HSM) firstState(s *state, interrupted, ships bool) (err error) {
 	c := vault.Change{Urgent: interrupted}
+	switch {
+	case interrupted:
+		s.hsm.State = command.HSMZeroized
+	case ships:
+		if h.shipped.Random, err = s.transport.begin(h.entropy); err != nil {
+			return err
+		}
+		if err := put(&c, recordTransport, s.transport); err != nil {
+			return err
+		}
+	}
 	if err := put(&c, recordHSM, s.hsm); err != nil {
 		return err
 	}
-	return h.vault.Commit(&c)
+	if err := h.vault.Commit(&c); err != nil || !s.transport.active() {
+		return err
+	}
+	h.shipped.Verification, err = h.verification(&s.transport, h.shipped.Random)
+	return err
 }
 
 func (r *roleState) load(v *vault.Vault, role command.Role) error {

@@ -19,6 +19,9 @@ type situation struct {
 	partition command.PartitionState
 	so, user  command.Role // logged in to the two slots
 	readOnly  bool         // sessions
+
+	halt  command.Status // of all commands but those of works; 0: nothing is refused
+	works []command.Code
 }
 
 func situations(t testing.TB) []situation {
@@ -32,23 +35,37 @@ func situations(t testing.TB) []situation {
 		auditor, lco, cu   = command.RoleAuditor, command.RoleLCO, command.RoleCU
 	)
 	return []situation{
-		{"factory", s.factory, fresh, absent, none, none, false},
-		{"factory, read-only", s.factory, fresh, absent, none, none, true},
-		{"initialised", s.initialised, initialised, absent, none, none, false},
-		{"initialised, SO", s.initialised, initialised, absent, so, none, false},
-		{"partition created", s.created, initialised, created, none, none, false},
-		{"partition created, SO", s.created, initialised, created, so, none, false},
-		{"partition created, read-only", s.created, initialised, created, none, none, true},
-		{"complete", s.ready, initialised, complete, none, none, false},
-		{"complete, SO", s.ready, initialised, complete, so, none, false},
-		{"complete, PO", s.ready, initialised, complete, none, po, false},
-		{"complete, CO", s.ready, initialised, complete, none, co, false},
-		{"complete, SO and CO", s.ready, initialised, complete, so, co, false},
-		{"complete, SO and CO, read-only", s.ready, initialised, complete, so, co, true},
-		{"complete, PO, read-only", s.ready, initialised, complete, none, po, true},
-		{"staffed, Administrator and LCO", s.staffed, initialised, complete, administrator, lco, false},
-		{"staffed, Auditor and CU", s.staffed, initialised, complete, auditor, cu, false},
-		{"staffed, Auditor and CU, read-only", s.staffed, initialised, complete, auditor, cu, true},
+		{"factory", s.factory, fresh, absent, none, none, false, 0, nil},
+		{"factory, read-only", s.factory, fresh, absent, none, none, true, 0, nil},
+		{"initialised", s.initialised, initialised, absent, none, none, false, 0, nil},
+		{"initialised, SO", s.initialised, initialised, absent, so, none, false, 0, nil},
+		{"partition created", s.created, initialised, created, none, none, false, 0, nil},
+		{"partition created, SO", s.created, initialised, created, so, none, false, 0, nil},
+		{"partition created, read-only", s.created, initialised, created, none, none, true, 0, nil},
+		{"complete", s.ready, initialised, complete, none, none, false, 0, nil},
+		{"complete, SO", s.ready, initialised, complete, so, none, false, 0, nil},
+		{"complete, PO", s.ready, initialised, complete, none, po, false, 0, nil},
+		{"complete, CO", s.ready, initialised, complete, none, co, false, 0, nil},
+		{"complete, SO and CO", s.ready, initialised, complete, so, co, false, 0, nil},
+		{"complete, SO and CO, read-only", s.ready, initialised, complete, so, co, true, 0, nil},
+		{"complete, PO, read-only", s.ready, initialised, complete, none, po, true, 0, nil},
+		{"staffed, Administrator and LCO", s.staffed, initialised, complete, administrator, lco, false, 0, nil},
+		{"staffed, Auditor and CU", s.staffed, initialised, complete, auditor, cu, false, 0, nil},
+		{"staffed, Auditor and CU, read-only", s.staffed, initialised, complete, auditor, cu, true, 0, nil},
+		halted("tampered", s.tampered, none, command.StatusHSMTampered, command.CodeTamperClear, command.CodeLogin),
+		halted("tampered, SO", s.tampered, so, command.StatusHSMTampered, command.CodeTamperClear, command.CodeLogin),
+		halted("in transport", s.transport, none, command.StatusSTMCommand, command.CodeSTMRecover, command.CodeTamperClear, command.CodeLogin),
+		halted("in transport, SO", s.transport, so, command.StatusSTMCommand, command.CodeSTMRecover, command.CodeTamperClear, command.CodeLogin),
+	}
+}
+
+// halted is a situation in which only commands that tell the state work, and more.
+func halted(name string, chip *flash.Memory, so command.Role, status command.Status, more ...command.Code) situation {
+	return situation{
+		name: name, flash: chip, hsm: command.HSMInitialised, partition: command.PartitionInitialised, so: so, halt: status,
+		works: append(more, command.CodeInfo, command.CodeEcho, command.CodeMechanisms, command.CodeHSMPolicies,
+			command.CodeSessionOpen, command.CodeSessionClose, command.CodeSessionInfo, command.CodeLogout, command.CodeRoleState,
+			command.CodeAuditConfig, command.CodeAuditStatus, command.CodeTamperShow, command.CodeSTMShow, command.CodeHSMRestart, command.CodeTimeGet),
 	}
 }
 
@@ -77,6 +94,8 @@ func (s situation) refusal(row command.Row, slot command.Slot) command.Status {
 	}
 	needsPartition := row.Need == command.NeedPartition || row.Need == command.NeedInitialised
 	switch {
+	case s.halt != 0 && !slices.Contains(s.works, row.Code):
+		return s.halt
 	case row.Need == command.NeedNothing:
 		return command.StatusSessionHandleInvalid // for it was given one
 	case row.Need == command.NeedAdmin && slot != command.SlotAdmin, needsPartition && slot != command.SlotPartition:
@@ -104,6 +123,7 @@ func sample(t testing.TB, row command.Row, slot command.Slot) []byte {
 		command.CodeRoleInit:        &command.RoleInitRequest{Role: command.RoleCO, Password: []byte("new-password")},
 		command.CodeChangePassword:  &command.ChangePasswordRequest{Old: []byte(soPassword), New: []byte("new-password")},
 		command.CodeRoleState:       &command.RoleStateRequest{Role: command.RoleCO},
+		command.CodeSTMRecover:      &command.STMRecoverRequest{Random: "abcd-EFGH-0123-///z"},
 		command.CodeGenerateKeyPair: &command.GenerateKeyPairRequest{Mechanism: ec, Public: command.Template{command.AttrECParams: p256}},
 	}
 	if slot == command.SlotPartition {
@@ -123,7 +143,10 @@ func sample(t testing.TB, row command.Row, slot command.Slot) []byte {
 
 // ownRefusals lists rows that refuse for lack of a login by themselves,
 // because it depends on the state whether they need one.
-var ownRefusals = []command.Code{command.CodeRoleInit, command.CodeHSMInit, command.CodeHSMFactoryReset, command.CodePartitionInit, command.CodeLogout}
+var ownRefusals = []command.Code{
+	command.CodeRoleInit, command.CodeHSMInit, command.CodeHSMFactoryReset, command.CodePartitionInit, command.CodeLogout,
+	command.CodeTamperClear, command.CodeSTMRecover,
+}
 
 func TestEveryRowInEverySituation(t *testing.T) {
 	gate := []command.Status{

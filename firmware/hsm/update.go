@@ -10,12 +10,13 @@ import (
 // durable.
 type update struct {
 	hsm      *HSM
-	state    state        // a copy, to be published
-	records  vault.Change // to be written
-	destroy  bool         // everything but records
-	audited  *call        // whose event is recorded with the change; nil: none
-	unlogged bool         // the change destroys the audit log
-	then     []func()     // run in order once all is durable
+	state    state               // a copy, to be published
+	records  vault.Change        // to be written
+	swap     swap                // of generations; the zero value: none
+	audited  *call               // whose event is recorded with the change; nil: none
+	found    *command.AuditEvent // by the sensors, recorded with the change; nil: nothing
+	unlogged bool                // the change destroys the audit log
+	then     []func()            // run in order once all is durable
 	events   []command.Event
 
 	lastToken command.Handle // highest handle given to a new token object; 0: none given
@@ -106,10 +107,12 @@ func (u *update) run(prepare func(*update) error) error {
 // write makes the change durable, together with what the audit log has to say.
 func (u *update) write() error {
 	log := &u.hsm.audit
-	if u.unlogged {
+	switch {
+	case u.unlogged:
 		return u.commit()
-	}
-	if u.audited == nil || !log.wants(u.audited.row.Audit, true) {
+	case u.found != nil && log.wants(u.found.Class, true):
+		return log.write(&u.records, u.found, u.commit)
+	case u.audited == nil || !log.wants(u.audited.row.Audit, true):
 		return log.write(&u.records, nil, u.commit)
 	}
 	event := u.audited.event(command.StatusOK)
@@ -119,27 +122,13 @@ func (u *update) write() error {
 }
 
 func (u *update) commit() error {
-	if u.destroy {
-		u.records.Urgent = true
-		destroyed, err := u.hsm.vault.Replace(&u.records)
-		if destroyed && err != nil {
-			u.hsm.lost()
-		}
-		return err
+	if u.swap.kind != swapNone {
+		return u.exchange()
 	}
 	if u.records.Empty() {
 		return nil
 	}
 	return u.hsm.vault.Commit(&u.records)
-}
-
-// lost is the state after everything was destroyed and nothing could be
-// written in its place: that of an HSM zeroized.
-func (h *HSM) lost() {
-	s := &state{hsm: hsmRecord{State: command.HSMZeroized}}
-	s.derive()
-	h.state.Store(s)
-	h.dropAll()
 }
 
 // watchStorage reports once when less than a tenth of the storage is free.

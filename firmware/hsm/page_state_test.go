@@ -1,0 +1,103 @@
+package hsm_test
+
+import (
+	"fmt"
+	"strings"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm"
+	"usbhsm7/firmware/hsm/policy"
+)
+
+// writeState writes what destroys what, and what locks the HSM.
+func writeState(b *strings.Builder) {
+	writeErasures(b)
+	writeTampers(b)
+	b.WriteString("\n## Commands of a locked HSM\n\nAll others are refused. `login` is for the HSM SO alone.\n\n| Command | after a tamper event | in Secure Transport Mode |\n|---|:-:|:-:|\n")
+	tampered, transport := set(hsm.WhileTampered()), set(hsm.InTransport())
+	for _, row := range command.Rows {
+		if tampered[row.Code] || transport[row.Code] {
+			fmt.Fprintf(b, "| [%s](protocol.md#%[1]s) | %s | %s |\n", row.Name, mark(tampered[row.Code]), mark(transport[row.Code]))
+		}
+	}
+}
+
+func set(list []command.Code) map[command.Code]bool {
+	m := map[command.Code]bool{}
+	for _, c := range list {
+		m[c] = true
+	}
+	return m
+}
+
+func mark(there bool) string {
+	if there {
+		return "x"
+	}
+	return ""
+}
+
+func writeErasures(b *strings.Builder) {
+	b.WriteString("\n## What destroys what\n\nAn x is kept. Everything else is destroyed together with the keys that could read it ([security](security.md#destroying)).\n\n|  |")
+	rows := hsm.Erasures()
+	for _, row := range rows {
+		fmt.Fprintf(b, " %s |", row.Event)
+	}
+	b.WriteString("\n|---|" + strings.Repeat(":-:|", len(rows)) + "\n")
+	for _, content := range hsm.ContentTable {
+		fmt.Fprintf(b, "| %s |", content.Name)
+		for _, row := range rows {
+			fmt.Fprintf(b, " %s |", mark(row.Keeps.Has(content.Content)))
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("| then the HSM is |")
+	for _, row := range rows {
+		fmt.Fprintf(b, " %s |", row.HSM)
+	}
+	b.WriteString("\n| and the partition |")
+	for _, row := range rows {
+		fmt.Fprintf(b, " %s |", row.Partition)
+	}
+	b.WriteString("\n| evidence |")
+	for _, row := range rows {
+		fmt.Fprintf(b, " %s |", row.Evidence)
+	}
+	b.WriteString("\n")
+}
+
+// writeTampers writes the reaction to each kind of cause under each combination
+// of policies.
+func writeTampers(b *strings.Builder) {
+	b.WriteString(`
+## Tamper events
+
+| Policy 40 (decommission on tamper) | 46 (disable decommission) | 48 (controlled tamper recovery) | voltage, temperature, chassis | battery lost |
+|---:|---:|---:|---|---|
+`)
+	for n := range 8 {
+		var v policy.Values
+		v[policy.DecommissionOnTamper], v[policy.DisableDecommission], v[policy.ControlledTamper] = uint16(n>>2&1), uint16(n>>1&1), uint16(n&1)
+		fmt.Fprintf(b, "| %d | %d | %d | %s | %s |\n", n>>2&1, n>>1&1, n&1,
+			reaction(hsm.ReactionTo(command.TamperOverVoltage, &v)), reaction(hsm.ReactionTo(command.TamperBatteryLost, &v)))
+	}
+	b.WriteString("\nAn HSM that is not initialised has nothing to destroy, and nobody has to log in to unlock it. These causes want the device to restart after they are cleared:")
+	for i, info := range command.TamperTable {
+		if info.Restart {
+			fmt.Fprintf(b, "%s `%s`", map[bool]string{true: "", false: ","}[i == 0], info.Name)
+		}
+	}
+	b.WriteString(".\n")
+}
+
+func reaction(r hsm.Reaction) string {
+	switch {
+	case r.Decommission && r.Locks:
+		return "partition, roles and HSM SO are destroyed; locked until anybody clears it"
+	case r.Decommission:
+		return "partition and roles are destroyed"
+	case r.Locks:
+		return "locked until the HSM SO clears it; nothing is lost"
+	}
+	return "a warning"
+}
