@@ -2,6 +2,7 @@ package hsm_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"usbhsm7/firmware/command"
@@ -14,20 +15,13 @@ func writeState(b *strings.Builder) {
 	writeErasures(b)
 	writeTampers(b)
 	b.WriteString("\n## Commands of a locked HSM\n\nAll others are refused. `login` is for the HSM SO alone.\n\n| Command | after a tamper event | in Secure Transport Mode |\n|---|:-:|:-:|\n")
-	tampered, transport := set(hsm.WhileTampered()), set(hsm.InTransport())
+	tampered, transport := hsm.WhileTampered(), hsm.InTransport()
 	for _, row := range command.Rows {
-		if tampered[row.Code] || transport[row.Code] {
-			fmt.Fprintf(b, "| [%s](protocol.md#%[1]s) | %s | %s |\n", row.Name, mark(tampered[row.Code]), mark(transport[row.Code]))
+		locked, onItsWay := slices.Contains(tampered, row.Code), slices.Contains(transport, row.Code)
+		if locked || onItsWay {
+			fmt.Fprintf(b, "| [%s](protocol.md#%[1]s) | %s | %s |\n", row.Name, mark(locked), mark(onItsWay))
 		}
 	}
-}
-
-func set(list []command.Code) map[command.Code]bool {
-	m := map[command.Code]bool{}
-	for _, c := range list {
-		m[c] = true
-	}
-	return m
 }
 
 func mark(there bool) string {
