@@ -98,7 +98,7 @@ func (c *call) destroyObject(r *command.DestroyObjectRequest) error {
 			return err
 		}
 		if !o.Token() {
-			u.after(func() { c.host.dropObjects(func(x *object.Object) bool { return x == o }) })
+			u.after(func() { c.host.dropObject(o) })
 			return nil
 		}
 		u.records.Delete(recordObject(o.Handle))

@@ -76,6 +76,13 @@ func (h *Host) closeSessions(slot command.Slot) {
 	})
 }
 
+// dropObject forgets one session object; the HSM's mu is held.
+func (h *Host) dropObject(o *object.Object) {
+	after := h.objects.Load().Without(o.Handle)
+	h.objects.Store(&after)
+	h.hsm.objects--
+}
+
 // dropObjects forgets session objects; the HSM's mu is held.
 func (h *Host) dropObjects(which func(*object.Object) bool) {
 	before := h.objects.Load()

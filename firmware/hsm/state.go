@@ -2,6 +2,7 @@ package hsm
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -197,7 +198,7 @@ func (h *HSM) loadPublic() error {
 
 // loadPrivate returns the stored objects with the private ones among them.
 func (h *HSM) loadPrivate(partition *vault.Sealer) (object.Set, error) {
-	list := append([]*object.Object(nil), h.tokens.Load().All()...)
+	list := slices.Collect(h.tokens.Load().All())
 	for name := range h.vault.Names(objectPrefix) {
 		o, err := h.loadObject(name, partition)
 		if err != nil {

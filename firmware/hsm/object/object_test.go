@@ -5,11 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"maps"
-	"slices"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/mech"
@@ -281,64 +278,6 @@ func TestDamagedStoredObjectsAreErrors(t *testing.T) {
 	}
 }
 
-func TestSetsBehaveLikeMaps(t *testing.T) {
-	labels := rapid.SampledFrom([]string{"a", "b", "c"})
-	rapid.Check(t, func(rt *rapid.T) {
-		set, model := object.Set{}, map[command.Handle]string{}
-		for range rapid.IntRange(0, 30).Draw(rt, "steps") {
-			handle := command.Handle(rapid.Uint32Range(1, 12).Draw(rt, "handle"))
-			if rapid.Bool().Draw(rt, "remove") {
-				set = set.Without(handle)
-				delete(model, handle)
-				continue
-			}
-			label := labels.Draw(rt, "label")
-			set = set.With(makeAES(t, handle, command.Template{command.AttrLabel: label}))
-			model[handle] = label
-		}
-		checkSet(rt, set, model, labels.Draw(rt, "sought"))
-	})
-}
-
-func checkSet(t *rapid.T, set object.Set, model map[command.Handle]string, label string) {
-	var want []command.Handle
-	for _, h := range slices.Sorted(maps.Keys(model)) {
-		if _, ok := set.Get(h); !ok {
-			t.Fatalf("%d is missing", h)
-		}
-		if model[h] == label {
-			want = append(want, h)
-		}
-	}
-	q, err := object.NewQuery(command.Template{command.AttrLabel: label, command.AttrClass: command.ClassSecretKey})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []command.Handle // page by page
-	for after := command.Handle(0); ; after = got[len(got)-1] {
-		page := set.Find(&q, after, true, 2, nil)
-		if got = append(got, page...); len(page) < 2 {
-			break
-		}
-	}
-	if set.Len() != len(model) || !slices.Equal(got, want) {
-		t.Fatalf("found %v of %d, want %v of %d", got, set.Len(), want, len(model))
-	}
-	if hidden := set.Find(&q, 0, false, 100, nil); len(hidden) != 0 {
-		t.Fatalf("private objects %v found without a login", hidden)
-	}
-}
-
-func TestOlderSetsStayAsTheyWere(t *testing.T) {
-	a, b := makeAES(t, 1, nil), makeAES(t, 2, nil)
-	one := object.Set{}.With(a)
-	two := one.With(b)
-	gone := two.Without(1)
-	if one.Len() != 1 || two.Len() != 2 || gone.Len() != 1 {
-		t.Errorf("%d, %d and %d objects", one.Len(), two.Len(), gone.Len())
-	}
-}
-
 func TestRefusedQueries(t *testing.T) {
 	for typ, c := range map[command.AttributeType]struct {
 		value any
@@ -350,25 +289,6 @@ func TestRefusedQueries(t *testing.T) {
 	} {
 		if _, err := object.NewQuery(command.Template{typ: c.value}); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", typ, err, c.want)
-		}
-	}
-}
-
-func BenchmarkFindByLabelAmong10000(b *testing.B) {
-	list := make([]*object.Object, 10000)
-	for i := range list {
-		list[i] = makeAES(b, command.Handle(i+1), command.Template{command.AttrLabel: "key number " + string(rune('A'+i%26))})
-	}
-	list[9999] = makeAES(b, 10000, command.Template{command.AttrLabel: "sought"})
-	set := object.NewSet(list)
-	q, err := object.NewQuery(command.Template{command.AttrLabel: "sought"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if found := set.Find(&q, 0, true, 1000, nil); len(found) != 1 {
-			b.Fatal(found)
 		}
 	}
 }

@@ -8,7 +8,8 @@ import (
 
 // Query is a checked search template.
 type Query struct {
-	want []wanting // ordered by attribute
+	label, id *string   // for the indexes; nil: any
+	want      []wanting // ordered by attribute
 }
 
 type wanting struct {
@@ -29,6 +30,16 @@ func NewQuery(t command.Template) (Query, error) {
 		if row, _ := command.LookupAttribute(typ); row.Secret && !open {
 			return Query{}, command.StatusAttributeSensitive.With(fmt.Sprintf("keys cannot be found by %s", typ), "")
 		}
+		switch v := t[typ].(type) {
+		case string:
+			if typ == command.AttrLabel {
+				q.label = &v
+			}
+		case []byte:
+			if id := string(v); typ == command.AttrID {
+				q.id = &id
+			}
+		}
 		q.want = append(q.want, wanting{typ, t[typ]})
 	}
 	return q, nil
@@ -43,15 +54,20 @@ func (q *Query) matches(o *Object) bool {
 	return true
 }
 
-// Find appends to found the handles above after of matching objects, private
-// ones only if asked to, until found has limit entries.
+// Find appends to found the handles above after of matching objects in
+// ascending order, private ones only if asked to, until found has limit entries.
 func (s Set) Find(q *Query, after command.Handle, private bool, limit int, found []command.Handle) []command.Handle {
-	i, exact := s.search(after)
-	if exact {
-		i++
+	index, key := s.byHandle, ""
+	if q.label != nil {
+		index, key = s.byLabel, *q.label
+	} else if q.id != nil {
+		index, key = s.byID, *q.id
 	}
-	for ; i < len(s.list) && len(found) < limit; i++ {
-		if o := s.list[i]; (private || !o.Private) && q.matches(o) {
+	for at, o := range index.after(key, after) {
+		if at != key || len(found) >= limit {
+			break
+		}
+		if (private || !o.Private) && q.matches(o) {
 			found = append(found, o.Handle)
 		}
 	}

@@ -1,75 +1,98 @@
 package object
 
 import (
-	"cmp"
-	"slices"
+	"iter"
 
 	"usbhsm7/firmware/command"
 )
 
-// Set is an immutable collection of objects ordered by handle. The zero Set is
-// empty. A lookup is a binary search; a search by label or id compares one
-// field of each object.
+// Set is an immutable collection of objects. The zero Set is empty. A lookup, a
+// search by label or id, an addition and a removal take a time that grows with
+// the logarithm of the size; any other search looks at every object.
 //
-// Sets share memory: only the newest may be given to With, so that one writer
-// appends at a time while readers keep any older set.
+// Sets share memory, and none of it ever changes: readers may keep any set.
 type Set struct {
-	list []*Object
+	size     int
+	byHandle *tree
+	byLabel  *tree // all have one
+	byID     *tree // those that have one
 }
 
-// NewSet returns the set of list, which it sorts and keeps.
+// NewSet returns the set of list.
 func NewSet(list []*Object) Set {
-	slices.SortFunc(list, func(a, b *Object) int { return cmp.Compare(a.Handle, b.Handle) })
-	return Set{list}
+	handles, labels, ids := make([]tree, 0, len(list)), make([]tree, 0, len(list)), make([]tree, 0, len(list))
+	for _, o := range list {
+		handles = append(handles, tree{object: o})
+		labels = append(labels, tree{key: o.label(), object: o})
+		if id, ok := o.id(); ok {
+			ids = append(ids, tree{key: id, object: o})
+		}
+	}
+	return Set{len(list), plant(handles), plant(labels), plant(ids)}
+}
+
+func (o *Object) label() string { return o.attrs.Text(command.AttrLabel) }
+
+func (o *Object) id() (string, bool) {
+	id, ok := o.attrs[command.AttrID].([]byte)
+	return string(id), ok
 }
 
 // Len returns the number of objects.
-func (s Set) Len() int { return len(s.list) }
+func (s Set) Len() int { return s.size }
 
-// All returns the objects in ascending order of their handles; the caller does
-// not change the result.
-func (s Set) All() []*Object { return s.list }
+// All iterates over the objects in ascending order of their handles.
+func (s Set) All() iter.Seq[*Object] {
+	return func(yield func(*Object) bool) {
+		for _, o := range s.byHandle.after("", 0) {
+			if !yield(o) {
+				return
+			}
+		}
+	}
+}
 
 // Get returns the object with a handle.
 func (s Set) Get(handle command.Handle) (*Object, bool) {
-	i, ok := s.search(handle)
-	if !ok {
-		return nil, false
-	}
-	return s.list[i], true
-}
-
-func (s Set) search(handle command.Handle) (int, bool) {
-	return slices.BinarySearchFunc(s.list, handle, func(o *Object, h command.Handle) int { return cmp.Compare(o.Handle, h) })
+	o := s.byHandle.get("", handle)
+	return o, o != nil
 }
 
 // With returns the set with o added, or put in the place of the object with
-// the same handle. New handles usually ascend, so that adding is an append.
+// the same handle.
 func (s Set) With(o *Object) Set {
-	if n := len(s.list); n == 0 || s.list[n-1].Handle < o.Handle {
-		return Set{append(s.list, o)}
+	s = s.Without(o.Handle)
+	s.size++
+	s.byHandle = s.byHandle.with("", o)
+	s.byLabel = s.byLabel.with(o.label(), o)
+	if id, ok := o.id(); ok {
+		s.byID = s.byID.with(id, o)
 	}
-	i, found := s.search(o.Handle)
-	list := slices.Clone(s.list)
-	if found {
-		list[i] = o
-		return Set{list}
-	}
-	return Set{slices.Insert(list, i, o)}
-}
-
-// Where returns the set of the objects that keep says yes to.
-func (s Set) Where(keep func(*Object) bool) Set {
-	list := make([]*Object, 0, len(s.list))
-	for _, o := range s.list {
-		if keep(o) {
-			list = append(list, o)
-		}
-	}
-	return Set{list}
+	return s
 }
 
 // Without returns the set without an object.
 func (s Set) Without(handle command.Handle) Set {
-	return s.Where(func(o *Object) bool { return o.Handle != handle })
+	o, ok := s.Get(handle)
+	if !ok {
+		return s
+	}
+	s.size--
+	s.byHandle = s.byHandle.without("", handle)
+	s.byLabel = s.byLabel.without(o.label(), handle)
+	if id, ok := o.id(); ok {
+		s.byID = s.byID.without(id, handle)
+	}
+	return s
+}
+
+// Where returns the set of the objects that keep says yes to.
+func (s Set) Where(keep func(*Object) bool) Set {
+	var list []*Object
+	for o := range s.All() {
+		if keep(o) {
+			list = append(list, o)
+		}
+	}
+	return NewSet(list)
 }
