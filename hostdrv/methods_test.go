@@ -91,9 +91,9 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 	command.CodeGenerateKeyPair: func(ctx context.Context, _ *Device, s *Session) error {
 		return second(s.GenerateKeyPair(ctx, command.Mechanism{}, nil, nil))
 	},
-	command.CodeCreateObject: func(ctx context.Context, _ *Device, s *Session) error { return second(s.CreateObject(ctx, nil)) },
-	command.CodeCopyObject:   func(ctx context.Context, _ *Device, s *Session) error { return second(s.CopyObject(ctx, 1, nil)) },
-	command.CodeObjectSize:   func(ctx context.Context, _ *Device, s *Session) error { return second(s.ObjectSize(ctx, 1)) },
+	command.CodeCreateObject:  func(ctx context.Context, _ *Device, s *Session) error { return second(s.CreateObject(ctx, nil)) },
+	command.CodeCopyObject:    func(ctx context.Context, _ *Device, s *Session) error { return second(s.CopyObject(ctx, 1, nil)) },
+	command.CodeObjectSize:    func(ctx context.Context, _ *Device, s *Session) error { return second(s.ObjectSize(ctx, 1)) },
 	command.CodeFindObjects:   func(ctx context.Context, _ *Device, s *Session) error { return second(s.Find(ctx, nil)) },
 	command.CodeGetAttributes: func(ctx context.Context, _ *Device, s *Session) error { return second(s.Attributes(ctx, 1)) },
 	command.CodeSetAttributes: func(ctx context.Context, _ *Device, s *Session) error { return s.SetAttributes(ctx, 1, nil) },

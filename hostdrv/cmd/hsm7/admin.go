@@ -292,7 +292,8 @@ func (a *app) roleShowCommand() *cobra.Command {
 					return err
 				}
 				return a.print(state, func(w io.Writer) {
-					fmt.Fprintf(w, "Initialised     %s\nLocked          %s\nAttempts left   %d\n", yes(state.Initialised), yes(state.Locked), state.AttemptsLeft)
+					fmt.Fprintf(w, "Initialised     %s\nLocked          %s\nAttempts left   %d\nChange due      %s\n",
+						yes(state.Initialised), yes(state.Locked), state.AttemptsLeft, yes(state.ChangeDue))
 				})
 			})
 		},

@@ -23,6 +23,7 @@ type app struct {
 	json    bool
 	timeout time.Duration
 	where   where
+	as      string // role that uses keys, if it is not co
 }
 
 const about = `hsm7 finds, sets up and uses a USB hardware security module: one simulated by
@@ -52,6 +53,7 @@ func (a *app) command() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.json, "json", false, "print one JSON object, or one a line where there are many")
 	flags.DurationVar(&a.timeout, "timeout", time.Minute, "give up after this long")
+	flags.StringVar(&a.as, "as", "co", "role that logs in to use keys: co, lco or cu")
 	a.where.flags(flags)
 	root.AddGroup(
 		&cobra.Group{ID: "device", Title: "Finding devices:"},
@@ -143,6 +145,10 @@ func (a *app) withSession(ctx context.Context, slot command.Slot, f func(context
 
 // withLogin runs f in a session of the role's slot with the role logged in.
 func (a *app) withLogin(ctx context.Context, role command.Role, from passwordSource, f func(context.Context, *hostdrv.Session) error) error {
+	role, err := a.actor(role)
+	if err != nil {
+		return err
+	}
 	password, err := a.password(role, from)
 	if err != nil {
 		return err
@@ -154,6 +160,19 @@ func (a *app) withLogin(ctx context.Context, role command.Role, from passwordSou
 		}
 		return f(ctx, s)
 	})
+}
+
+// actor returns who logs in where a command is for a role: --as may put another
+// one that uses keys in the place of the Crypto Officer.
+func (a *app) actor(role command.Role) (command.Role, error) {
+	if role != command.RoleCO {
+		return role, nil
+	}
+	as, err := parseRole(a.as)
+	if info, _ := as.Info(); err != nil || !info.Keys {
+		return role, usagef("--as %q is not co, lco or cu", a.as)
+	}
+	return as, nil
 }
 
 // asRole makes cmd run do in a session with role logged in.

@@ -116,7 +116,7 @@ func printInventory(w io.Writer, i *inventory) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ROLE\tPASSWORD\tLOCKED\tATTEMPTS LEFT")
 	for _, r := range i.Roles {
-		fmt.Fprintf(table, "%s (%s)\t%s\t%s\t%d\n", r.Name, r.Role, passwordState(r), yesNo(r.Locked), r.AttemptsLeft)
+		fmt.Fprintf(table, "%s (%s)\t%s\t%s\t%d\n", r.Name, r.Role, passwordState(r), yes(r.Locked), r.AttemptsLeft)
 	}
 	fmt.Fprintln(table, "\nPOLICY\tVALUE\tCAPABILITY\t")
 	for _, owner := range []string{"hsm", "partition"} {
@@ -137,11 +137,4 @@ func passwordState(r credential) string {
 		return "to be changed"
 	}
 	return "set"
-}
-
-func yesNo(v bool) string {
-	if v {
-		return "yes"
-	}
-	return "no"
 }
