@@ -54,6 +54,21 @@ func (c *Client) ChangeClock(ctx context.Context, change ClockChange) (k Clock, 
 	return k, c.Call(ctx, "PATCH", "/clock", body, &k)
 }
 
+// Tamper is what a sensor of the device finds.
+type Tamper struct {
+	Cause string `json:"cause"` // such as "over-temperature"
+}
+
+// Tamper has a sensor of the device find something. A device that is off notices
+// when it is switched on.
+func (c *Client) Tamper(ctx context.Context, cause string) (s Status, err error) {
+	body, err := json.Marshal(Tamper{cause})
+	if err != nil {
+		return s, err
+	}
+	return s, c.Call(ctx, "POST", "/tamper", body, &s)
+}
+
 // Snapshot writes the flash to w, as the file flash.bin of a state directory:
 // what would be there if power failed now.
 func (c *Client) Snapshot(ctx context.Context, w io.Writer) error {

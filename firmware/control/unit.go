@@ -30,6 +30,16 @@ type Status struct {
 	Control  string `json:"control,omitempty"` // path of the control socket
 	Powered  bool   `json:"powered"`
 	Kernel   *Port  `json:"kernel,omitempty"` // where the simulator attached itself to; nil = nowhere
+
+	// Shipped is what the maker would send along with a new device in Secure
+	// Transport Mode; nil of any other.
+	Shipped *Shipped `json:"shipped,omitempty"`
+}
+
+// Shipped are the two strings that tell whether a device was touched on its way.
+type Shipped struct {
+	Random       string `json:"random_user_string"`
+	Verification string `json:"verification_string"`
 }
 
 // Port is a port of this machine's kernel.

@@ -45,6 +45,14 @@ type Config struct {
 	Entropy io.Reader        // safe for use by several callers at once; nil means crypto/rand
 	Cost    auth.Cost        // of checking a password; 0 means auth.Standard
 
+	// Transport has a new device begin in Secure Transport Mode; see Device.Shipped.
+	Transport bool
+
+	// Restart is called when a host has asked for a restart and has the answer: the
+	// owner then closes the device and makes it anew. It must not wait for that. Nil
+	// means that nobody can, and hosts are told so.
+	Restart func()
+
 	// SetClock sets the clock to the time of a host that may do so; nil means that
 	// Clock, if it is given, cannot be set.
 	SetClock func(time.Time)
@@ -92,6 +100,7 @@ func New(c Config) (*Device, error) {
 	d := &Device{store: records, flash: c.Flash, log: c.Logger}
 	d.core, err = hsm.Open(hsm.Config{
 		Store: records, Clock: c.Clock, SetClock: c.SetClock, Entropy: c.Entropy, Seeded: c.Seed != nil, Serial: c.Serial, Cost: c.Cost,
+		Restarts: c.Restart != nil, Transport: c.Transport,
 		Notify: func(e command.Event) { d.notify(notes, e) },
 	})
 	if err != nil {
@@ -102,7 +111,7 @@ func New(c Config) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("describe the USB device: %w", err)
 	}
-	d.start(notes, c.Seed != nil)
+	d.start(notes, c)
 	return d, nil
 }
 
@@ -136,12 +145,12 @@ func (c Config) withDefaults() (Config, error) {
 // start begins the goroutines. The workers end when the link's channels are
 // closed, which the reader's end makes safe. A device that works one by one has
 // one worker, and does nothing that depends on how fast this computer is.
-func (d *Device) start(notes *events, oneByOne bool) {
+func (d *Device) start(notes *events, c Config) {
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
 	d.link = newLink(d.core, notes, d.log, ctx.Done())
 	quick, slow := runtime.GOMAXPROCS(0), frame.MaxInFlight
-	if oneByOne {
+	if c.Seed != nil {
 		d.link.oneByOne = true
 		quick, slow = 0, 1
 	}
@@ -156,9 +165,9 @@ func (d *Device) start(notes *events, oneByOne bool) {
 		defer close(d.link.slow)
 		d.read(ctx, d.usb.Out(endpointOut))
 	})
-	d.running.Go(func() { (&writer{link: d.link}).run(ctx, d.usb.In(endpointIn)) })
+	d.running.Go(func() { (&writer{link: d.link, restart: c.Restart}).run(ctx, d.usb.In(endpointIn)) })
 	d.running.Go(func() { notes.run(ctx, d.usb.In(endpointEvent)) })
-	if !oneByOne {
+	if c.Seed == nil {
 		d.running.Go(func() { d.sync(ctx) })
 	}
 }
@@ -188,6 +197,15 @@ func (d *Device) USB() *usb.Device { return d.usb }
 
 // Identity returns model, serial number and firmware version.
 func (d *Device) Identity() (model, serial, firmware string) { return d.core.Identity() }
+
+// Tamper has a sensor find something. After an error it is to be told again when
+// the device is next switched on. The error is command.StatusArgumentsBad if there
+// is no such cause.
+func (d *Device) Tamper(cause command.TamperCause) error { return d.core.Tamper(cause) }
+
+// Shipped returns what tells whether a new device in Secure Transport Mode was
+// touched on its way; the strings are empty unless this power-on was its first.
+func (d *Device) Shipped() command.STMStrings { return d.core.Shipped() }
 
 // Close powers the device off: it leaves the bus, requests in flight are
 // cancelled or finish, and the flash is closed. Acknowledged changes are

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -442,4 +443,51 @@ func setUp(h *host) uint32 {
 	h.must(command.CodeLogout, keys.Session, nil, nil)
 	h.must(command.CodeLogin, keys.Session, command.LoginRequest{Role: command.RoleCO, Password: []byte("co-password")}, nil)
 	return keys.Session
+}
+
+func TestRestartIsAskedForWhenTheAnswerHasLeft(t *testing.T) {
+	restarts := make(chan struct{}, 10)
+	d, err := device.New(device.Config{Flash: blank(t), Serial: "7000001", Restart: func() { restarts <- struct{}{} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	h := hello(t, d)
+	var session command.SessionOpenResponse
+	h.must(command.CodeSessionOpen, 0, &command.SessionOpenRequest{Slot: command.SlotAdmin}, &session)
+	if status := h.call(command.CodeHSMRestart, 99, nil, nil); status != command.StatusSessionHandleInvalid {
+		t.Errorf("in no session: %v", status)
+	}
+	h.alive()
+	if len(restarts) != 0 {
+		t.Fatal("a refused command restarts the device")
+	}
+	h.must(command.CodeHSMRestart, session.Session, nil, nil)
+	select {
+	case <-restarts:
+	case <-time.After(patience):
+		t.Fatal("nobody was asked to restart the device")
+	}
+	h.alive() // until its owner does
+	if len(restarts) != 0 {
+		t.Error("asked twice")
+	}
+}
+
+func TestTamperReachesTheHost(t *testing.T) {
+	d := power(t)
+	h := hello(t, d)
+	if err := d.Tamper(command.TamperChassisOpened); err != nil {
+		t.Fatal(err)
+	}
+	if e := h.event(); e.Code != command.EventTampered || e.Text != "chassis-opened" {
+		t.Errorf("event %+v", e)
+	}
+	if err := d.Tamper(0); err == nil {
+		t.Error("a cause that is none was taken")
+	}
 }

@@ -61,6 +61,24 @@ var claims = []struct {
 		{"the Partition SO resets the Crypto Officer only with HSM policy 15 on", published, "product overview"},
 		{"the Administrator has no objects of its own", ours, "what the real role is for is not public"},
 	}},
+	{"Tamper", []claim{
+		{"what HSM policies 40, 46 and 48 make of a tamper event", published, "PCIe and network HSM documentation, tamper and decommission; the loss of the battery with policy 46 on is inferred"},
+		{"a locked HSM lets the HSM SO log in and nobody else, and runs commands that tell the state or unlock it", published, "PCIe HSM documentation, tamper; which commands these are is inferred"},
+		{"causes: voltage, temperature, battery, chassis", inferred, "those of the PCIe HSM without the ones of a card; the sensors of the USB model are not published"},
+		{"which causes want a restart", ours, "the product says that some do"},
+		{"numbers of log messages", published, "ThalesGroup/pycryptoki, MSG_*; which cause logs which is inferred"},
+		{"the log of the HSM itself", ours, "the number of the last message of each cause stands for it"},
+		{"a tamper event destroys the master tamper key, and the HSM SO's password brings back what it locked", inferred, "that the key is destroyed and recovered is published, how is not; docs/security.md tells"},
+		{"decommission keeps Auditor and audit log", inferred, "zeroization does"},
+	}},
+	{"Secure Transport Mode", []claim{
+		{"form of the strings, and that a failed login of the HSM SO changes them", published, "PCIe HSM documentation, secure_transport_mode"},
+		{"how the verification string is made", ours, "the real derivation is not public: a MAC over firmware, serial number and every record"},
+		{"the HSM SO recovers an initialised HSM, anybody one that is not", published, "PCIe HSM documentation, stm_recover"},
+		{"everyone is logged out when the mode begins", published, "customer release notes, firmware 7.7.2"},
+		{"a new device is in this mode only with --stm", ours, "the real one always is; tests want to begin at once"},
+		{"one more question to the HSM before the mode ends", ours, "the real client asks the operator"},
+	}},
 	{"Audit", []claim{
 		{"an Auditor that depends on no other role, with a domain before anything is configured", published, "USB HSM 7 documentation, audit_config"},
 		{"classes of events and the letters of the mask; a mask has f, s or both", published, "USB HSM 7 documentation, audit_config"},
@@ -78,7 +96,7 @@ var claims = []struct {
 		{"storage of 8 MiB of flash", ours, "the sizes of the USB models are not published"},
 	}},
 	{"Not there yet", []claim{
-		{"tamper, cloning, backup", ours, "planned"},
+		{"cloning, backup", ours, "planned"},
 		{"touchscreen, iKeys, quorum authentication", ours, "planned"},
 		{"firmware update", ours, "planned"},
 	}},

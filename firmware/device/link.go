@@ -70,6 +70,7 @@ type request struct {
 type answer struct {
 	epoch   uint64
 	message frame.Message
+	last    bool // the device restarts when it has left
 }
 
 func newLink(core *hsm.HSM, notes *events, log zerolog.Logger, closing <-chan struct{}) *link {
@@ -223,10 +224,10 @@ func (l *link) finish(r *request, status command.Status, payload []byte) {
 	}
 	l.mu.Unlock()
 	if current {
-		l.queue(answer{r.epoch, frame.Message{
+		l.queue(answer{epoch: r.epoch, message: frame.Message{
 			Type: frame.TypeResponse, Tag: r.message.Tag, Session: r.message.Session,
 			Code: uint32(status), Payload: payload,
-		}})
+		}, last: command.Code(r.message.Code) == command.CodeHSMRestart && status == command.StatusOK})
 	}
 }
 
@@ -239,7 +240,7 @@ func (l *link) refuse(t frame.Type, tag uint32, err error) {
 }
 
 func (l *link) send(m frame.Message) {
-	l.queue(answer{l.epoch.Load(), m})
+	l.queue(answer{epoch: l.epoch.Load(), message: m})
 }
 
 // queue waits while the host reads too slowly. That is the backpressure: while

@@ -14,6 +14,8 @@ type writer struct {
 	active     []outgoing // messages with frames left to send, in turn
 	unfinished int        // payload bytes of the active messages of which a part was sent
 	buffer     []byte
+	last       bool   // the buffer ends an answer after which the device restarts
+	restart    func() // see Config
 }
 
 // outgoing is a message that is not sent to its end yet.
@@ -40,6 +42,8 @@ func (w *writer) run(ctx context.Context, in transferWriter) {
 			for len(w.active) > 0 {
 				w.release(w.pop())
 			}
+		} else if w.last {
+			w.restart()
 		}
 		clear(w.buffer) // it may have held plaintext
 	}
@@ -74,7 +78,7 @@ func (w *writer) add(a answer) {
 // fill packs one frame of each active message into the buffer while there is
 // room. Messages of an earlier epoch are dropped.
 func (w *writer) fill() {
-	w.buffer = w.buffer[:0]
+	w.buffer, w.last = w.buffer[:0], false
 	for range len(w.active) {
 		next := w.pop()
 		switch {
@@ -83,6 +87,7 @@ func (w *writer) fill() {
 		case !next.begun && w.unfinished+len(next.message.Payload) > frame.MaxUnfinished:
 			w.active = append(w.active, next) // the host may refuse so much at once: later
 		case w.append(&next):
+			w.last = w.last || next.last
 			w.release(next)
 		default:
 			w.active = append(w.active, next)

@@ -178,6 +178,14 @@ func (d *Device) PowerCycle(t testing.TB, list ...Option) *Device {
 	return restart(t, image, list)
 }
 
+// Tamper has a sensor of the device find something.
+func (d *Device) Tamper(t testing.TB, cause command.TamperCause) {
+	t.Helper()
+	if err := d.unit.Tamper(cause); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Fork returns another device with the state that d has at this moment. Both go
 // on by themselves. Sessions and logins are not part of the state. No change may
 // be under way.

@@ -74,6 +74,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.ids, "usb-id", "1209:0001", "idVendor:idProduct, hexadecimal")
 	flags.StringVar(&o.speed, "speed", "high", "speed of the USB connection: full, high or super")
 	flags.StringVar(&o.serial, "serial", "", "serial number of a new device (default random)")
+	flags.BoolVar(&o.stm, "stm", false, "deliver a new device in Secure Transport Mode: hsm7 hsm stm recover, with the strings that are logged, ends it")
 	flags.IntVar(&o.readyFD, "ready-fd", -1, "file descriptor that gets one line of JSON when the device is ready")
 	flags.StringVar(&o.logFormat, "log-format", "console", "console (or text), json or none")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")

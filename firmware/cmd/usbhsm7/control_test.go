@@ -68,7 +68,7 @@ func TestControlSocketOfADeadSimulatorIsReplaced(t *testing.T) {
 
 func TestControlSocketOfALiveSimulatorIsNotTaken(t *testing.T) {
 	live := start(t, "--state-dir", t.TempDir())
-	p := command(t, "--ephemeral", "--listen", "127.0.0.1:0", "--control", live.ready.Control)
+	p := program(t, "--ephemeral", "--listen", "127.0.0.1:0", "--control", live.ready.Control)
 	_ = p.Run()
 	if status := p.ProcessState.ExitCode(); status != 5 || !strings.Contains(p.stderr.String(), "--control") {
 		t.Errorf("exit status %d\n%s", status, p.stderr.String())

@@ -61,7 +61,7 @@ func TestWrongFaultScriptsExitWith2AndSayWhere(t *testing.T) {
 		writeScript(t, "on any: duplicate"):          "breaks the USB/IP protocol",
 		filepath.Join(t.TempDir(), "no-such-script"): "no such file",
 	} {
-		p := command(t, "--ephemeral", "--fault", script)
+		p := program(t, "--ephemeral", "--fault", script)
 		_ = p.Run()
 		if status := p.ProcessState.ExitCode(); status != 2 || !strings.Contains(p.stderr.String(), says) {
 			t.Errorf("exit status %d\n%s", status, p.stderr.String())

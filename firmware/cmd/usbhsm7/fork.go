@@ -81,7 +81,7 @@ func (u *unit) endFork(ctx context.Context, busID string) error {
 		return fmt.Errorf("%w: there is no fork %s", control.ErrRequest, busID)
 	}
 	delete(u.forks.units, busID)
-	return f.PowerOff(ctx)
+	return f.end(ctx)
 }
 
 // endForks ends all of them.
@@ -89,8 +89,14 @@ func (u *unit) endForks(ctx context.Context) (err error) {
 	u.forks.mu.Lock()
 	defer u.forks.mu.Unlock()
 	for _, f := range u.forks.units {
-		err = errors.Join(err, f.PowerOff(ctx))
+		err = errors.Join(err, f.end(ctx))
 	}
 	clear(u.forks.units)
 	return err
+}
+
+// end switches a fork off for good.
+func (u *unit) end(ctx context.Context) error {
+	defer u.restarts.Wait()
+	return u.PowerOff(ctx)
 }

@@ -41,8 +41,8 @@ type process struct {
 	ready  control.Status
 }
 
-// command returns the command, not started.
-func command(t *testing.T, args ...string) *process {
+// program returns the command, not started.
+func program(t *testing.T, args ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
@@ -55,7 +55,7 @@ func command(t *testing.T, args ...string) *process {
 // start starts the command and waits until it is ready.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := command(t, append([]string{"--listen", "127.0.0.1:0", "--ready-fd", "3", "--log-format", "json"}, args...)...)
+	p := program(t, append([]string{"--listen", "127.0.0.1:0", "--ready-fd", "3", "--log-format", "json"}, args...)...)
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestUnixSocketIsTheOwnersAndGoesWithTheProcess(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode() != os.ModeSocket|0o600 {
 		t.Errorf("the socket is %v, %v, want mode 0600", info, err)
 	}
-	second := command(t, "--ephemeral", "--listen", "unix:"+path)
+	second := program(t, "--ephemeral", "--listen", "unix:"+path)
 	_ = second.Run()
 	if status := second.ProcessState.ExitCode(); status != 5 || !strings.Contains(second.stderr.String(), "--listen") {
 		t.Errorf("a second one on the same path: exit status %d\n%s", status, second.stderr.String())
@@ -181,7 +181,7 @@ func TestSerialNumberStaysWithTheState(t *testing.T) {
 func TestOneProcessForEachStateDirectory(t *testing.T) {
 	dir := t.TempDir()
 	first := start(t, "--state-dir", dir)
-	second := command(t, "--state-dir", dir, "--listen", "127.0.0.1:0")
+	second := program(t, "--state-dir", dir, "--listen", "127.0.0.1:0")
 	_ = second.Run()
 	if status := second.ProcessState.ExitCode(); status != 3 || !strings.Contains(second.stderr.String(), dir) {
 		t.Errorf("exit status %d\n%s", status, second.stderr.String())
@@ -217,7 +217,7 @@ func TestCorruptStateIsRefusedAndNotOverwritten(t *testing.T) {
 			if err := os.WriteFile(path, content, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			p := command(t, "--state-dir", dir, "--listen", "127.0.0.1:0")
+			p := program(t, "--state-dir", dir, "--listen", "127.0.0.1:0")
 			_ = p.Run()
 			if status := p.ProcessState.ExitCode(); status != 4 || p.stderr.Len() == 0 {
 				t.Errorf("exit status %d\n%s", status, p.stderr.String())
@@ -254,7 +254,7 @@ func TestPortInUseIsSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	p := command(t, "--ephemeral", "--listen", listener.Addr().String())
+	p := program(t, "--ephemeral", "--listen", listener.Addr().String())
 	_ = p.Run()
 	if status := p.ProcessState.ExitCode(); status != 5 || !strings.Contains(p.stderr.String(), "--listen") {
 		t.Errorf("exit status %d\n%s", status, p.stderr.String())
@@ -283,7 +283,7 @@ func TestWrongUseExitsWith2AndSaysWhy(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			p := command(t, test.args...)
+			p := program(t, test.args...)
 			_ = p.Run()
 			if status := p.ProcessState.ExitCode(); status != 2 || !strings.Contains(p.stderr.String(), test.says) {
 				t.Errorf("exit status %d\n%s", status, p.stderr.String())

@@ -30,6 +30,7 @@ type options struct {
 	faults    string
 	capture   string
 	secrets   bool
+	stm       bool
 	busID     string
 	ids       string
 	speed     string

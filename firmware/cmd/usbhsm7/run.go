@@ -46,7 +46,7 @@ func run(ctx context.Context, o options, stderr io.Writer) (err error) {
 	}
 	defer func() {
 		ctx := context.WithoutCancel(ctx)
-		err = errors.Join(err, u.endForks(ctx), u.PowerOff(ctx))
+		err = errors.Join(err, u.endForks(ctx), u.end(ctx))
 	}()
 	return serve(ctx, o, u)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/control"
 	"usbhsm7/firmware/device"
 	"usbhsm7/firmware/flash"
@@ -34,12 +35,15 @@ type unit struct {
 	tap     *capture.Tap
 	forks   forks
 
+	restarts sync.WaitGroup // that hosts have asked for
+
 	mu     sync.Mutex
-	device *device.Device // nil = off
-	flash  *flash.Guard   // of device
-	faulty *fault.Port    // of device
-	last   control.Status // identity, as of the last time that it was on
-	kernel *vhci.Port     // where it is attached to this machine's kernel; nil = nowhere
+	device *device.Device        // nil = off
+	flash  *flash.Guard          // of device
+	faulty *fault.Port           // of device
+	last   control.Status        // identity, as of the last time that it was on
+	kernel *vhci.Port            // where it is attached to this machine's kernel; nil = nowhere
+	found  []command.TamperCause // by the sensors, and not told to a device yet
 }
 
 var _ control.Unit = (*unit)(nil)
@@ -84,12 +88,14 @@ func (u *unit) powerOn() error {
 	if err != nil {
 		return err
 	}
+	u.tellTampers(d)
 	if err := u.server.Export(u.options.busID, u.port(d)); err != nil {
 		u.faulty.Close()
 		return errors.Join(fmt.Errorf("%w: --bus-id %s: %w", errUsage, u.options.busID, err), d.Close())
 	}
 	u.device = d
 	u.last.Model, u.last.Serial, u.last.Firmware = d.Identity()
+	u.noteShipped(d.Shipped())
 	return nil
 }
 
@@ -108,6 +114,7 @@ func (u *unit) start() (*device.Device, error) {
 	d, err := device.New(device.Config{
 		Flash: image, Vendor: vendor, Product: product, Speed: speed, Serial: u.options.serial, Logger: u.log,
 		Clock: u.clock.Now, SetClock: u.clock.Set, Seed: u.options.seedBytes(),
+		Transport: u.options.stm, Restart: func() { u.restarts.Go(u.restart) },
 	})
 	if err != nil {
 		return nil, errors.Join(err, image.Close())

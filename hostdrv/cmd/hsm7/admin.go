@@ -12,8 +12,8 @@ import (
 )
 
 func (a *app) hsmCommand() *cobra.Command {
-	return group("admin", "hsm", "Initialise, zeroize or reset the HSM", a.hsmInitCommand(), a.hsmZeroizeCommand(), a.hsmResetCommand(),
-		a.policiesCommand(ofHSM), a.changePolicyCommand(ofHSM))
+	return group("admin", "hsm", "Initialise, zeroize, reset, unlock or restart the HSM, and send it on a way", a.hsmInitCommand(), a.hsmZeroizeCommand(), a.hsmResetCommand(),
+		a.policiesCommand(ofHSM), a.changePolicyCommand(ofHSM), a.tamperCommand(), a.stmCommand(), a.hsmRestartCommand())
 }
 
 func (a *app) hsmInitCommand() *cobra.Command {

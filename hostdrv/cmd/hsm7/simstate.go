@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/control"
 )
 
@@ -176,4 +178,26 @@ func writeSparse(path string, data []byte) error {
 		}
 	}
 	return errors.Join(err, file.Close())
+}
+
+// tamperSensorCommand is what happens to a unit rather than what it is asked for.
+func (a *app) tamperSensorCommand(simulator simulatorSource) *cobra.Command {
+	var causes []string
+	for _, info := range command.TamperTable {
+		causes = append(causes, info.Name)
+	}
+	return &cobra.Command{
+		Use: "tamper CAUSE", Short: "Have a sensor of the device find something", ValidArgs: causes, Args: exactArgs(1),
+		Long:    "Have a sensor of the device find something: " + strings.Join(causes, ", ") + ".\nA device that is off notices when it is switched on.",
+		Example: "  hsm7 sim tamper over-temperature\n  hsm7 hsm tamper show",
+		RunE: a.withSimulator(simulator, func(ctx context.Context, c *control.Client, args []string) error {
+			if _, err := command.ParseTamperCause(args[0]); err != nil {
+				return usagef("%w", err)
+			}
+			if _, err := c.Tamper(ctx, args[0]); err != nil {
+				return err
+			}
+			return a.done("%s", args[0])
+		}),
+	}
 }
