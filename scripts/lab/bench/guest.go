@@ -20,6 +20,7 @@ type guest struct {
 	asked      bool // only where the flag -guest asks for it
 	runs       int
 	slice      time.Duration
+	requests   int // length of the requests of the kernel's function driver, in bytes
 }
 
 var guests = []guest{
@@ -71,15 +72,15 @@ func (g guest) boot(ctx context.Context) (m *lab.Machine, peers [peerCount]peer,
 	if err != nil {
 		return nil, peers, err
 	}
-	if peers, err = serve(ctx, m); err != nil {
+	if peers, err = serve(ctx, m, g.requests); err != nil {
 		m.Close()
 	}
 	return m, peers, err
 }
 
 // serve starts every server.
-func serve(ctx context.Context, m *lab.Machine) (peers [peerCount]peer, err error) {
-	busID, err := serveKernels(ctx, m)
+func serve(ctx context.Context, m *lab.Machine, requests int) (peers [peerCount]peer, err error) {
+	busID, err := serveKernels(ctx, m, requests)
 	if err != nil {
 		return peers, err
 	}
@@ -97,11 +98,11 @@ func serve(ctx context.Context, m *lab.Machine) (peers [peerCount]peer, err erro
 
 // serveKernels starts the kernel's servers, and returns the bus ID of the
 // gadget behind usbip-host.
-func serveKernels(ctx context.Context, m *lab.Machine) (busID string, err error) {
+func serveKernels(ctx context.Context, m *lab.Machine, requests int) (busID string, err error) {
 	for _, controller := range []string{"dummy_udc.0", "usbip-vudc.0"} {
 		if err := m.Plug(ctx, lab.Gadget{
 			Name: controller, Controller: controller, Vendor: gadgetzero.Vendor, Product: gadgetzero.Product,
-			Serial: controller, Functions: []string{"SourceSink"}, Transfer: 16 << 10,
+			Serial: controller, Functions: []string{"SourceSink"}, Transfer: requests,
 		}); err != nil {
 			return "", err
 		}

@@ -31,16 +31,17 @@ func main() {
 	out := flag.String("out", "", "file to write the report to")
 	short := flag.Bool("short", false, "few and short runs: does everything work?")
 	only := flag.String("guest", "", "measure only in this guest: virtual, one-processor or two-processors")
+	requests := flag.Int("requests", 16<<10, "length of the requests that the kernel's function driver makes, in bytes: 16 KiB suits its servers best, 4096 is what it takes by itself")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *out, *only, *short); err != nil {
+	if err := run(ctx, *out, *only, *short, *requests); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out, only string, short bool) error {
+func run(ctx context.Context, out, only string, short bool, requests int) error {
 	commit, err := lab.Commit(ctx)
 	if err != nil {
 		return err
@@ -50,6 +51,7 @@ func run(ctx context.Context, out, only string, short bool) error {
 		if !g.wanted(only) {
 			continue
 		}
+		g.requests = requests
 		if short {
 			g.runs, g.slice = 1, shortSlice
 		}
