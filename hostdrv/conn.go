@@ -58,20 +58,37 @@ func connect(ctx context.Context, link transport.Link, options Options) (*conn, 
 // call runs one command: marshal, send, wait, unmarshal. A nil req is the
 // empty payload; with a nil resp the response must be empty.
 func (c *conn) call(ctx context.Context, code command.Code, session uint32, req, resp any) error {
+	r, err := c.start(ctx, code, session, req)
+	if err != nil {
+		return err
+	}
+	return c.await(ctx, code, r, resp)
+}
+
+// start sends one command. The request returned must be given to await.
+func (c *conn) start(ctx context.Context, code command.Code, session uint32, req any) (*request, error) {
 	payload, err := command.Marshal(req)
 	if err != nil {
-		return fmt.Errorf("%s: encode the request: %w", code, err)
+		return nil, fmt.Errorf("%s: encode the request: %w", code, err)
 	}
 	if limit := int(c.capabilities.MaxMessage); len(payload) > limit {
 		clear(payload)
-		return command.StatusDataLenRange.With(
+		return nil, command.StatusDataLenRange.With(
 			fmt.Sprintf("%s: a request of %d bytes, the device takes %d", code, len(payload), limit),
 			"send the data in smaller parts")
 	}
-	r, err := c.traffic.do(ctx, frame.Message{
+	r, err := c.traffic.send(ctx, frame.Message{
 		Type: frame.TypeRequest, Session: session, Code: uint32(code), Payload: payload,
 	})
 	if err != nil {
+		return nil, fmt.Errorf("%s: %w", code, err)
+	}
+	return r, nil
+}
+
+// await waits for the answer to a command.
+func (c *conn) await(ctx context.Context, code command.Code, r *request, resp any) error {
+	if err := c.traffic.wait(ctx, r); err != nil {
 		return fmt.Errorf("%s: %w", code, err)
 	}
 	defer c.traffic.recycle(r)

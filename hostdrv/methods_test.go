@@ -66,6 +66,18 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 	command.CodeAuditVerify: func(ctx context.Context, _ *Device, s *Session) error {
 		return second(s.AuditVerify(ctx, command.AuditVerifyRequest{}))
 	},
+	command.CodeOperationBegin: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.Begin(ctx, command.OperationSign, command.Mechanism{}, 1))
+	},
+	command.CodeOperationUpdate: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(anOperation(s).Update(ctx, nil))
+	},
+	command.CodeOperationFinish: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(anOperation(s).Finish(ctx, nil))
+	},
+	command.CodeOperationCancel: func(ctx context.Context, _ *Device, s *Session) error { return anOperation(s).Cancel(ctx) },
+	command.CodeDigestKey:       func(ctx context.Context, _ *Device, s *Session) error { return anOperation(s).DigestKey(ctx, 1) },
+
 	command.CodePartitionMetrics: func(ctx context.Context, _ *Device, s *Session) error { return second(s.Metrics(ctx)) },
 	command.CodeTimeGet:          func(ctx context.Context, _ *Device, s *Session) error { return second(s.Time(ctx)) },
 	command.CodeTimeSync: func(ctx context.Context, _ *Device, s *Session) error {
@@ -114,6 +126,10 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 		return second(s.Digest(ctx, command.MechSHA256, nil))
 	},
 	command.CodeRandom: func(ctx context.Context, _ *Device, s *Session) error { return second(s.Random(ctx, 1)) },
+}
+
+func anOperation(s *Session) *Operation {
+	return &Operation{session: s, kind: command.OperationSign}
 }
 
 // second drops what a method returns besides its error.

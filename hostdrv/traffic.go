@@ -74,9 +74,9 @@ func randomTag() uint32 {
 	return binary.LittleEndian.Uint32(b[:]) | 1
 }
 
-// do sends m, whose payload it owns and wipes, and waits for the answer. The
-// request returned must be given to recycle when its response has been read.
-func (t *traffic) do(ctx context.Context, m frame.Message) (*request, error) {
+// send sends m, whose payload it owns and wipes. The request returned must be
+// given to wait.
+func (t *traffic) send(ctx context.Context, m frame.Message) (*request, error) {
 	large := len(m.Payload) > frame.MaxPayload
 	if err := t.admit(ctx, large); err != nil {
 		clear(m.Payload)
@@ -87,12 +87,18 @@ func (t *traffic) do(ctx context.Context, m frame.Message) (*request, error) {
 		clear(m.Payload)
 		return nil, err
 	}
+	return r, nil
+}
+
+// wait waits for the answer to r, which must then be given to recycle when its
+// response has been read. If ctx ends first r is abandoned.
+func (t *traffic) wait(ctx context.Context, r *request) error {
 	select {
 	case <-r.done:
-		return r, r.err
+		return r.err
 	case <-ctx.Done():
 		t.abandon(r)
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }
 

@@ -28,7 +28,11 @@ func TestPayloadsAreWiped(t *testing.T) {
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
-					if _, err := tr.do(t.Context(), frame.Message{Type: frame.TypeRequest, Payload: payload}); err == nil {
+					r, err := tr.send(t.Context(), frame.Message{Type: frame.TypeRequest, Payload: payload})
+					if err == nil {
+						err = tr.wait(t.Context(), r)
+					}
+					if err == nil {
 						t.Error("an answer out of nothing")
 					}
 				}()
@@ -49,7 +53,7 @@ func TestThePayloadOfARequestAfterTheEndIsWiped(t *testing.T) {
 	end := errors.New("end")
 	tr.fail(end)
 	payload := []byte("a secret password")
-	if _, err := tr.do(t.Context(), frame.Message{Payload: payload}); !errors.Is(err, end) {
+	if _, err := tr.send(t.Context(), frame.Message{Payload: payload}); !errors.Is(err, end) {
 		t.Errorf("error %v, want %v", err, end)
 	}
 	if len(bytes.Trim(payload, "\x00")) != 0 {

@@ -54,6 +54,12 @@ const (
 	CodeDigest  Code = 0x0521
 	CodeRandom  Code = 0x0531
 
+	CodeOperationBegin  Code = 0x0541 // the same with data in parts
+	CodeOperationUpdate Code = 0x0542
+	CodeOperationFinish Code = 0x0543
+	CodeOperationCancel Code = 0x0544
+	CodeDigestKey       Code = 0x0545 // hashes the value of a key
+
 	CodeAuditConfig       Code = 0x0601
 	CodeAuditSetConfig    Code = 0x0602 // the Auditor chooses what is recorded
 	CodeAuditStatus       Code = 0x0603

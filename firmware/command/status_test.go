@@ -79,6 +79,8 @@ var published = map[string]string{
 	"StatusLogFull":                 "LUNA_RET_LOG_FULL",
 	"StatusLogNoKCV":                "LUNA_RET_LOG_NO_KCV",
 	"StatusLogBadHMAC":              "LUNA_RET_LOG_BAD_RECORD_HMAC",
+	"StatusNotEnoughMemory":         "LUNA_RET_MM_NOT_ENOUGH_MEMORY",
+	"StatusKeyIndigestible":         "LUNA_RET_KEY_INDIGESTIBLE",
 	"StatusLogBadTime":              "LUNA_RET_LOG_BAD_TIME",
 	"StatusAuditLoginTimeout":       "LUNA_RET_AUDIT_LOGIN_TIMEOUT_IN_PROGRESS",
 	"StatusAuditLoginThreshold":     "LUNA_RET_AUDIT_LOGIN_FAILURE_THRESHOLD",

@@ -97,6 +97,12 @@ var Rows = []Row{
 	{CodeDigest, "digest", NeedSession, Anyone, false, AuditNever, of[DigestRequest](), of[DigestResponse]()},
 	{CodeRandom, "random", NeedSession, Anyone, false, AuditNever, of[RandomRequest](), of[RandomResponse]()},
 
+	{CodeOperationBegin, "operation-begin", NeedSession, Anyone, false, AuditUsage, of[OperationBeginRequest](), of[OperationBeginResponse]()},
+	{CodeOperationUpdate, "operation-update", NeedSession, Anyone, false, AuditNever, of[OperationUpdateRequest](), of[OperationResponse]()},
+	{CodeOperationFinish, "operation-finish", NeedSession, Anyone, false, AuditUsage, of[OperationFinishRequest](), of[OperationResponse]()},
+	{CodeOperationCancel, "operation-cancel", NeedSession, Anyone, false, AuditNever, of[OperationCancelRequest](), nil},
+	{CodeDigestKey, "digest-key", NeedInitialised, keyUsers, false, AuditUsage, of[DigestKeyRequest](), nil},
+
 	{CodeAuditConfig, "audit-config", NeedAdmin, Anyone, false, AuditNever, nil, of[AuditConfig]()},
 	{CodeAuditSetConfig, "audit-set-config", NeedAdmin, roles(RoleAuditor), true, AuditLogManage, of[AuditConfig](), nil},
 	{CodeAuditStatus, "audit-status", NeedAdmin, Anyone, false, AuditNever, nil, of[AuditStatusResponse]()},

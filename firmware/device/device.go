@@ -157,12 +157,16 @@ func (d *Device) start(notes *events, c Config) {
 	for range quick {
 		d.workers.Go(func() { d.link.work(d.link.quick) })
 	}
+	for range quick {
+		requests := make(chan *request, frame.MaxInFlight)
+		d.link.ordered = append(d.link.ordered, requests)
+		d.workers.Go(func() { d.link.work(requests) })
+	}
 	for range slow {
 		d.workers.Go(func() { d.link.work(d.link.slow) })
 	}
 	d.running.Go(func() {
-		defer close(d.link.quick)
-		defer close(d.link.slow)
+		defer d.link.close()
 		d.read(ctx, d.usb.Out(endpointOut))
 	})
 	d.running.Go(func() { (&writer{link: d.link, restart: c.Restart}).run(ctx, d.usb.In(endpointIn)) })

@@ -28,6 +28,13 @@ var quick = map[command.Code]bool{
 	command.CodeDigest: true, command.CodeRandom: true, command.CodePartitionMetrics: true, command.CodeTimeGet: true,
 }
 
+// inOrder are the commands of operations with data in parts: those of a session
+// are carried out in the order in which they come.
+var inOrder = map[command.Code]bool{
+	command.CodeOperationBegin: true, command.CodeOperationUpdate: true, command.CodeOperationFinish: true,
+	command.CodeOperationCancel: true, command.CodeDigestKey: true,
+}
+
 // protocolVersion is the one version of the protocol that this firmware speaks.
 const protocolVersion = 1
 
@@ -42,9 +49,10 @@ type link struct {
 	core    *hsm.HSM
 	events  *events
 	log     zerolog.Logger
-	quick   chan *request // to the workers for quick commands
-	slow    chan *request // to those for all others
-	answers chan answer   // to the writer
+	quick   chan *request   // to the workers for quick commands
+	slow    chan *request   // to those for all others
+	ordered []chan *request // by session, for commands in order: each has one worker
+	answers chan answer     // to the writer
 	closing <-chan struct{}
 	held    atomic.Int64 // payload bytes of requests in flight and of answers
 
@@ -80,6 +88,15 @@ func newLink(core *hsm.HSM, notes *events, log zerolog.Logger, closing <-chan st
 		slow:     make(chan *request, frame.MaxInFlight),
 		answers:  make(chan answer, 2*frame.MaxInFlight),
 		inFlight: make(map[uint32]*request, frame.MaxInFlight),
+	}
+}
+
+// close lets the workers end; nothing is accepted any more.
+func (l *link) close() {
+	close(l.quick)
+	close(l.slow)
+	for _, requests := range l.ordered {
+		close(requests)
 	}
 }
 
@@ -180,12 +197,8 @@ func (l *link) accept(m frame.Message) error {
 	r := &request{epoch: l.epoch.Load(), host: l.host, message: m}
 	r.message.Payload = append([]byte(nil), m.Payload...)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	workers := l.slow
-	if quick[command.Code(m.Code)] && !l.oneByOne {
-		workers = l.quick
-	}
 	select {
-	case workers <- r:
+	case l.workers(m) <- r:
 		l.inFlight[m.Tag] = r
 		l.held.Add(int64(len(m.Payload)))
 		return nil
@@ -193,6 +206,19 @@ func (l *link) accept(m frame.Message) error {
 		r.cancel()
 		return command.StatusMailboxesNotAvailable.With("the device is finishing earlier requests", "try again")
 	}
+}
+
+// workers returns the way to the workers for a request.
+func (l *link) workers(m frame.Message) chan<- *request {
+	switch code := command.Code(m.Code); {
+	case l.oneByOne:
+		return l.slow
+	case inOrder[code]:
+		return l.ordered[m.Session%uint32(len(l.ordered))]
+	case quick[code]:
+		return l.quick
+	}
+	return l.slow
 }
 
 // cancel asks a request to stop. Its answer says whether it did.

@@ -41,9 +41,7 @@ func (c *call) event(status command.Status) command.AuditEvent {
 	if c.subject != command.RoleNone {
 		e.Role = c.subject
 	}
-	if u, ok := c.request.(keyUser); ok {
-		e.Object = u.Uses()
-	}
+	e.Object = c.usedKey()
 	return e
 }
 
@@ -77,14 +75,22 @@ func (c *call) record(err error) error {
 	return c.hsm.Sync()
 }
 
+// usedKey returns the key that the call uses, 0 if it uses none.
+func (c *call) usedKey() command.Handle {
+	if u, ok := c.request.(keyUser); ok {
+		return u.Uses()
+	}
+	return c.uses
+}
+
 // isFirstUse reports whether first uses are recorded and this is one.
 func (c *call) isFirstUse() bool {
 	l := &c.hsm.audit
-	u, ok := c.request.(keyUser)
-	if !ok || !l.wants(command.AuditFirstUse, true) {
+	key := c.usedKey()
+	if key == 0 || !l.wants(command.AuditFirstUse, true) {
 		return false
 	}
-	_, used := l.used.LoadOrStore(u.Uses(), struct{}{})
+	_, used := l.used.LoadOrStore(key, struct{}{})
 	return !used
 }
 

@@ -73,6 +73,12 @@ var handlers = map[command.Code]handler{
 	command.CodeDecrypt: ask((*call).decrypt),
 	command.CodeDigest:  ask((*call).digest),
 	command.CodeRandom:  ask((*call).random),
+
+	command.CodeOperationBegin:  ask((*call).operationBegin),
+	command.CodeOperationUpdate: ask((*call).operationUpdate),
+	command.CodeOperationFinish: ask((*call).operationFinish),
+	command.CodeOperationCancel: take((*call).operationCancel),
+	command.CodeDigestKey:       take((*call).digestKey),
 }
 
 // ask is a command with request and response.

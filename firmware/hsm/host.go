@@ -28,6 +28,8 @@ type session struct {
 	slot     command.Slot
 	readOnly bool
 	closed   atomic.Bool
+
+	operations operations // under way
 }
 
 // login is a role that is logged in, with the key its password unlocked: the
@@ -55,9 +57,10 @@ type call struct {
 	request any      // decoded
 	login   *login   // of the session's slot when the call was authorised
 
-	subject  command.Role // who wants to log in
-	message  string       // of an external event
-	recorded bool         // the audit log has the call's event
+	subject  command.Role   // who wants to log in
+	uses     command.Handle // key of an operation under way
+	message  string         // of an external event
+	recorded bool           // the audit log has the call's event
 }
 
 // role returns on whose behalf the call runs: who is logged in to its slot, and

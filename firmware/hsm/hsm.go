@@ -61,6 +61,7 @@ type HSM struct {
 	stored   atomic.Int64               // token objects
 	audit    auditLog
 	metrics  metrics
+	kept     atomic.Int64 // bytes that operations under way keep
 
 	// password is held by whatever checks or sets a password or changes the
 	// life cycle, so that attempts are counted one by one. It is taken before mu.

@@ -98,14 +98,15 @@ func (c *call) logOut() error {
 }
 
 // logOut forgets a login with its private session objects, and the private
-// token objects when nobody else who works with them is logged in. The HSM's mu
-// is held.
+// token objects when nobody else who works with them is logged in. Operations of
+// its sessions end. The HSM's mu is held.
 func (h *Host) logOut(slot command.Slot) {
 	l := h.logins[slot].Swap(nil)
 	if l == nil {
 		return
 	}
 	clear(l.key)
+	h.eachSession(slot, (*session).dropAll)
 	if !l.holdsKeys() {
 		return
 	}

@@ -22,13 +22,25 @@ var (
 	verifying  = operation{command.UseVerify, command.AttrVerify}
 	encrypting = operation{command.UseEncrypt, command.AttrEncrypt}
 	decrypting = operation{command.UseDecrypt, command.AttrDecrypt}
+	digesting  = operation{use: command.UseDigest}
 )
 
-// key returns the key of an object for an operation with a mechanism.
-func (c *call) key(handle command.Handle, op operation, m command.MechanismType) (*mech.Key, error) {
-	row, ok := command.LookupMechanism(m)
+// key returns the key of an object for an operation with a mechanism, which
+// counts as a use.
+func (c *call) key(handle command.Handle, op operation, m *command.Mechanism) (*mech.Key, error) {
+	key, err := c.usable(handle, op, m)
+	if err == nil {
+		c.count(m.Type, op.use)
+	}
+	return key, err
+}
+
+// usable returns the key of an object if the call may use it for an operation
+// with a mechanism.
+func (c *call) usable(handle command.Handle, op operation, m *command.Mechanism) (*mech.Key, error) {
+	row, ok := command.LookupMechanism(m.Type)
 	if !ok || row.Uses&op.use == 0 {
-		return nil, command.StatusMechanismInvalid.With(fmt.Sprintf("%s is not a mechanism for this command", m), "")
+		return nil, command.StatusMechanismInvalid.With(fmt.Sprintf("%s is not a mechanism for this command", m.Type), "")
 	}
 	o, err := c.object(handle)
 	if err != nil {
@@ -37,18 +49,18 @@ func (c *call) key(handle command.Handle, op operation, m command.MechanismType)
 	if err := c.mayUse(o, op); err != nil {
 		return nil, err
 	}
-	key, err := o.Key(op.attribute, row.Keys, m)
+	key, err := o.Key(op.attribute, row.Keys, m.Type)
 	if err == nil && (key.Bits < row.MinBits || key.Bits > row.MaxBits) {
-		return nil, command.StatusKeySizeRange.With(fmt.Sprintf("%s takes keys of %d to %d bits", m, row.MinBits, row.MaxBits), "")
-	}
-	if err == nil {
-		c.count(m, op.use)
+		return nil, command.StatusKeySizeRange.With(fmt.Sprintf("%s takes keys of %d to %d bits", m.Type, row.MinBits, row.MaxBits), "")
 	}
 	return key, err
 }
 
 func (c *call) sign(r *command.SignRequest) (*command.SignResponse, error) {
-	key, err := c.key(r.Key, signing, r.Mechanism.Type)
+	if err := c.idle(command.OperationSign); err != nil {
+		return nil, err
+	}
+	key, err := c.key(r.Key, signing, &r.Mechanism)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +72,10 @@ func (c *call) sign(r *command.SignRequest) (*command.SignResponse, error) {
 }
 
 func (c *call) verify(r *command.VerifyRequest) error {
-	key, err := c.key(r.Key, verifying, r.Mechanism.Type)
+	if err := c.idle(command.OperationVerify); err != nil {
+		return err
+	}
+	key, err := c.key(r.Key, verifying, &r.Mechanism)
 	if err != nil {
 		return err
 	}
@@ -68,7 +83,10 @@ func (c *call) verify(r *command.VerifyRequest) error {
 }
 
 func (c *call) encrypt(r *command.CipherRequest) (*command.CipherResponse, error) {
-	key, err := c.key(r.Key, encrypting, r.Mechanism.Type)
+	if err := c.idle(command.OperationEncrypt); err != nil {
+		return nil, err
+	}
+	key, err := c.key(r.Key, encrypting, &r.Mechanism)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +98,10 @@ func (c *call) encrypt(r *command.CipherRequest) (*command.CipherResponse, error
 }
 
 func (c *call) decrypt(r *command.CipherRequest) (*command.CipherResponse, error) {
-	key, err := c.key(r.Key, decrypting, r.Mechanism.Type)
+	if err := c.idle(command.OperationDecrypt); err != nil {
+		return nil, err
+	}
+	key, err := c.key(r.Key, decrypting, &r.Mechanism)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +113,9 @@ func (c *call) decrypt(r *command.CipherRequest) (*command.CipherResponse, error
 }
 
 func (c *call) digest(r *command.DigestRequest) (*command.DigestResponse, error) {
+	if err := c.idle(command.OperationDigest); err != nil {
+		return nil, err
+	}
 	digest, err := mech.Digest(&r.Mechanism, r.Data)
 	if err != nil {
 		return nil, err

@@ -58,6 +58,7 @@ func (c *call) sessionClose() error {
 // out. The HSM's mu is held.
 func (h *Host) closeSession(s *session) {
 	s.closed.Store(true)
+	s.dropAll()
 	h.sessions.Delete(s.handle)
 	h.hsm.sessions.Add(-1)
 	h.dropObjects(func(o *object.Object) bool { return o.Owner == s.handle })
@@ -68,9 +69,13 @@ func (h *Host) closeSession(s *session) {
 
 // closeSessions ends all sessions with a slot; the HSM's mu is held.
 func (h *Host) closeSessions(slot command.Slot) {
+	h.eachSession(slot, h.closeSession)
+}
+
+func (h *Host) eachSession(slot command.Slot, f func(*session)) {
 	h.sessions.Range(func(_, v any) bool {
 		if s := v.(*session); s.slot == slot {
-			h.closeSession(s)
+			f(s)
 		}
 		return true
 	})

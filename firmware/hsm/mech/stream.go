@@ -18,6 +18,13 @@ type Operation interface {
 	// the digest, the last blocks. A verification gets the signature to check and
 	// returns nothing; everything else gets nil.
 	Finish(signature []byte) ([]byte, error)
+
+	// Keeps reports whether the operation keeps its data until the end, up to
+	// MaxData bytes.
+	Keeps() bool
+
+	// Wipe forgets what the operation keeps.
+	Wipe()
 }
 
 // NewSigner begins a signature or a MAC. Errors carry StatusMechanismInvalid
@@ -59,11 +66,11 @@ func NewDigester(m *command.Mechanism) (Operation, error) {
 	return &hashed{state: h, finish: func(sum, _ []byte) ([]byte, error) { return sum, nil }}, nil
 }
 
-// DigestKey adds the value of a secret key to a digest: StatusKeyTypeInconsistent
-// for another kind of key, StatusOperationNotInitialized if o is no digest.
+// DigestKey adds the value of a secret key to a digest: StatusKeyIndigestible for
+// another kind of key.
 func DigestKey(o Operation, k *Key) error {
 	if k.secret == nil {
-		return command.StatusKeyTypeInconsistent.With("only secret keys can be digested", "")
+		return command.StatusKeyIndigestible.With("only secret keys can be digested", "")
 	}
 	_, err := o.Update(k.secret)
 	return err
@@ -103,6 +110,20 @@ func (h *hashed) Update(part []byte) ([]byte, error) {
 	}
 	h.state.Write(part)
 	return nil, nil
+}
+
+// Keeps implements Operation: GMAC does.
+func (h *hashed) Keeps() bool {
+	_, keeps := h.state.(*gmac)
+	return keeps
+}
+
+// Wipe implements Operation.
+func (h *hashed) Wipe() {
+	if g, keeps := h.state.(*gmac); keeps {
+		clear(g.data)
+	}
+	h.state.Reset()
 }
 
 func (h *hashed) Finish(signature []byte) ([]byte, error) {
@@ -173,6 +194,12 @@ func (c *collected) Finish([]byte) ([]byte, error) {
 	return c.finish(c.data)
 }
 
+// Keeps implements Operation.
+func (c *collected) Keeps() bool { return true }
+
+// Wipe implements Operation.
+func (c *collected) Wipe() { clear(c.data) }
+
 // newBlockwise begins CTR, or a mode of whole blocks.
 func newBlockwise(k *Key, m *command.Mechanism, decrypt bool) (Operation, error) {
 	switch encryptions[m.Type] {
@@ -206,6 +233,12 @@ func (o *keyed) Update(part []byte) ([]byte, error) {
 }
 
 func (o *keyed) Finish([]byte) ([]byte, error) { return nil, nil }
+
+// Keeps implements Operation.
+func (o *keyed) Keeps() bool { return false }
+
+// Wipe implements Operation.
+func (o *keyed) Wipe() {}
 
 // blockwise runs a mode on whole blocks and keeps what is left over. When it
 // removes a padding it keeps the last block too.
@@ -251,3 +284,9 @@ func (o *blockwise) Finish([]byte) ([]byte, error) {
 	}
 	return nil, nil
 }
+
+// Keeps implements Operation: what is left of a block is less than one.
+func (o *blockwise) Keeps() bool { return false }
+
+// Wipe implements Operation.
+func (o *blockwise) Wipe() { clear(o.rest) }
