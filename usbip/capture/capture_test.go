@@ -13,6 +13,7 @@ import (
 
 	"usbhsm7/usbip/capture"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // stuck is a Sink that takes no packet until it is told to.
@@ -36,22 +37,22 @@ func (s *stuck) Write(p *capture.Packet, dropped uint64) error {
 // The bus goes on while the reader of a capture does not, and the reader is told
 // what it missed: with the packet behind the gap, and in the end.
 func TestSlowReaderLosesPacketsAndIsTold(t *testing.T) {
-	d, tap, sink := newDevice(t), capture.NewTap(), newStuck()
+	d, tap, sink := usbtest.NewDevice(t), capture.NewTap(), newStuck()
 	h := connect(t, tap.Port(d, capture.Place{}))
 	c := tap.Start(sink, capture.Options{MaxQueued: 20_000})
-	h.configurationDescriptor()
+	configurationDescriptor(h)
 	<-sink.entered
 	for range 1000 {
-		h.configurationDescriptor()
+		configurationDescriptor(h)
 	}
 	before := c.Statistics()
 	close(sink.goOn)
 	transfers := uint64(1001)
 	for c.Statistics().Packets == before.Packets { // until there is room again
-		h.configurationDescriptor()
+		configurationDescriptor(h)
 		transfers++
 	}
-	h.configurationDescriptor()
+	configurationDescriptor(h)
 	transfers++
 	s, err := c.Stop()
 	if err != nil {
@@ -72,7 +73,7 @@ func TestSlowReaderLosesPacketsAndIsTold(t *testing.T) {
 // A redaction that follows a protocol needs to see what is dropped, too, and must
 // not reach the URB.
 func TestRedactionSeesPacketsThatAreDropped(t *testing.T) {
-	d, tap, sink := newDevice(t), capture.NewTap(), newStuck()
+	d, tap, sink := usbtest.NewDevice(t), capture.NewTap(), newStuck()
 	h := connect(t, tap.Port(d, capture.Place{}))
 	seen := 0
 	c := tap.Start(sink, capture.Options{MaxQueued: 1000, Redact: func(p *capture.Packet) {
@@ -80,7 +81,7 @@ func TestRedactionSeesPacketsThatAreDropped(t *testing.T) {
 		clear(p.Data)
 	}})
 	for range 100 {
-		if d := h.configurationDescriptor(); d[1] != usb.DescriptorConfiguration {
+		if d := configurationDescriptor(h); d[1] != usb.DescriptorConfiguration {
 			t.Fatalf("the host got % x", d)
 		}
 	}
@@ -99,12 +100,12 @@ type full struct {
 func (f *full) Write(*capture.Packet, uint64) error { return f.err }
 
 func TestFailureOfTheSinkEndsTheCaptureAlone(t *testing.T) {
-	d, tap, sink := newDevice(t), capture.NewTap(), &full{err: errors.New("no space left")}
+	d, tap, sink := usbtest.NewDevice(t), capture.NewTap(), &full{err: errors.New("no space left")}
 	h := connect(t, tap.Port(d, capture.Place{}))
 	c := tap.Start(sink, capture.Options{})
-	h.configurationDescriptor()
+	configurationDescriptor(h)
 	<-c.Failed()
-	h.configurationDescriptor()
+	configurationDescriptor(h)
 	for range 2 {
 		if _, err := c.Stop(); !errors.Is(err, sink.err) {
 			t.Errorf("error %v", err)
@@ -246,11 +247,11 @@ func TestFileThatCannotBeOpenedEndsTheCapture(t *testing.T) {
 	if err := os.RemoveAll(folder); err != nil {
 		t.Fatal(err)
 	}
-	d, tap := newDevice(t), capture.NewTap()
+	d, tap := usbtest.NewDevice(t), capture.NewTap()
 	h := connect(t, tap.Port(d, capture.Place{}))
 	c := tap.Start(files, capture.Options{})
-	h.configurationDescriptor()
-	h.configurationDescriptor()
+	configurationDescriptor(h)
+	configurationDescriptor(h)
 	<-c.Failed()
 	if _, err := c.Stop(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v", err)

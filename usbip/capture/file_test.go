@@ -17,6 +17,7 @@ import (
 
 	"usbhsm7/usbip/capture"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // write returns a file with those packets.
@@ -102,7 +103,7 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 }
 
 func TestPacketsAreCutToTheSnapLength(t *testing.T) {
-	p := capture.Packet{Event: capture.Submission, Type: usb.Bulk, Endpoint: bulkOut, Length: 1000, Data: bytes.Repeat([]byte("x"), 1000)}
+	p := capture.Packet{Event: capture.Submission, Type: usb.Bulk, Endpoint: usbtest.BulkOut, Length: 1000, Data: bytes.Repeat([]byte("x"), 1000)}
 	for snap, want := range map[int]int{0: 1000, 64 + 100: 100, 64: 0, 1: 0, 5000: 1000} {
 		packets, _ := readAll(t, write(t, capture.Header{Snap: snap}, p))
 		got := packets[0]
@@ -197,7 +198,7 @@ func TestLayoutIsThatOfUsbmon(t *testing.T) {
 // cannot map the buffer.
 func TestShortHeadersAreReadToo(t *testing.T) {
 	want := capture.Packet{
-		Number: 2, ID: 7, Event: capture.Completion, Type: usb.Interrupt, Endpoint: interruptIn, Device: 4, Bus: 1,
+		Number: 2, ID: 7, Event: capture.Completion, Type: usb.Interrupt, Endpoint: usbtest.InterruptIn, Device: 4, Bus: 1,
 		Time: time.Unix(1e9, 5000).UTC(), Length: 5, Data: []byte("event"),
 	}
 	long := write(t, capture.Header{}, want)

@@ -8,6 +8,7 @@ import (
 
 	"usbhsm7/usbip/capture"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // line is a packet in short: event, type, endpoint, status, length, data.
@@ -34,11 +35,11 @@ func TestDataIsInTheSubmissionOfOutAndTheCompletionOfIn(t *testing.T) {
 	packets := record(t, capture.Options{}, func(d *usb.Device, p usb.Port) {
 		h := connect(t, p)
 		received := make(chan []byte)
-		go func() { received <- receive(t, d) }()
-		h.do(&usb.URB{Endpoint: bulkOut, Buffer: []byte("hello"), Flags: usb.ZeroPacket})
-		in := &usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 512)}
-		ended := h.submit(in)
-		if err := d.In(bulkIn).Write(t.Context(), <-received); err != nil {
+		go func() { received <- usbtest.Receive(t.Context(), d) }()
+		usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte("hello"), Flags: usb.ZeroPacket})
+		in := &usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 512)}
+		ended := usbtest.Start(h, in)
+		if err := d.In(usbtest.BulkIn).Write(t.Context(), <-received); err != nil {
 			t.Fatal(err)
 		}
 		<-ended
@@ -61,7 +62,7 @@ func TestNumbersOfURBsAreUniqueAndPairTheirPackets(t *testing.T) {
 	packets := record(t, capture.Options{}, func(_ *usb.Device, p usb.Port) {
 		h := connect(t, p)
 		for range 100 {
-			h.configurationDescriptor()
+			configurationDescriptor(h)
 		}
 	})
 	open, seen := map[uint64]bool{}, map[uint64]bool{}
@@ -84,26 +85,26 @@ func TestNumbersOfURBsAreUniqueAndPairTheirPackets(t *testing.T) {
 
 func TestEndsThatAreNoSuccess(t *testing.T) {
 	tests := map[string]struct {
-		do   func(d *usb.Device, h *host)
+		do   func(d *usb.Device, h usb.Port)
 		want string
 	}{
-		"stall": {func(_ *usb.Device, h *host) {
-			h.do(&usb.URB{Endpoint: 0x05, Buffer: []byte("x")})
+		"stall": {func(_ *usb.Device, h usb.Port) {
+			usbtest.Do(h, &usb.URB{Endpoint: 0x05, Buffer: []byte("x")})
 		}, `C bulk 05 -32 0 ""`},
-		"cancelled": {func(_ *usb.Device, h *host) {
-			u := &usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 8)}
-			ended := h.submit(u)
-			h.port.Cancel(u)
+		"cancelled": {func(_ *usb.Device, h usb.Port) {
+			u := &usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 8)}
+			ended := usbtest.Start(h, u)
+			h.Cancel(u)
 			<-ended
 		}, `C interrupt 82 -104 0 ""`},
-		"host gone": {func(_ *usb.Device, h *host) {
-			ended := h.submit(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 8)})
-			h.port.Disconnect()
+		"host gone": {func(_ *usb.Device, h usb.Port) {
+			ended := usbtest.Start(h, &usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 8)})
+			h.Disconnect()
 			<-ended
 		}, `C bulk 81 -108 0 ""`},
-		"never on the bus": {func(d *usb.Device, h *host) {
+		"never on the bus": {func(d *usb.Device, h usb.Port) {
 			d.Unplug()
-			h.do(&usb.URB{Endpoint: bulkOut, Buffer: []byte("x")})
+			usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte("x")})
 		}, `E bulk 01 -19 0 ""`},
 	}
 	for name, tt := range tests {
@@ -120,13 +121,13 @@ func TestComingAndGoingAreComments(t *testing.T) {
 	var comments []string
 	for _, p := range record(t, capture.Options{}, func(d *usb.Device, p usb.Port) {
 		h := connect(t, p)
-		parked := h.submit(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 8)})
+		parked := usbtest.Start(h, &usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 8)})
 		d.Unplug()
 		<-parked
 		p.Disconnect()
 		d.Plug()
 		h = connect(t, p)
-		h.submit(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 8)})
+		usbtest.Start(h, &usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 8)})
 		p.Disconnect()
 	}) {
 		for _, c := range p.Comments {
@@ -141,11 +142,11 @@ func TestComingAndGoingAreComments(t *testing.T) {
 
 // A capture of a device in use begins with URBs that wait on its endpoints.
 func TestEndsOfURBsThatBeganBeforeTheCapture(t *testing.T) {
-	d, tap, sink := newDevice(t), capture.NewTap(), &memory{}
+	d, tap, sink := usbtest.NewDevice(t), capture.NewTap(), &memory{}
 	h := connect(t, tap.Port(d, capture.Place{Bus: 1, Device: 1, Configurations: d.Descriptors().Configurations}))
-	ended := h.submit(&usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 64)})
+	ended := usbtest.Start(h, &usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 64)})
 	c := tap.Start(sink, capture.Options{})
-	if err := d.In(interruptIn).Write(t.Context(), []byte("event")); err != nil {
+	if err := d.In(usbtest.InterruptIn).Write(t.Context(), []byte("event")); err != nil {
 		t.Fatal(err)
 	}
 	<-ended
@@ -159,12 +160,12 @@ func TestEndsOfURBsThatBeganBeforeTheCapture(t *testing.T) {
 }
 
 func TestTransferTypesAreLearntFromDescriptors(t *testing.T) {
-	d, tap, sink := newDevice(t), capture.NewTap(), &memory{}
+	d, tap, sink := usbtest.NewDevice(t), capture.NewTap(), &memory{}
 	c := tap.Start(sink, capture.Options{})
 	h := connect(t, tap.Port(d, capture.Place{Bus: 1, Device: 1}))
-	h.submit(&usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 64)})
-	h.configurationDescriptor()
-	h.port.Disconnect()
+	usbtest.Start(h, &usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 64)})
+	configurationDescriptor(h)
+	h.Disconnect()
 	if _, err := c.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -175,20 +176,20 @@ func TestTransferTypesAreLearntFromDescriptors(t *testing.T) {
 }
 
 func TestSeveralCapturesAtOnce(t *testing.T) {
-	d, tap, long, short := newDevice(t), capture.NewTap(), &memory{}, &memory{}
+	d, tap, long, short := usbtest.NewDevice(t), capture.NewTap(), &memory{}, &memory{}
 	h := connect(t, tap.Port(d, capture.Place{Bus: 1, Device: 1}))
 	first := tap.Start(long, capture.Options{})
-	h.configurationDescriptor()
+	configurationDescriptor(h)
 	second := tap.Start(short, capture.Options{Redact: func(p *capture.Packet) { clear(p.Data) }})
-	h.configurationDescriptor()
+	configurationDescriptor(h)
 	if s, err := second.Stop(); err != nil || s.Packets != 2 {
 		t.Errorf("%+v, %v", s, err)
 	}
-	h.configurationDescriptor()
+	configurationDescriptor(h)
 	if s, err := first.Stop(); err != nil || s.Packets != 6 {
 		t.Errorf("%+v, %v", s, err)
 	}
-	h.configurationDescriptor()
+	configurationDescriptor(h)
 	if len(long.packets) != 6 || len(short.packets) != 2 {
 		t.Errorf("%d and %d packets", len(long.packets), len(short.packets))
 	}
@@ -199,12 +200,12 @@ func TestSeveralCapturesAtOnce(t *testing.T) {
 
 // The URB belongs to its host again when its end is told.
 func TestURBIsGivenBackAsItWas(t *testing.T) {
-	d, tap := newDevice(t), capture.NewTap()
+	d, tap := usbtest.NewDevice(t), capture.NewTap()
 	port := tap.Port(d, capture.Place{})
 	connect(t, port)
 	ends := 0
-	u := &usb.URB{Endpoint: bulkOut, Buffer: []byte("x"), Done: func(*usb.URB) { ends++ }}
-	d.Out(bulkOut).Halt()
+	u := &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte("x"), Done: func(*usb.URB) { ends++ }}
+	d.Out(usbtest.BulkOut).Halt()
 	for range 3 {
 		port.Submit(u) // again and again, without setting Done
 	}
@@ -214,8 +215,8 @@ func TestURBIsGivenBackAsItWas(t *testing.T) {
 }
 
 func TestIdleTapAllocatesNothing(t *testing.T) {
-	d := newDevice(t)
-	d.Out(bulkOut).Halt()
+	d := usbtest.NewDevice(t)
+	d.Out(usbtest.BulkOut).Halt()
 	port := capture.NewTap().Port(d, capture.Place{})
 	connect(t, port)
 	u := &usb.URB{Endpoint: 0x05, Done: func(*usb.URB) {}}
@@ -225,7 +226,7 @@ func TestIdleTapAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkIdleTap(b *testing.B) {
-	d := newDevice(b)
+	d := usbtest.NewDevice(b)
 	for name, port := range map[string]usb.Port{"bare": d, "tapped": capture.NewTap().Port(d, capture.Place{})} {
 		b.Run(name, func(b *testing.B) {
 			connect(b, port)

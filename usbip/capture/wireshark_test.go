@@ -11,36 +11,37 @@ import (
 	"usbhsm7/usbip/capture"
 	"usbhsm7/usbip/capture/tshark"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // everything is a packet of every kind.
 func everything(t testing.TB) []capture.Packet {
 	packets := record(t, capture.Options{}, func(d *usb.Device, p usb.Port) {
 		h := connect(t, p)
-		h.control(usb.Setup{RequestType: usb.DirIn, Request: usb.GetDescriptor, Value: usb.DescriptorDevice << 8}, make([]byte, 18))
-		h.configurationDescriptor()
-		h.control(usb.Setup{RequestType: usb.DirIn, Request: usb.GetDescriptor, Value: usb.DescriptorString<<8 | 1}, make([]byte, 255))
-		h.control(usb.Setup{RequestType: usb.DirIn | usb.RecipientEndpoint, Request: usb.GetStatus, Index: bulkIn}, make([]byte, 2))
-		h.control(usb.Setup{RequestType: 0xC0, Request: 0x55, Value: 0x1234, Index: 0x5678}, make([]byte, 9)) // stalls
-		h.control(usb.Setup{RequestType: 0x40, Request: 0x56}, []byte("vendor data"))                         // too
+		usbtest.Control(h, usb.Setup{RequestType: usb.DirIn, Request: usb.GetDescriptor, Value: usb.DescriptorDevice << 8}, make([]byte, 18))
+		configurationDescriptor(h)
+		usbtest.Control(h, usb.Setup{RequestType: usb.DirIn, Request: usb.GetDescriptor, Value: usb.DescriptorString<<8 | 1}, make([]byte, 255))
+		usbtest.Control(h, usb.Setup{RequestType: usb.DirIn | usb.RecipientEndpoint, Request: usb.GetStatus, Index: usbtest.BulkIn}, make([]byte, 2))
+		usbtest.Control(h, usb.Setup{RequestType: 0xC0, Request: 0x55, Value: 0x1234, Index: 0x5678}, make([]byte, 9)) // stalls
+		usbtest.Control(h, usb.Setup{RequestType: 0x40, Request: 0x56}, []byte("vendor data"))                         // too
 		received := make(chan []byte)
-		go func() { received <- receive(t, d) }()
-		h.do(&usb.URB{Endpoint: bulkOut, Buffer: []byte("hello"), Flags: usb.ZeroPacket})
-		in := h.submit(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 4096), Flags: usb.ShortNotOK})
-		if err := d.In(bulkIn).Write(t.Context(), <-received); err != nil {
+		go func() { received <- usbtest.Receive(t.Context(), d) }()
+		usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte("hello"), Flags: usb.ZeroPacket})
+		in := usbtest.Start(h, &usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 4096), Flags: usb.ShortNotOK})
+		if err := d.In(usbtest.BulkIn).Write(t.Context(), <-received); err != nil {
 			t.Error(err)
 		}
 		<-in
-		d.Out(bulkOut).Halt()
-		h.do(&usb.URB{Endpoint: bulkOut, Buffer: make([]byte, 3000)})
-		u := &usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 8), Interval: 8}
-		ended := h.submit(u)
+		d.Out(usbtest.BulkOut).Halt()
+		usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkOut, Buffer: make([]byte, 3000)})
+		u := &usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 8), Interval: 8}
+		ended := usbtest.Start(h, u)
 		p.Cancel(u)
 		<-ended
-		ended = h.submit(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 512)})
+		ended = usbtest.Start(h, &usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 512)})
 		d.Unplug()
 		<-ended
-		h.do(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 512)}) // never on the bus
+		usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 512)}) // never on the bus
 	})
 	return append(packets, isochronous(3, 0x83, 0x03)...)
 }
@@ -82,7 +83,7 @@ func TestWiresharkUnderstandsEveryKindOfPacket(t *testing.T) {
 // Wireshark would say so if there was anything to dislike.
 func TestWiresharkDislikesADescriptorThatIsCutShort(t *testing.T) {
 	packets := record(t, capture.Options{}, func(_ *usb.Device, p usb.Port) {
-		connect(t, p).control(usb.Setup{RequestType: usb.DirIn, Request: usb.GetDescriptor, Value: usb.DescriptorDevice << 8}, make([]byte, 18))
+		usbtest.Control(connect(t, p), usb.Setup{RequestType: usb.DirIn, Request: usb.GetDescriptor, Value: usb.DescriptorDevice << 8}, make([]byte, 18))
 	})
 	answer := &packets[len(packets)-1]
 	answer.Data, answer.Length = answer.Data[:10], 10
@@ -130,7 +131,7 @@ func sameNumber(text string, n int) bool {
 
 func TestWiresharkShowsGapsAndComments(t *testing.T) {
 	file := write(t, capture.Header{}, capture.Packet{
-		Event: capture.Submission, Type: usb.Bulk, Endpoint: bulkOut, Comments: []string{capture.Unplugged},
+		Event: capture.Submission, Type: usb.Bulk, Endpoint: usbtest.BulkOut, Comments: []string{capture.Unplugged},
 	})
 	if rows := tshark.Fields(t, file, []string{"frame.comment"}); len(rows) != 1 || rows[0][0] != capture.Unplugged {
 		t.Errorf("Wireshark reads the comments %q", rows)

@@ -11,13 +11,14 @@ import (
 	"usbhsm7/usbip/client"
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 func TestSubmitOnTheWire(t *testing.T) {
 	d, server := imported(t)
 	setup := usb.Setup{RequestType: usb.DirIn, Request: usb.GetDescriptor, Value: 0x0100, Length: 18}
 	control := &usb.URB{Endpoint: 0x80, Setup: setup, Buffer: make([]byte, 18)}
-	done := start(d, control)
+	done := usbtest.Start(d, control)
 	got := server.submit()
 	want := proto.Submit{Seq: got.Seq, DevID: 1<<16 | 2, In: true, Length: 18, Setup: setup}
 	if got != want {
@@ -30,7 +31,7 @@ func TestSubmitOnTheWire(t *testing.T) {
 	}
 
 	out := &usb.URB{Endpoint: 0x03, Buffer: []byte("payload"), Flags: usb.ZeroPacket}
-	done = start(d, out)
+	done = usbtest.Start(d, out)
 	second := server.submit()
 	want = proto.Submit{Seq: second.Seq, DevID: 1<<16 | 2, Endpoint: 3, Length: 7, Flags: usb.ZeroPacket, Interval: 1}
 	if second != want || second.Seq == got.Seq {
@@ -49,7 +50,7 @@ func TestSubmitOnTheWire(t *testing.T) {
 func TestRepliesMayComeInAnyOrder(t *testing.T) {
 	d, server := imported(t)
 	first, second := in(4), in(4)
-	firstDone, secondDone := start(d, first), start(d, second)
+	firstDone, secondDone := usbtest.Start(d, first), usbtest.Start(d, second)
 	a, b := server.submit(), server.submit()
 	server.reply(proto.SubmitReply{Seq: b.Seq, Actual: 3}, "two")
 	<-secondDone
@@ -88,7 +89,7 @@ func TestCancel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d, server := imported(t)
 			u := in(4)
-			done := start(d, u)
+			done := usbtest.Start(d, u)
 			submit := server.submit()
 			d.Cancel(u)
 			d.Cancel(u) // once is enough
@@ -102,7 +103,7 @@ func TestCancel(t *testing.T) {
 				t.Errorf("%v, %q; want %v, %q", u.Status, u.Buffer[:u.Actual], test.status, test.data)
 			}
 			d.Cancel(u) // too late: nothing happens
-			done = start(d, u)
+			done = usbtest.Start(d, u)
 			server.reply(proto.SubmitReply{Seq: server.submit().Seq}, "")
 			<-done
 		})
@@ -123,7 +124,7 @@ func TestServerThatLeaves(t *testing.T) {
 				t.Fatal(d.Err())
 			}
 			u := in(4)
-			done := start(d, u)
+			done := usbtest.Start(d, u)
 			last(server, server.submit().Seq)
 			server.Close()
 			<-done
@@ -131,7 +132,7 @@ func TestServerThatLeaves(t *testing.T) {
 			if u.Status != usb.ESHUTDOWN || u.Actual != 0 || !errors.Is(d.Err(), client.ErrDisconnected) {
 				t.Errorf("%v, %d bytes, %v; want ESHUTDOWN, %v", u.Status, u.Actual, d.Err(), client.ErrDisconnected)
 			}
-			<-start(d, u)
+			<-usbtest.Start(d, u)
 			if u.Status != usb.ENODEV {
 				t.Errorf("afterwards: %v, want ENODEV", u.Status)
 			}
@@ -189,7 +190,7 @@ func TestURBsThatCannotBeSent(t *testing.T) {
 		"isochronous control":      {&usb.URB{Packets: make([]usb.IsoPacket, 1)}, usb.EINVAL},
 		"too long":                 {in(proto.MaxTransfer + 1), usb.EINVAL},
 	} {
-		<-start(d, test.urb)
+		<-usbtest.Start(d, test.urb)
 		if test.urb.Status != test.want {
 			t.Errorf("%s: %v, want %v", name, test.urb.Status, test.want)
 		}

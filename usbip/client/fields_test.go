@@ -13,6 +13,7 @@ import (
 	"usbhsm7/usbip/oracle"
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // edges are the values that each field of a reply is given.
@@ -62,7 +63,7 @@ func tryReply(t *testing.T, reply func(n numbers, iso uint32) []byte, at int, v 
 	d, server, wire := judged(t)
 	urb, out := in(4), &usb.URB{Endpoint: 0x01, Buffer: []byte("data")}
 	iso := &usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 20), Packets: slices.Clone(asked)}
-	ends := []<-chan struct{}{start(d, urb), start(d, out), start(d, iso)}
+	ends := []<-chan struct{}{usbtest.Start(d, urb), usbtest.Start(d, out), usbtest.Start(d, iso)}
 	n := numbers{in: server.submit().Seq, out: server.submit().Seq}
 	server.read(4)
 	isoSeq := server.submit().Seq

@@ -7,6 +7,7 @@ import (
 
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 const (
@@ -33,7 +34,7 @@ func TestIsochronousSubmitOnTheWire(t *testing.T) {
 		d, server := imported(t)
 		u := isoURB(endpoint)
 		u.StartFrame, u.Interval, u.Flags = 77, 8, usb.IsoASAP
-		done := start(d, u)
+		done := usbtest.Start(d, u)
 		got := server.submit()
 		want := proto.Submit{
 			Seq: got.Seq, DevID: 1<<16 | 2, In: endpoint == isoIn, Endpoint: 2, Length: 14,
@@ -61,7 +62,7 @@ func TestIsochronousSubmitOnTheWire(t *testing.T) {
 func TestIsochronousDataFindsItsPlace(t *testing.T) {
 	d, server := imported(t)
 	u := isoURB(isoIn)
-	done := start(d, u)
+	done := usbtest.Start(d, u)
 	packets := slices.Clone(u.Packets)
 	s := server.submit()
 	server.read(s.Payload())

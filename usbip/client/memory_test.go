@@ -13,6 +13,7 @@ import (
 	"usbhsm7/usbip/client"
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // answerAll answers each SUBMIT with success and as much data as was asked for,
@@ -79,7 +80,7 @@ func TestClientAtRestFreesTheMemoryOfBusyTimes(t *testing.T) {
 		before := memory()
 		var ends []<-chan struct{}
 		for _, b := range buffers {
-			ends = append(ends, start(d, &usb.URB{Endpoint: 0x01, Buffer: b}))
+			ends = append(ends, usbtest.Start(d, &usb.URB{Endpoint: 0x01, Buffer: b}))
 		}
 		for _, end := range ends {
 			<-end

@@ -8,6 +8,7 @@ import (
 	"usbhsm7/usbip/oracle"
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // asked are the packets of an isochronous IN URB with a buffer of 20 bytes.
@@ -84,7 +85,7 @@ func TestClientEndsWhereVHCIDoesForPackets(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			d, server, wire := judged(t)
 			u := &usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 20), Packets: slices.Clone(asked)}
-			done := start(d, u)
+			done := usbtest.Start(d, u)
 			seq := server.submit().Seq
 			server.read(2 * proto.IsoPacketSize)
 

@@ -10,6 +10,7 @@ import (
 	"usbhsm7/usbip/oracle"
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // numbers are the sequence numbers of what a client has sent: an IN URB with
@@ -173,7 +174,7 @@ func TestClientEndsWhereVHCIDoes(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			d, server, wire := judged(t)
 			urb, out := in(4), &usb.URB{Endpoint: 0x01, Buffer: []byte("data")}
-			urbDone, outDone := start(d, urb), start(d, out)
+			urbDone, outDone := usbtest.Start(d, urb), usbtest.Start(d, out)
 			n := numbers{in: server.submit().Seq, out: server.submit().Seq}
 			server.read(4)
 			d.Cancel(urb)
@@ -215,7 +216,7 @@ func wantBreach(t *testing.T, got []*oracle.Breach, want oracle.Rule) {
 func stillThere(t *testing.T, d *client.Device, server *fake) {
 	t.Helper()
 	u := in(4)
-	done := start(d, u)
+	done := usbtest.Start(d, u)
 	server.reply(proto.SubmitReply{Seq: server.submit().Seq, Actual: 4}, "echo")
 	<-done
 	if u.Status != usb.OK || string(u.Buffer) != "echo" || d.Err() != nil {

@@ -108,12 +108,4 @@ func (f *fake) unlinked(seq uint32, status usb.Status) {
 	f.send(r.Append(nil))
 }
 
-// start submits u and returns a channel that is closed when it ends.
-func start(d *client.Device, u *usb.URB) <-chan struct{} {
-	done := make(chan struct{})
-	u.Done = func(*usb.URB) { close(done) }
-	d.Submit(u)
-	return done
-}
-
 func in(room int) *usb.URB { return &usb.URB{Endpoint: bulkIn, Buffer: make([]byte, room)} }

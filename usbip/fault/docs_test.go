@@ -11,6 +11,7 @@ import (
 
 	"usbhsm7/usbip/fault"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // examples returns the scripts of docs/faults.md.
@@ -91,7 +92,7 @@ func playExample(t *testing.T, script string) {
 			b.port.Cancel(p.URB) // what is held for ever, or has nothing to send
 			<-p.done
 		}
-		for _, endpoint := range []uint16{bulkIn, bulkOut} {
+		for _, endpoint := range []uint16{usbtest.BulkIn, usbtest.BulkOut} {
 			b.start(&usb.URB{Setup: usb.Setup{
 				RequestType: usb.RecipientEndpoint, Request: usb.ClearFeature, Value: usb.FeatureEndpointHalt, Index: endpoint,
 			}})

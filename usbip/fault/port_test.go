@@ -10,6 +10,7 @@ import (
 
 	"usbhsm7/usbip/fault"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // inBubble runs f with a device under a script, on simulated time.
@@ -77,12 +78,12 @@ func TestStallIsAHaltThatTheHostMustClear(t *testing.T) {
 		b.want(three, usb.EPIPE, 0)
 		b.want(b.read(512), usb.EPIPE, 0)
 		status := b.do(&usb.URB{Endpoint: 0x80, Buffer: make([]byte, 2), Setup: usb.Setup{
-			RequestType: usb.DirIn | usb.RecipientEndpoint, Request: usb.GetStatus, Index: bulkIn, Length: 2,
+			RequestType: usb.DirIn | usb.RecipientEndpoint, Request: usb.GetStatus, Index: usbtest.BulkIn, Length: 2,
 		}})
 		if status.Buffer[0] != 1 {
 			t.Error("GET_STATUS does not show the halt")
 		}
-		b.clearHalt(bulkIn)
+		b.clearHalt(usbtest.BulkIn)
 		b.send("third")
 		b.want(b.read(512), usb.OK, 5)
 	})
@@ -217,7 +218,7 @@ func differences(a, b string) (n int) {
 func TestDisconnectInMidTransfer(t *testing.T) {
 	inBubble(t, "on bulk-out nth 2: disconnect after 1000 bytes, plug after 2s", func(t *testing.T, b *bench) {
 		b.receive()
-		idle := b.start(&usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 64)})
+		idle := b.start(&usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 64)})
 		b.want(b.write("fine"), usb.OK, 4)
 		b.want(b.write(strings.Repeat("x", 2000)), usb.ESHUTDOWN, 512)
 		b.want(idle, usb.ESHUTDOWN, 0)
@@ -267,7 +268,7 @@ func TestClearPlugsInAgainAndLetsGo(t *testing.T) {
 func TestResetEndsWhatIsPending(t *testing.T) {
 	inBubble(t, "on bulk-out nth 1: reset", func(t *testing.T, b *bench) {
 		got := b.receive()
-		idle := b.start(&usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 64)})
+		idle := b.start(&usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 64)})
 		b.want(b.write("after the reset"), usb.OK, 15)
 		b.want(idle, usb.ESHUTDOWN, 0)
 		if received := <-got; received != "after the reset" {
@@ -326,7 +327,7 @@ func TestHostThatLeavesGetsItsURBsBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, "on bulk-in nth 1: delay 1h\non bulk-out: nak\non interrupt: nak", func(t *testing.T, b *bench) {
 				b.send("data")
-				all := []pending{b.read(512), b.read(512), b.write("x"), b.write("y"), b.start(&usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 64)})}
+				all := []pending{b.read(512), b.read(512), b.write("x"), b.write("y"), b.start(&usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 64)})}
 				synctest.Wait()
 				leave(b)
 				for _, p := range all {

@@ -16,6 +16,7 @@ import (
 
 	"usbhsm7/usbip/fault"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // letter is a command of a protocol whose transfers begin with a letter.
@@ -36,7 +37,7 @@ func hit(t *testing.T, rule string, urbs ...*usb.URB) (numbers []int) {
 		b.send(slices.Repeat([]string{"data"}, len(urbs))...)
 		go func() {
 			for range urbs {
-				_ = b.device.In(interruptIn).Write(t.Context(), []byte("event"))
+				_ = b.device.In(usbtest.InterruptIn).Write(t.Context(), []byte("event"))
 			}
 		}()
 		for n, u := range urbs {
@@ -49,7 +50,7 @@ func hit(t *testing.T, rule string, urbs ...*usb.URB) (numbers []int) {
 	return numbers
 }
 
-func event() *usb.URB { return &usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 64)} }
+func event() *usb.URB { return &usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 64)} }
 
 func TestSelectorsChooseByKindAndPlace(t *testing.T) {
 	urbs := func() []*usb.URB {

@@ -12,6 +12,7 @@ import (
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 const busID = "1-1"
@@ -91,7 +92,7 @@ func TestOurClientNoticesEveryFaultThatWouldHarmAKernel(t *testing.T) {
 		"truncate":        "closed the connection",
 	} {
 		t.Run(script, func(t *testing.T) {
-			d, err := spoilt(t, serve(t, newDevice(t), nil), "on control-in nth 2: "+script)
+			d, err := spoilt(t, serve(t, usbtest.NewDevice(t), nil), "on control-in nth 2: "+script)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +109,7 @@ func TestOurClientNoticesEveryFaultThatWouldHarmAKernel(t *testing.T) {
 		})
 	}
 	t.Run("out-payload of an OUT transfer", func(t *testing.T) {
-		d, err := spoilt(t, serve(t, newDevice(t), nil), "on control-out nth 1: out-payload")
+		d, err := spoilt(t, serve(t, usbtest.NewDevice(t), nil), "on control-out nth 1: out-payload")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +122,7 @@ func TestOurClientNoticesEveryFaultThatWouldHarmAKernel(t *testing.T) {
 }
 
 func TestPositiveStatusEndsATransferAsAFailure(t *testing.T) {
-	d, err := spoilt(t, serve(t, newDevice(t), nil), "on control-in nth 1: positive-status\non control-in nth 2: out-payload")
+	d, err := spoilt(t, serve(t, usbtest.NewDevice(t), nil), "on control-in nth 1: positive-status\non control-in nth 2: out-payload")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func TestPositiveStatusEndsATransferAsAFailure(t *testing.T) {
 }
 
 func TestReplyThatIsLostLeavesItsTransferPendingUntilItIsCancelled(t *testing.T) {
-	d, err := spoilt(t, serve(t, newDevice(t), nil), "on control-in: lose")
+	d, err := spoilt(t, serve(t, usbtest.NewDevice(t), nil), "on control-in: lose")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func TestReplyThatIsLostLeavesItsTransferPendingUntilItIsCancelled(t *testing.T)
 }
 
 func TestImportTakesNothingButFaultsOfReplies(t *testing.T) {
-	address := serve(t, newDevice(t), nil)
+	address := serve(t, usbtest.NewDevice(t), nil)
 	for script, says := range map[string]string{
 		"on any: stall":                          "is for Injector.Load",
 		"connection: cut after 1 byte":           "is for Injector.Load",

@@ -8,6 +8,7 @@ import (
 	"usbhsm7/usbip/capture"
 	"usbhsm7/usbip/replay"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // recording returns a file of the packets of an enumeration and then others.
@@ -40,12 +41,12 @@ func replaying(t testing.TB, packets ...capture.Packet) (*host, *replay.Device) 
 	t.Helper()
 	d := replay.New(load(t, recording(t, packets...)), replay.Exact{})
 	h := connect(t, d)
-	h.descriptor(usb.DescriptorDevice, 18)
+	usbtest.Descriptor(h, usb.DescriptorDevice, 18)
 	return h, d
 }
 
 func out(id uint64, data string) capture.Packet {
-	return capture.Packet{ID: id, Event: capture.Submission, Type: usb.Bulk, Endpoint: bulkOut, Length: len(data), Data: []byte(data)}
+	return capture.Packet{ID: id, Event: capture.Submission, Type: usb.Bulk, Endpoint: usbtest.BulkOut, Length: len(data), Data: []byte(data)}
 }
 
 func ended(id uint64, endpoint uint8, actual int, status usb.Status, data string) capture.Packet {
@@ -57,9 +58,9 @@ func ended(id uint64, endpoint uint8, actual int, status usb.Status, data string
 }
 
 func TestURBThatTheRecordedHostTookBack(t *testing.T) {
-	h, d := replaying(t, out(2, "hello"), ended(2, bulkOut, 3, usb.ECONNRESET, ""))
-	u := &usb.URB{Endpoint: bulkOut, Buffer: []byte("hello")}
-	done := h.submit(u)
+	h, d := replaying(t, out(2, "hello"), ended(2, usbtest.BulkOut, 3, usb.ECONNRESET, ""))
+	u := &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte("hello")}
+	done := usbtest.Start(h, u)
 	select {
 	case <-done:
 		t.Fatal("it ended by itself")
@@ -72,14 +73,14 @@ func TestURBThatTheRecordedHostTookBack(t *testing.T) {
 }
 
 func TestPartOfATransferThatWasTakenBack(t *testing.T) {
-	h, d := replaying(t, ended(2, bulkIn, 4, usb.ECONNRESET, "part"), ended(3, bulkIn, 4, usb.OK, "rest"))
-	u := &usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 64)}
-	done := h.submit(u)
+	h, d := replaying(t, ended(2, usbtest.BulkIn, 4, usb.ECONNRESET, "part"), ended(3, usbtest.BulkIn, 4, usb.OK, "rest"))
+	u := &usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 64)}
+	done := usbtest.Start(h, u)
 	d.Cancel(u)
 	if <-done; u.Status != usb.ECONNRESET || string(u.Buffer[:u.Actual]) != "part" {
 		t.Errorf("%v, %q", u.Status, u.Buffer[:u.Actual])
 	}
-	if u := h.do(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 64)}); string(u.Buffer[:u.Actual]) != "rest" {
+	if u := usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 64)}); string(u.Buffer[:u.Actual]) != "rest" {
 		t.Errorf("then %v, %q", u.Status, u.Buffer[:u.Actual])
 	}
 }
@@ -97,10 +98,10 @@ func TestAnswersAndTheRoomForThem(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			h, _ := replaying(t, ended(2, bulkIn, 6, usb.OK, "answer"))
+			h, _ := replaying(t, ended(2, usbtest.BulkIn, 6, usb.OK, "answer"))
 			u := tt.urb
-			u.Endpoint = bulkIn
-			if h.do(&u); u.Status != tt.status || string(u.Buffer[:u.Actual]) != tt.data {
+			u.Endpoint = usbtest.BulkIn
+			if usbtest.Do(h, &u); u.Status != tt.status || string(u.Buffer[:u.Actual]) != tt.data {
 				t.Errorf("%v, %q", u.Status, u.Buffer[:u.Actual])
 			}
 		})
@@ -109,9 +110,9 @@ func TestAnswersAndTheRoomForThem(t *testing.T) {
 
 // What was submitted to a device that had gone is nothing that a host has to do.
 func TestURBsThatNeverReachedTheBusAreForgotten(t *testing.T) {
-	failed := capture.Packet{ID: 2, Event: capture.Failure, Type: usb.Bulk, Endpoint: bulkOut, Status: usb.ENODEV}
-	h, d := replaying(t, out(2, "lost"), failed, out(3, "hello"), ended(3, bulkOut, 5, usb.OK, ""))
-	if u := h.do(&usb.URB{Endpoint: bulkOut, Buffer: []byte("hello")}); u.Status != usb.OK || u.Actual != 5 {
+	failed := capture.Packet{ID: 2, Event: capture.Failure, Type: usb.Bulk, Endpoint: usbtest.BulkOut, Status: usb.ENODEV}
+	h, d := replaying(t, out(2, "lost"), failed, out(3, "hello"), ended(3, usbtest.BulkOut, 5, usb.OK, ""))
+	if u := usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte("hello")}); u.Status != usb.OK || u.Actual != 5 {
 		t.Errorf("%v, %d bytes", u.Status, u.Actual)
 	}
 	if r := d.Report(); !r.Followed || r.Recorded != 2 {
@@ -125,7 +126,7 @@ func TestIsochronousTransfers(t *testing.T) {
 		Packets: []usb.IsoPacket{{Offset: 0, Length: 4, Actual: 4}, {Offset: 8, Length: 2, Actual: 2}},
 	}
 	h, _ := replaying(t, end)
-	u := h.do(&usb.URB{
+	u := usbtest.Do(h, &usb.URB{
 		Endpoint: 0x83, Buffer: make([]byte, 32),
 		Packets: []usb.IsoPacket{{Offset: 0, Length: 16}, {Offset: 16, Length: 8}, {Offset: 24, Length: 8}},
 	})

@@ -14,12 +14,7 @@ import (
 	"usbhsm7/usbip/capture"
 	"usbhsm7/usbip/replay"
 	"usbhsm7/usbip/usb"
-)
-
-const (
-	bulkOut     = 0x01
-	bulkIn      = 0x81
-	interruptIn = 0x82
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func answer(ctx context.Context, d *usb.Device) {
 	buffer := make([]byte, 4096)
 	for ctx.Err() == nil {
-		n, err := d.Out(bulkOut).Read(ctx, buffer)
+		n, err := d.Out(usbtest.BulkOut).Read(ctx, buffer)
 		if errors.Is(err, usb.ErrReset) {
 			continue
 		}
@@ -36,84 +31,32 @@ func answer(ctx context.Context, d *usb.Device) {
 			return
 		}
 		slices.Reverse(buffer[:n])
-		_ = d.In(bulkIn).Write(ctx, buffer[:n]) // a host that left does not want it
+		_ = d.In(usbtest.BulkIn).Write(ctx, buffer[:n]) // a host that left does not want it
 	}
-}
-
-func newDevice(t testing.TB) *usb.Device {
-	t.Helper()
-	d, err := usb.NewDevice(usb.Descriptors{
-		Speed: usb.SpeedHigh, Vendor: 0x1209, Product: 0x0001, Release: 0x0123, Serial: "0001",
-		Configurations: []usb.Configuration{{
-			Value: 1,
-			Interfaces: []usb.Interface{{
-				Class: 0xff, SubClass: 1, Protocol: 2,
-				Endpoints: []usb.Endpoint{
-					{Address: bulkOut, Type: usb.Bulk, MaxPacketSize: 512},
-					{Address: bulkIn, Type: usb.Bulk, MaxPacketSize: 512},
-					{Address: interruptIn, Type: usb.Interrupt, MaxPacketSize: 64, Interval: 4},
-				},
-			}},
-		}},
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
 }
 
 // host drives a port.
 type host struct {
-	port usb.Port
+	usb.Port
 	gone <-chan struct{}
 }
 
 func connect(t testing.TB, p usb.Port) *host {
 	t.Helper()
-	gone, err := p.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &host{p, gone}
-}
-
-func (h *host) submit(u *usb.URB) <-chan struct{} {
-	ended := make(chan struct{})
-	u.Done = func(*usb.URB) { close(ended) }
-	h.port.Submit(u)
-	return ended
-}
-
-func (h *host) do(u *usb.URB) *usb.URB {
-	<-h.submit(u)
-	return u
-}
-
-func (h *host) control(s usb.Setup, data []byte) *usb.URB {
-	s.Length = uint16(len(data))
-	u := &usb.URB{Setup: s, Buffer: data}
-	if s.In() {
-		u.Endpoint = usb.DirIn
-	}
-	return h.do(u)
-}
-
-func (h *host) descriptor(kind uint16, size int) []byte {
-	u := h.control(usb.Setup{RequestType: usb.DirIn, Request: usb.GetDescriptor, Value: kind << 8}, make([]byte, size))
-	return u.Buffer[:u.Actual]
+	return &host{p, usbtest.Connect(t, p)}
 }
 
 func (h *host) enumerate() {
-	h.descriptor(usb.DescriptorDevice, 18)
-	h.descriptor(usb.DescriptorConfiguration, 255)
-	h.control(usb.Setup{Request: usb.SetConfiguration, Value: 1}, nil)
+	usbtest.Descriptor(h, usb.DescriptorDevice, 18)
+	usbtest.Descriptor(h, usb.DescriptorConfiguration, 255)
+	usbtest.Configure(h)
 }
 
 // talk sends text and returns the answer.
 func (h *host) talk(text string) string {
-	answer := &usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 512)}
-	ended := h.submit(answer)
-	h.do(&usb.URB{Endpoint: bulkOut, Buffer: []byte(text)})
+	answer := &usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 512)}
+	ended := usbtest.Start(h, answer)
+	usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte(text)})
 	<-ended
 	return string(answer.Buffer[:answer.Actual])
 }
@@ -126,7 +69,7 @@ func record(t testing.TB, h capture.Header, session func(d *usb.Device, p usb.Po
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, tap := newDevice(t), capture.NewTap()
+	d, tap := usbtest.NewDevice(t), capture.NewTap()
 	ctx, stop := context.WithCancel(t.Context())
 	var function sync.WaitGroup
 	function.Go(func() { answer(ctx, d) })
@@ -155,8 +98,8 @@ func load(t testing.TB, file []byte) *replay.Record {
 
 // conversation is a session that the tests record.
 func conversation(_ *usb.Device, p usb.Port) {
-	h := &host{port: p}
-	h.gone, _ = p.Connect()
+	gone, _ := p.Connect()
+	h := &host{p, gone}
 	h.enumerate()
 	h.talk("hello")
 	h.talk("again")
@@ -166,12 +109,12 @@ func conversation(_ *usb.Device, p usb.Port) {
 func TestHostThatDoesTheSameGetsTheSame(t *testing.T) {
 	d := replay.New(load(t, record(t, capture.Header{}, conversation)), replay.Exact{})
 	h := connect(t, d)
-	want := connect(t, newDevice(t)).descriptor(usb.DescriptorDevice, 18)
-	if got := h.descriptor(usb.DescriptorDevice, 18); !bytes.Equal(got, want) {
+	want := usbtest.Descriptor(connect(t, usbtest.NewDevice(t)), usb.DescriptorDevice, 18)
+	if got := usbtest.Descriptor(h, usb.DescriptorDevice, 18); !bytes.Equal(got, want) {
 		t.Errorf("device descriptor % x, that of the device is % x", got, want)
 	}
-	h.descriptor(usb.DescriptorConfiguration, 255)
-	h.control(usb.Setup{Request: usb.SetConfiguration, Value: 1}, nil)
+	usbtest.Descriptor(h, usb.DescriptorConfiguration, 255)
+	usbtest.Configure(h)
 	if a, b := h.talk("hello"), h.talk("again"); a != "olleh" || b != "niaga" {
 		t.Errorf("answers %q and %q", a, b)
 	}
@@ -186,7 +129,7 @@ func TestHostThatDoesTheSameGetsTheSame(t *testing.T) {
 }
 
 func TestIdentityComesFromTheDescriptors(t *testing.T) {
-	want := newDevice(t)
+	want := usbtest.NewDevice(t)
 	connect(t, want).enumerate()
 	id, real := replay.New(load(t, record(t, capture.Header{}, conversation)), replay.Exact{}).Identity(), want.Identity()
 	real.Configuration = 0
@@ -206,7 +149,7 @@ func TestFirstDifferenceIsReported(t *testing.T) {
 			func(h *host) {
 				h.enumerate()
 				h.talk("hello")
-				h.do(&usb.URB{Endpoint: bulkOut, Buffer: []byte("agaun")})
+				usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte("agaun")})
 			},
 			replay.Divergence{
 				Packet: 12, Expected: "OUT transfer of 5 bytes to endpoint 01", Got: "OUT transfer of 5 bytes to endpoint 01",
@@ -214,11 +157,14 @@ func TestFirstDifferenceIsReported(t *testing.T) {
 			},
 		},
 		"shorter data": {
-			func(h *host) { h.enumerate(); h.do(&usb.URB{Endpoint: bulkOut, Buffer: []byte("hell")}) },
+			func(h *host) {
+				h.enumerate()
+				usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte("hell")})
+			},
 			replay.Divergence{Packet: 8, Expected: "OUT transfer of 5 bytes to endpoint 01", Got: "OUT transfer of 4 bytes to endpoint 01", Byte: 4},
 		},
 		"other request": {
-			func(h *host) { h.control(usb.Setup{Request: usb.SetConfiguration, Value: 1}, nil) },
+			func(h *host) { usbtest.Configure(h) },
 			replay.Divergence{Packet: 1, Expected: "setup 80 06 value 0100 index 0000 length 18", Got: "setup 00 09 value 0001 index 0000 length 0", Byte: -1},
 		},
 		"more than was recorded": {
@@ -226,12 +172,12 @@ func TestFirstDifferenceIsReported(t *testing.T) {
 				h.enumerate()
 				h.talk("hello")
 				h.talk("again")
-				h.do(&usb.URB{Endpoint: bulkOut, Buffer: []byte("more")})
+				usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte("more")})
 			},
 			replay.Divergence{Expected: "no more for endpoint 01", Got: "OUT transfer of 4 bytes to endpoint 01", Byte: -1},
 		},
 		"another endpoint": {
-			func(h *host) { h.do(&usb.URB{Endpoint: 0x05, Buffer: []byte("x")}) },
+			func(h *host) { usbtest.Do(h, &usb.URB{Endpoint: 0x05, Buffer: []byte("x")}) },
 			replay.Divergence{Expected: "no more for endpoint 05", Got: "OUT transfer of 1 bytes to endpoint 05", Byte: -1},
 		},
 	}
@@ -242,7 +188,7 @@ func TestFirstDifferenceIsReported(t *testing.T) {
 			tt.session(h)
 			<-d.Done()
 			<-h.gone // the device has unplugged
-			if u := h.do(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 8)}); u.Status != usb.ENODEV {
+			if u := usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 8)}); u.Status != usb.ENODEV {
 				t.Errorf("a URB after the end: %v", u.Status)
 			}
 			got := d.Report().Divergence
@@ -281,8 +227,8 @@ func TestAnswersDoNotComeBeforeTheirQuestions(t *testing.T) {
 	var urbs [3]usb.URB
 	var ended [3]<-chan struct{}
 	for i := range urbs {
-		urbs[i] = usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 64)}
-		ended[i] = h.submit(&urbs[i])
+		urbs[i] = usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 64)}
+		ended[i] = usbtest.Start(h, &urbs[i])
 	}
 	for i, text := range []string{"hello", "again"} {
 		select {
@@ -290,7 +236,7 @@ func TestAnswersDoNotComeBeforeTheirQuestions(t *testing.T) {
 			t.Fatalf("answer %d came before its question", i)
 		default:
 		}
-		h.do(&usb.URB{Endpoint: bulkOut, Buffer: []byte(text)})
+		usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte(text)})
 		<-ended[i]
 	}
 	d.Cancel(&urbs[2])
@@ -302,19 +248,18 @@ func TestAnswersDoNotComeBeforeTheirQuestions(t *testing.T) {
 
 func TestEndsOfEveryKindAreReplayed(t *testing.T) {
 	file := record(t, capture.Header{}, func(d *usb.Device, p usb.Port) {
-		h := &host{port: p}
-		h.gone, _ = p.Connect()
+		h := connect(t, p)
 		h.enumerate()
-		h.control(usb.Setup{RequestType: 0xC0, Request: 0x55}, make([]byte, 4)) // stalls
-		h.do(&usb.URB{Endpoint: bulkOut, Buffer: []byte("x")})
-		d.In(interruptIn).Halt()
-		h.do(&usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 8)})
-		h.control(usb.Setup{RequestType: usb.RecipientEndpoint, Request: usb.ClearFeature, Index: interruptIn}, nil)
-		u := &usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 8)}
-		ended := h.submit(u)
+		usbtest.Control(h, usb.Setup{RequestType: 0xC0, Request: 0x55}, make([]byte, 4)) // stalls
+		usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte("x")})
+		d.In(usbtest.InterruptIn).Halt()
+		usbtest.Do(h, &usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 8)})
+		usbtest.Control(h, usb.Setup{RequestType: usb.RecipientEndpoint, Request: usb.ClearFeature, Index: usbtest.InterruptIn}, nil)
+		u := &usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 8)}
+		ended := usbtest.Start(h, u)
 		p.Cancel(u)
 		<-ended
-		ended = h.submit(&usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 8)})
+		ended = usbtest.Start(h, &usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 8)})
 		d.Unplug()
 		<-ended
 		p.Disconnect()
@@ -322,14 +267,14 @@ func TestEndsOfEveryKindAreReplayed(t *testing.T) {
 	d := replay.New(load(t, file), replay.Exact{})
 	h := connect(t, d)
 	h.enumerate()
-	if u := h.control(usb.Setup{RequestType: 0xC0, Request: 0x55}, make([]byte, 4)); u.Status != usb.EPIPE {
+	if u := usbtest.Control(h, usb.Setup{RequestType: 0xC0, Request: 0x55}, make([]byte, 4)); u.Status != usb.EPIPE {
 		t.Errorf("stalled request: %v", u.Status)
 	}
-	h.do(&usb.URB{Endpoint: bulkOut, Buffer: []byte("x")})
-	if u := h.do(&usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 8)}); u.Status != usb.EPIPE {
+	usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte("x")})
+	if u := usbtest.Do(h, &usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 8)}); u.Status != usb.EPIPE {
 		t.Errorf("halted endpoint: %v", u.Status)
 	}
-	h.control(usb.Setup{RequestType: usb.RecipientEndpoint, Request: usb.ClearFeature, Index: interruptIn}, nil)
+	usbtest.Control(h, usb.Setup{RequestType: usb.RecipientEndpoint, Request: usb.ClearFeature, Index: usbtest.InterruptIn}, nil)
 	<-h.gone
 	d.Disconnect()
 	<-d.Done()
@@ -341,8 +286,7 @@ func TestEndsOfEveryKindAreReplayed(t *testing.T) {
 // What was blanked in a recording matches anything, and is answered as it is.
 func TestRedactedBytesMatchAnything(t *testing.T) {
 	file := record(t, capture.Header{Redacted: true}, func(_ *usb.Device, p usb.Port) {
-		h := &host{port: p}
-		h.gone, _ = p.Connect()
+		h := connect(t, p)
 		h.enumerate()
 		h.talk("pin=****.")
 		p.Disconnect()
@@ -355,7 +299,7 @@ func TestRedactedBytesMatchAnything(t *testing.T) {
 		d := replay.New(r, replay.Exact{Redacted: r.Redacted()})
 		h := connect(t, d)
 		h.enumerate()
-		h.do(&usb.URB{Endpoint: bulkOut, Buffer: []byte(text)})
+		usbtest.Do(h, &usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte(text)})
 		report := d.Report()
 		if report.Followed != follows {
 			t.Errorf("%q: report %+v", text, report)
@@ -376,7 +320,7 @@ func TestRecordingsThatCannotBeReplayed(t *testing.T) {
 		"no packets": {record(t, capture.Header{}, func(*usb.Device, usb.Port) {}), replay.Options{}, replay.ErrIncomplete},
 		"begun too late": {record(t, capture.Header{}, func(_ *usb.Device, p usb.Port) {
 			_, _ = p.Connect()
-			(&host{port: p}).control(usb.Setup{Request: 9, Value: 1}, nil)
+			usbtest.Control(p, usb.Setup{Request: 9, Value: 1}, nil)
 		}), replay.Options{}, replay.ErrIncomplete},
 		"cut packets":          {record(t, capture.Header{Snap: 70}, conversation), replay.Options{}, replay.ErrIncomplete},
 		"another device":       {good, replay.Options{Bus: 7, Device: 7}, replay.ErrIncomplete},

@@ -14,6 +14,7 @@ import (
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // edges are the values that each field of a message is given.
@@ -95,8 +96,8 @@ func tryMessage(t *testing.T, name string, message []byte, ok bool) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		options := server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}
-		d := newDevice(t)
-		goFunction(t, sink(d))
+		d := usbtest.NewDevice(t)
+		usbtest.Run(t, sink(d))
 		r := servePipes(t, options, d).dial(t)
 		r.importDevice()
 		r.configure()
@@ -159,7 +160,7 @@ func TestEveryFieldOfAHandshakeAtItsEdges(t *testing.T) {
 			}
 		}
 	}
-	d := newDevice(t)
+	d := usbtest.NewDevice(t)
 	for _, message := range messages {
 		synctest.Test(t, func(t *testing.T) {
 			r := servePipes(t, server.Options{}, d).dial(t)

@@ -11,6 +11,7 @@ import (
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // Each benchmark moves the same bytes three ways: "usbip" between client and
@@ -23,9 +24,11 @@ func BenchmarkControl(b *testing.B) {
 	compare(b, load{endpoint: usb.DirIn, setup: setup, size: 18}, 1, 32)
 }
 
-func BenchmarkBulkIn(b *testing.B) { compare(b, load{endpoint: bulkIn, size: 16 << 10}, 1, 16) }
+func BenchmarkBulkIn(b *testing.B) { compare(b, load{endpoint: usbtest.BulkIn, size: 16 << 10}, 1, 16) }
 
-func BenchmarkBulkOut(b *testing.B) { compare(b, load{endpoint: bulkOut, size: 16 << 10}, 1, 16) }
+func BenchmarkBulkOut(b *testing.B) {
+	compare(b, load{endpoint: usbtest.BulkOut, size: 16 << 10}, 1, 16)
+}
 
 // load is one URB that a benchmark repeats.
 type load struct {
@@ -62,10 +65,10 @@ func compare(b *testing.B, l load, depths ...int) {
 // benchDevice serves a device whose function always has data and always takes
 // some.
 func benchDevice(b *testing.B) string {
-	d := newDevice(b)
+	d := usbtest.NewDevice(b)
 	addr, _ := serve(b, server.Options{}, d)
-	goFunction(b, source(d))
-	goFunction(b, sink(d))
+	usbtest.Run(b, source(d))
+	usbtest.Run(b, sink(d))
 	return addr
 }
 
@@ -101,7 +104,7 @@ func benchPingPong(b *testing.B, l load, depth int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	goFunction(b, func(context.Context) {
+	usbtest.Run(b, func(context.Context) {
 		conn, err := listener.Accept()
 		if err != nil {
 			return

@@ -15,6 +15,7 @@ import (
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // journal is a log that may be written and read at the same time.
@@ -49,8 +50,8 @@ func TestAFloodOfConnectionsDisturbsNobody(t *testing.T) {
 		var log journal
 		options := server.Options{MaxConnections: 16, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 		listener := newPipes()
-		exporter := serveOn(t, listener, options, newDevice(t))
-		if err := exporter.Export("1-2", newDevice(t)); err != nil {
+		exporter := serveOn(t, listener, options, usbtest.NewDevice(t))
+		if err := exporter.Export("1-2", usbtest.NewDevice(t)); err != nil {
 			t.Fatal(err)
 		}
 		user := listener.dial(t)
@@ -105,21 +106,21 @@ func TestHostilePeersDisturbNobody(t *testing.T) {
 		{"never reads", endless(id(2, submit(1, 0x80, usb.Setup{RequestType: usb.DirIn, Request: usb.GetDescriptor, Value: 0x0100, Length: 18}, 18)))},
 		{"never lets a URB end", func(r *raw) {
 			for seq := range uint32(10000) {
-				if _, err := r.Write(id(3, submit(seq, bulkIn, usb.Setup{}, proto.MaxTransfer))); err != nil {
+				if _, err := r.Write(id(3, submit(seq, usbtest.BulkIn, usb.Setup{}, proto.MaxTransfer))); err != nil {
 					return
 				}
 			}
 		}},
-		{"half a header", func(r *raw) { _, _ = r.Write(id(4, submit(1, bulkIn, usb.Setup{}, 8))[:20]) }},
+		{"half a header", func(r *raw) { _, _ = r.Write(id(4, submit(1, usbtest.BulkIn, usb.Setup{}, 8))[:20]) }},
 		{"half a payload", func(r *raw) {
-			_, _ = r.Write(append(id(5, submit(1, bulkOut, usb.Setup{}, 1<<20)), make([]byte, 1000)...))
+			_, _ = r.Write(append(id(5, submit(1, usbtest.BulkOut, usb.Setup{}, 1<<20)), make([]byte, 1000)...))
 		}},
 		{"never says a thing", func(*raw) {}},
 		{"cancels for ever", endless(id(7, submit(1, 0x85, usb.Setup{}, 8)), id(7, unlink(2, 1)))},
 	}
 	synctest.Test(t, func(t *testing.T) {
 		listener := newPipes()
-		exporter := serveOn(t, listener, server.Options{MaxPendingBytes: 32 << 20}, newDevice(t))
+		exporter := serveOn(t, listener, server.Options{MaxPendingBytes: 32 << 20}, usbtest.NewDevice(t))
 		user := listener.dial(t)
 		defer user.Close()
 		user.importDevice()
@@ -128,7 +129,7 @@ func TestHostilePeersDisturbNobody(t *testing.T) {
 		defer attacks.Wait()
 		for i, p := range peers {
 			other := fmt.Sprintf("1-%d", i+2)
-			if err := exporter.Export(other, newDevice(t)); err != nil {
+			if err := exporter.Export(other, usbtest.NewDevice(t)); err != nil {
 				t.Fatalf("%s: %v", p.name, err)
 			}
 			peer := listener.dial(t)
@@ -151,20 +152,20 @@ func TestHostilePeersDisturbNobody(t *testing.T) {
 func TestHostileHostsTakeNoMoreMemoryThanAllowed(t *testing.T) {
 	const limit = 4 << 20
 	flood := map[string]func(seq uint32) []byte{
-		"long IN URBs": func(seq uint32) []byte { return submit(seq, bulkIn, usb.Setup{}, 1<<20) },
+		"long IN URBs": func(seq uint32) []byte { return submit(seq, usbtest.BulkIn, usb.Setup{}, 1<<20) },
 		"many packets": func(seq uint32) []byte {
 			s := proto.Submit{Seq: seq, DevID: devID, In: true, Endpoint: 1, Packets: proto.MaxIsoPackets}
 			return append(s.Append(nil), make([]byte, proto.MaxIsoPackets*proto.IsoPacketSize)...)
 		},
-		"tiny URBs":      func(seq uint32) []byte { return submit(seq, bulkIn, usb.Setup{}, 1) },
+		"tiny URBs":      func(seq uint32) []byte { return submit(seq, usbtest.BulkIn, usb.Setup{}, 1) },
 		"refused URBs":   func(seq uint32) []byte { return submit(seq, 0x8e, usb.Setup{}, 0) },
 		"UNLINKs":        func(seq uint32) []byte { return unlink(seq, seq+1<<20) },
-		"URBs of no end": func(seq uint32) []byte { return submit(seq, bulkOut, usb.Setup{}, 1<<20)[:proto.HeaderSize] },
+		"URBs of no end": func(seq uint32) []byte { return submit(seq, usbtest.BulkOut, usb.Setup{}, 1<<20)[:proto.HeaderSize] },
 	}
 	for name, message := range flood {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				recorder := &oracle.Recorder{Port: newDevice(t)}
+				recorder := &oracle.Recorder{Port: usbtest.NewDevice(t)}
 				r := servePipes(t, server.Options{MaxPendingBytes: limit}, recorder).dial(t)
 				r.importDevice()
 				r.configure()

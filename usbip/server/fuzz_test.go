@@ -12,6 +12,7 @@ import (
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // FuzzSession feeds a whole connection with arbitrary bytes, from the handshake
@@ -21,11 +22,11 @@ func FuzzSession(f *testing.F) {
 	handshake := proto.AppendImport(nil, busID)
 	configure := submit(1, 0, usb.Setup{Request: usb.SetConfiguration, Value: 1}, 0)
 	f.Add(proto.Op{Code: proto.OpRequestDevices}.Append(nil))
-	f.Add(bytes.Join([][]byte{handshake, configure, submit(2, bulkIn, usb.Setup{}, 64), unlink(3, 2)}, nil))
-	f.Add(bytes.Join([][]byte{handshake, configure, unlink(3, 2), submit(2, bulkOut, usb.Setup{}, 4), []byte("data")}, nil))
-	f.Add(bytes.Join([][]byte{handshake, submit(2, 0x05, usb.Setup{}, 4), []byte("data"), submit(3, bulkIn, usb.Setup{}, -1)}, nil))
+	f.Add(bytes.Join([][]byte{handshake, configure, submit(2, usbtest.BulkIn, usb.Setup{}, 64), unlink(3, 2)}, nil))
+	f.Add(bytes.Join([][]byte{handshake, configure, unlink(3, 2), submit(2, usbtest.BulkOut, usb.Setup{}, 4), []byte("data")}, nil))
+	f.Add(bytes.Join([][]byte{handshake, submit(2, 0x05, usb.Setup{}, 4), []byte("data"), submit(3, usbtest.BulkIn, usb.Setup{}, -1)}, nil))
 	f.Fuzz(func(t *testing.T, input []byte) {
-		d := newDevice(t)
+		d := usbtest.NewDevice(t)
 		s := server.New(server.Options{MaxPending: 16, MaxPendingBytes: 1 << 20, StallTimeout: time.Millisecond})
 		if err := s.Export(busID, d); err != nil {
 			t.Fatal(err)

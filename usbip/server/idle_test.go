@@ -13,6 +13,7 @@ import (
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // memory returns the bytes of heap and stacks in use.
@@ -29,7 +30,7 @@ func memory() int {
 func TestManyIdleDevicesTakeLittleMemory(t *testing.T) {
 	const devices = 256
 	listener := newPipes()
-	s := serveOn(t, listener, server.Options{}, newDevice(t))
+	s := serveOn(t, listener, server.Options{}, usbtest.NewDevice(t))
 	ports := make([]*scripted, devices)
 	for i := range ports {
 		ports[i] = newScripted()
@@ -67,7 +68,7 @@ func TestSessionAtRestFreesTheMemoryOfBusyTimes(t *testing.T) {
 		const urbs, size = 8, 1 << 20
 		before := memory()
 		for seq := range uint32(urbs) {
-			r.send(submit(seq, bulkIn, usb.Setup{}, size))
+			r.send(submit(seq, usbtest.BulkIn, usb.Setup{}, size))
 		}
 		synctest.Wait()
 		for range urbs {
@@ -140,8 +141,8 @@ func TestIdleDeviceIsLeftAlone(t *testing.T) {
 			u := <-port.submitted
 			port.complete(u, len(u.Buffer), usb.OK)
 		}()
-		h.do(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 1<<20)})
-		_, ended := h.start(&usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 64)})
+		h.do(&usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 1<<20)})
+		_, ended := h.start(&usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 64)})
 		synctest.Wait()
 		used := uses.Load()
 		time.Sleep(24 * time.Hour)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"usbhsm7/usbip/server"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // TestUsbipToolListsTheDevice runs the usbip tool of the Linux distribution.
@@ -18,7 +19,7 @@ func TestUsbipToolListsTheDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal("the usbip tool is not installed: scripts/setup test")
 	}
-	addr, _ := serve(t, server.Options{}, newDevice(t))
+	addr, _ := serve(t, server.Options{}, usbtest.NewDevice(t))
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +31,7 @@ func TestUsbipToolListsTheDevice(t *testing.T) {
 		}
 		return string(out)
 	}
-	for _, want := range []string{`(?m)^\s*1-1: .*\(1209:0001\)$`, `/sys/devices/usbip/1-1`, `0 - .*\(ff/00/00\)`} {
+	for _, want := range []string{`(?m)^\s*1-1: .*\(1209:0001\)$`, `/sys/devices/usbip/1-1`, `0 - .*\(ff/01/02\)`} {
 		if out := list(); !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("usbip list says\n%s\nwant a match of %q", out, want)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 // setting 1.
 func newIsoDevice(t testing.TB) *usb.Device {
 	t.Helper()
-	d := descriptors()
+	d := usbtest.Descriptors()
 	with := d.Configurations[0].Interfaces[0]
 	with.Alternate = 1
 	with.Endpoints = append(slices.Clone(with.Endpoints),

@@ -9,6 +9,7 @@ import (
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 func TestHostOverItsLimitsIsNotReadFrom(t *testing.T) {
@@ -21,7 +22,7 @@ func TestHostOverItsLimitsIsNotReadFrom(t *testing.T) {
 			withScripted(t, options, func(t *testing.T, r *raw, port *scripted) {
 				var requests []byte
 				for seq := range uint32(6) {
-					requests = append(requests, submit(seq, bulkIn, usb.Setup{}, 1024)...)
+					requests = append(requests, submit(seq, usbtest.BulkIn, usb.Setup{}, 1024)...)
 				}
 				r.send(requests)
 				synctest.Wait()
@@ -42,7 +43,7 @@ func TestHostOverItsLimitsIsNotReadFrom(t *testing.T) {
 
 func TestURBOverTheByteLimitIsServedAlone(t *testing.T) {
 	withScripted(t, server.Options{MaxPendingBytes: 1024}, func(t *testing.T, r *raw, port *scripted) {
-		r.send(submit(1, bulkIn, usb.Setup{}, 1<<20), submit(2, bulkIn, usb.Setup{}, 4))
+		r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 1<<20), submit(2, usbtest.BulkIn, usb.Setup{}, 4))
 		u := <-port.submitted
 		synctest.Wait()
 		if port.count() != 1 {
@@ -91,7 +92,7 @@ func TestHostThatDoesNotReadIsNotReadFrom(t *testing.T) {
 func TestHostOverItsLimitsForLongIsDropped(t *testing.T) {
 	withScripted(t, server.Options{MaxPending: 1, StallTimeout: time.Minute}, func(t *testing.T, r *raw, port *scripted) {
 		start := time.Now()
-		r.send(submit(1, bulkIn, usb.Setup{}, 4), submit(2, bulkIn, usb.Setup{}, 4))
+		r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 4), submit(2, usbtest.BulkIn, usb.Setup{}, 4))
 		if _, err := io.ReadAll(r); err != nil {
 			t.Error(err)
 		}
@@ -112,7 +113,7 @@ func TestNothingReachesTheDeviceOnceASessionIsOver(t *testing.T) {
 		r.importDevice()
 		var requests []byte
 		for seq := range uint32(100) {
-			requests = append(requests, submit(seq, bulkIn, usb.Setup{}, proto.MaxTransfer)...)
+			requests = append(requests, submit(seq, usbtest.BulkIn, usb.Setup{}, proto.MaxTransfer)...)
 		}
 		r.send(requests)
 		synctest.Wait()
@@ -125,7 +126,7 @@ func TestNothingReachesTheDeviceOnceASessionIsOver(t *testing.T) {
 
 func TestUnlinkGetsThroughAtTheLimit(t *testing.T) {
 	withScripted(t, server.Options{MaxPending: 2}, func(t *testing.T, r *raw, port *scripted) {
-		r.send(submit(1, bulkIn, usb.Setup{}, 4), submit(2, bulkIn, usb.Setup{}, 4), unlink(3, 1))
+		r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 4), submit(2, usbtest.BulkIn, usb.Setup{}, 4), unlink(3, 1))
 		r.wantUnlinked(3, usb.ECONNRESET)
 	})
 }
@@ -133,13 +134,13 @@ func TestUnlinkGetsThroughAtTheLimit(t *testing.T) {
 // TestSteadyStateAllocatesNothing counts the allocations of server, device and
 // a host that reuses its messages.
 func TestSteadyStateAllocatesNothing(t *testing.T) {
-	d := newDevice(t)
+	d := usbtest.NewDevice(t)
 	addr, _ := serve(t, server.Options{}, d)
 	r := importRaw(t, addr)
-	goFunction(t, sink(d))
-	goFunction(t, source(d))
-	out := append(submit(1, bulkOut, usb.Setup{}, 4096), make([]byte, 4096)...)
-	in := submit(2, bulkIn, usb.Setup{}, 4096)
+	usbtest.Run(t, sink(d))
+	usbtest.Run(t, source(d))
+	out := append(submit(1, usbtest.BulkOut, usb.Setup{}, 4096), make([]byte, 4096)...)
+	in := submit(2, usbtest.BulkIn, usb.Setup{}, 4096)
 	descriptor := submit(3, 0x80, usb.Setup{RequestType: usb.DirIn, Request: usb.GetDescriptor, Value: 0x0100, Length: 18}, 18)
 	reply := make([]byte, proto.HeaderSize+4096)
 	round := func() {

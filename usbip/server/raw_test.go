@@ -13,6 +13,7 @@ import (
 
 	"usbhsm7/usbip/oracle"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // counter sends the numbers 0, 1, 2, ... in transfers of various lengths.
@@ -24,7 +25,7 @@ func counter(ctx context.Context, d *usb.Device) {
 			p = binary.BigEndian.AppendUint32(p, next)
 			next++
 		}
-		if d.In(bulkIn).Write(ctx, p) != nil {
+		if d.In(usbtest.BulkIn).Write(ctx, p) != nil {
 			return
 		}
 	}
@@ -45,7 +46,7 @@ func TestAnyOrderOfSubmitAndUnlinkKeepsVHCIContent(t *testing.T) {
 // playRaw sends messages to a server and has a judge hear the answers.
 func playRaw(t *testing.T, messages [][]byte) (err error) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDevice(t)
+		d := usbtest.NewDevice(t)
 		host := servePipes(t, wide, d).dial(t)
 		defer host.Close()
 		host.importDevice()
@@ -83,7 +84,7 @@ func drawRequests(r *rapid.T) (messages [][]byte) {
 	first := rapid.SampledFrom([]uint32{0, 1<<31 - 5, 1<<32 - 5}).Draw(r, "first")
 	for i := range uint32(rapid.IntRange(1, 30).Draw(r, "URBs")) {
 		seq := first + i
-		endpoint := rapid.SampledFrom([]uint8{bulkIn, bulkOut, interruptIn, 0x80, 0x0d}).Draw(r, "endpoint")
+		endpoint := rapid.SampledFrom([]uint8{usbtest.BulkIn, usbtest.BulkOut, usbtest.InterruptIn, 0x80, 0x0d}).Draw(r, "endpoint")
 		length := rapid.IntRange(0, 2000).Draw(r, "length")
 		message := submit(seq, endpoint, usb.Setup{RequestType: usb.DirIn, Request: usb.GetConfiguration, Length: 1}, int32(length))
 		if endpoint&usb.DirIn == 0 {
@@ -91,7 +92,7 @@ func drawRequests(r *rapid.T) (messages [][]byte) {
 		}
 		messages = append(messages, message)
 		unlinks := rapid.IntRange(0, 2).Draw(r, "UNLINKs")
-		if endpoint == interruptIn || endpoint == bulkIn {
+		if endpoint == usbtest.InterruptIn || endpoint == usbtest.BulkIn {
 			unlinks = max(unlinks, 1)
 		}
 		for n := range uint32(unlinks) {

@@ -15,10 +15,11 @@ import (
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 func TestImportRefusals(t *testing.T) {
-	d := newDevice(t)
+	d := usbtest.NewDevice(t)
 	addr, _ := serve(t, server.Options{}, d)
 	status := func(id string) proto.OpStatus {
 		r := dialRaw(t, addr)
@@ -60,7 +61,7 @@ func TestImportRefusals(t *testing.T) {
 }
 
 func TestListShowsFreeDevicesOnly(t *testing.T) {
-	used, free, unplugged := newDevice(t), newDevice(t), newDevice(t)
+	used, free, unplugged := usbtest.NewDevice(t), usbtest.NewDevice(t), usbtest.NewDevice(t)
 	unplugged.Unplug()
 	addr, s := serve(t, server.Options{}, used)
 	for id, p := range map[string]usb.Port{"2-1": free, "2-2": unplugged} {
@@ -147,13 +148,13 @@ func TestExportRefusals(t *testing.T) {
 }
 
 func TestSeveralDevicesAtOnce(t *testing.T) {
-	first, second := newDevice(t), newDevice(t)
+	first, second := usbtest.NewDevice(t), usbtest.NewDevice(t)
 	addr, s := serve(t, server.Options{}, first)
 	if err := s.Export("1-2", second); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range []*usb.Device{first, second} {
-		goFunction(t, func(ctx context.Context) { echo(ctx, d) })
+		usbtest.Run(t, func(ctx context.Context) { echo(ctx, d) })
 	}
 	for _, id := range []string{busID, "1-2"} {
 		d, err := client.Import(t.Context(), addr, id)
@@ -163,8 +164,8 @@ func TestSeveralDevicesAtOnce(t *testing.T) {
 		defer d.Close()
 		h := &host{d, t}
 		h.control(usb.Setup{Request: usb.SetConfiguration, Value: 1}, nil)
-		h.do(&usb.URB{Endpoint: bulkOut, Buffer: []byte(id)})
-		u := h.do(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 512)})
+		h.do(&usb.URB{Endpoint: usbtest.BulkOut, Buffer: []byte(id)})
+		u := h.do(&usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 512)})
 		if string(u.Buffer[:u.Actual]) != id {
 			t.Errorf("device %s echoes %q", id, u.Buffer[:u.Actual])
 		}
@@ -172,10 +173,10 @@ func TestSeveralDevicesAtOnce(t *testing.T) {
 }
 
 func TestUnplugDropsTheConnection(t *testing.T) {
-	d := newDevice(t)
+	d := usbtest.NewDevice(t)
 	addr, _ := serve(t, server.Options{}, d)
 	h := attach(t, addr)
-	u, done := h.start(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 8)})
+	u, done := h.start(&usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 8)})
 	h.control(usb.Setup{RequestType: usb.DirIn, Request: usb.GetConfiguration, Length: 1}, nil) // the device has u
 	d.Unplug()
 	<-done
@@ -192,7 +193,7 @@ func TestUnplugDropsTheConnection(t *testing.T) {
 
 func TestHostThatLeavesBeforeTheAnswerToItsImport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDevice(t)
+		d := usbtest.NewDevice(t)
 		listener := servePipes(t, server.Options{}, d)
 		r := listener.dial(t)
 		r.send(proto.AppendImport(nil, busID))
@@ -205,7 +206,7 @@ func TestHostThatLeavesBeforeTheAnswerToItsImport(t *testing.T) {
 }
 
 func TestUnexportTakesTheDeviceFromItsHost(t *testing.T) {
-	d := newDevice(t)
+	d := usbtest.NewDevice(t)
 	addr, s := serve(t, server.Options{}, d)
 	h := attach(t, addr)
 	s.Unexport(busID)
@@ -221,7 +222,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := server.New(server.Options{})
-	d := newDevice(t)
+	d := usbtest.NewDevice(t)
 	if err := s.Export(busID, d); err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +231,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 	go func() { result <- s.Serve(ctx, listener) }()
 	h := attach(t, listener.Addr().String())
 	idle := dialRaw(t, listener.Addr().String()) // has not said what it wants
-	_, done := h.start(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 8)})
+	_, done := h.start(&usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 8)})
 	cancel()
 	if err := <-result; err != nil {
 		t.Error(err)
@@ -255,7 +256,7 @@ func TestServeReturnsTheErrorOfItsListener(t *testing.T) {
 }
 
 func TestHandshakesThatEndTheConnection(t *testing.T) {
-	addr, _ := serve(t, server.Options{}, newDevice(t))
+	addr, _ := serve(t, server.Options{}, usbtest.NewDevice(t))
 	for name, message := range map[string]string{
 		"another version":       "\x01\x06\x80\x05\x00\x00\x00\x00",
 		"unknown operation":     "\x01\x11\x80\x07\x00\x00\x00\x00",
@@ -296,7 +297,7 @@ func TestHandshakeHasADeadline(t *testing.T) {
 
 func TestImportedDeviceMayBeIdleForEver(t *testing.T) {
 	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
-		r.send(submit(1, bulkIn, usb.Setup{}, 4))
+		r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 4))
 		u := <-port.submitted
 		time.Sleep(24 * time.Hour)
 		port.complete(u, copy(u.Buffer, "late"), usb.OK)

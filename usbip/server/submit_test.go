@@ -7,11 +7,12 @@ import (
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 func TestReplyToOutHasNoPayload(t *testing.T) {
 	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
-		r.send(submit(1, bulkOut, usb.Setup{}, 4), []byte("data"))
+		r.send(submit(1, usbtest.BulkOut, usb.Setup{}, 4), []byte("data"))
 		u := <-port.submitted
 		if !bytes.Equal(u.Buffer, []byte("data")) {
 			t.Fatalf("the device got %q", u.Buffer)
@@ -34,17 +35,17 @@ func TestLiesOfAPortDoNotReachTheHost(t *testing.T) {
 		want       int32
 		wantStatus usb.Status
 	}{
-		{"more than asked for", bulkIn, 5, usb.OK, 4, usb.OK},
-		{"negative length", bulkIn, -1, usb.OK, 0, usb.OK},
-		{"positive status", bulkIn, 0, 1, 0, usb.EPROTO},
-		{"more taken than sent", bulkOut, 5, usb.OK, 4, usb.OK},
-		{"cancelled without an UNLINK", bulkIn, 0, usb.ECONNRESET, 0, usb.ECONNRESET},
+		{"more than asked for", usbtest.BulkIn, 5, usb.OK, 4, usb.OK},
+		{"negative length", usbtest.BulkIn, -1, usb.OK, 0, usb.OK},
+		{"positive status", usbtest.BulkIn, 0, 1, 0, usb.EPROTO},
+		{"more taken than sent", usbtest.BulkOut, 5, usb.OK, 4, usb.OK},
+		{"cancelled without an UNLINK", usbtest.BulkIn, 0, usb.ECONNRESET, 0, usb.ECONNRESET},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
 				message := submit(1, test.endpoint, usb.Setup{}, 4)
-				if test.endpoint == bulkOut {
+				if test.endpoint == usbtest.BulkOut {
 					message = append(message, "data"...)
 				}
 				r.send(message)
@@ -53,7 +54,7 @@ func TestLiesOfAPortDoNotReachTheHost(t *testing.T) {
 				u.Actual, u.Status = test.actual, test.status
 				u.Done(u)
 				payload := []byte(nil)
-				if test.endpoint == bulkIn {
+				if test.endpoint == usbtest.BulkIn {
 					payload = make([]byte, test.want)
 				}
 				if reply := r.wantResult(1, test.wantStatus, payload); reply.Actual != test.want {
@@ -81,7 +82,7 @@ func TestReplyClaimsNoIsochronousPackets(t *testing.T) {
 // TestRefusedURBsAreDrained sends URBs that no endpoint takes, with all that
 // belongs to them; the stream stays in step.
 func TestRefusedURBsAreDrained(t *testing.T) {
-	addr, _ := serve(t, server.Options{}, newDevice(t))
+	addr, _ := serve(t, server.Options{}, usbtest.NewDevice(t))
 	r := importRaw(t, addr)
 	packets := make([]usb.IsoPacket, 3)
 	tests := map[string]proto.Submit{
@@ -125,13 +126,13 @@ func TestMessagesThatEndTheConnection(t *testing.T) {
 		"packets over the limit":      header(proto.Submit{DevID: devID, Endpoint: 1, Packets: proto.MaxIsoPackets + 1}),
 		"SUBMIT for another device":   header(proto.Submit{DevID: devID + 1}),
 		"UNLINK for another device":   (&proto.Unlink{DevID: devID + 1}).Append(nil),
-		"two SUBMITs with one number": append(submit(1, bulkIn, usb.Setup{}, 8), submit(1, bulkIn, usb.Setup{}, 8)...),
-		"refused SUBMIT with the number of a pending one": append(submit(1, bulkIn, usb.Setup{}, 8),
+		"two SUBMITs with one number": append(submit(1, usbtest.BulkIn, usb.Setup{}, 8), submit(1, usbtest.BulkIn, usb.Setup{}, 8)...),
+		"refused SUBMIT with the number of a pending one": append(submit(1, usbtest.BulkIn, usb.Setup{}, 8),
 			header(proto.Submit{Seq: 1, DevID: devID, Endpoint: 16, In: true})...),
 	}
 	for name, message := range tests {
 		t.Run(name, func(t *testing.T) {
-			addr, _ := serve(t, server.Options{}, newDevice(t))
+			addr, _ := serve(t, server.Options{}, usbtest.NewDevice(t))
 			r := importRaw(t, addr)
 			r.send(message)
 			r.wantDropped()
@@ -141,10 +142,10 @@ func TestMessagesThatEndTheConnection(t *testing.T) {
 }
 
 func TestConnectionThatBreaksOffInAMessage(t *testing.T) {
-	addr, _ := serve(t, server.Options{}, newDevice(t))
+	addr, _ := serve(t, server.Options{}, usbtest.NewDevice(t))
 	for name, message := range map[string][]byte{
-		"header":  submit(1, bulkIn, usb.Setup{}, 8)[:20],
-		"payload": append(submit(1, bulkOut, usb.Setup{}, 1000), make([]byte, 999)...),
+		"header":  submit(1, usbtest.BulkIn, usb.Setup{}, 8)[:20],
+		"payload": append(submit(1, usbtest.BulkOut, usb.Setup{}, 1000), make([]byte, 999)...),
 		"drained": append(submit(1, 0x05, usb.Setup{}, 1000), make([]byte, 999)...),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -179,31 +180,31 @@ func importRetry(t *testing.T, addr string) *raw {
 }
 
 func TestFlagsOfAURBReachTheDevice(t *testing.T) {
-	d := newDevice(t)
+	d := usbtest.NewDevice(t)
 	addr, _ := serve(t, server.Options{}, d)
 	h := attach(t, addr)
 	write := func(n int) chan error {
 		result := make(chan error, 1)
-		go func() { result <- d.In(bulkIn).Write(t.Context(), make([]byte, n)) }()
+		go func() { result <- d.In(usbtest.BulkIn).Write(t.Context(), make([]byte, n)) }()
 		return result
 	}
 
 	written := write(10)
-	u := h.do(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 512), Flags: usb.ShortNotOK})
+	u := h.do(&usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 512), Flags: usb.ShortNotOK})
 	if err := <-written; err != nil || u.Status != usb.EREMOTEIO || u.Actual != 10 {
 		t.Errorf("short where that is an error: %v, %d bytes, %v; want EREMOTEIO with 10", u.Status, u.Actual, err)
 	}
 	written = write(512)
-	u = h.do(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 100)})
+	u = h.do(&usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 100)})
 	if err := <-written; err != usb.ErrOverrun || u.Status != usb.EOVERFLOW || u.Actual != 100 {
 		t.Errorf("babble: %v, %d bytes, %v; want EOVERFLOW with 100", u.Status, u.Actual, err)
 	}
 
-	if _, err := d.Out(bulkOut).Read(t.Context(), nil); err != usb.ErrReset {
+	if _, err := d.Out(usbtest.BulkOut).Read(t.Context(), nil); err != usb.ErrReset {
 		t.Fatal(err)
 	}
-	u, done := h.start(&usb.URB{Endpoint: bulkOut, Buffer: make([]byte, 512), Flags: usb.ZeroPacket})
-	if n, err := d.Out(bulkOut).Read(t.Context(), make([]byte, 1024)); n != 512 || err != nil {
+	u, done := h.start(&usb.URB{Endpoint: usbtest.BulkOut, Buffer: make([]byte, 512), Flags: usb.ZeroPacket})
+	if n, err := d.Out(usbtest.BulkOut).Read(t.Context(), make([]byte, 1024)); n != 512 || err != nil {
 		t.Errorf("transfer with a zero-length packet: %d bytes, %v; want 512", n, err)
 	}
 	<-done
@@ -213,7 +214,7 @@ func TestFlagsOfAURBReachTheDevice(t *testing.T) {
 }
 
 func TestWindowsPortReset(t *testing.T) {
-	addr, _ := serve(t, server.Options{}, newDevice(t))
+	addr, _ := serve(t, server.Options{}, usbtest.NewDevice(t))
 	r := importRaw(t, addr)
 	s := proto.Submit{
 		Seq: 3, DevID: devID, Packets: -1,

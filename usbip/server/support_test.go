@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"slices"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -16,44 +15,15 @@ import (
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	bulkOut     = 0x01
-	bulkIn      = 0x81
-	interruptIn = 0x82
-	busID       = "1-1"
-	devID       = 1<<16 | 1 // the first device exported is 1-1
+	busID = "1-1"
+	devID = 1<<16 | 1 // the first device exported is 1-1
 )
-
-func descriptors() usb.Descriptors {
-	return usb.Descriptors{
-		Speed: usb.SpeedHigh, Vendor: 0x1209, Product: 0x0001, Release: 0x0100,
-		Manufacturer: "Example", ProductName: "Device under test", Serial: "0001",
-		Configurations: []usb.Configuration{{
-			Value: 1, MaxPower: 100,
-			Interfaces: []usb.Interface{{
-				Class: 0xff,
-				Endpoints: []usb.Endpoint{
-					{Address: bulkOut, Type: usb.Bulk, MaxPacketSize: 512},
-					{Address: bulkIn, Type: usb.Bulk, MaxPacketSize: 512},
-					{Address: interruptIn, Type: usb.Interrupt, MaxPacketSize: 64, Interval: 4},
-				},
-			}},
-		}},
-	}
-}
-
-func newDevice(t testing.TB) *usb.Device {
-	t.Helper()
-	d, err := usb.NewDevice(descriptors(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
 
 // serve exports p as busID and returns the address. The server has ended, with
 // all its sessions, before the test does.
@@ -112,18 +82,10 @@ func attach(t testing.TB, addr string) *host {
 
 // start submits a URB and returns it with a channel that is closed when it ends.
 func (h *host) start(u *usb.URB) (*usb.URB, <-chan struct{}) {
-	done := make(chan struct{})
-	u.Done = func(*usb.URB) { close(done) }
-	h.Submit(u)
-	return u, done
+	return u, usbtest.Start(h, u)
 }
 
-// do submits a URB and waits for its end.
-func (h *host) do(u *usb.URB) *usb.URB {
-	u, done := h.start(u)
-	<-done
-	return u
-}
+func (h *host) do(u *usb.URB) *usb.URB { return usbtest.Do(h, u) }
 
 func (h *host) control(s usb.Setup, data []byte) []byte {
 	h.t.Helper()
@@ -299,12 +261,12 @@ func unlink(seq, victim uint32) []byte {
 func echo(ctx context.Context, d *usb.Device) {
 	buffer := make([]byte, 1<<20)
 	for ctx.Err() == nil {
-		n, err := d.Out(bulkOut).Read(ctx, buffer)
+		n, err := d.Out(usbtest.BulkOut).Read(ctx, buffer)
 		if err != nil {
 			continue
 		}
 		for {
-			err := d.In(bulkIn).Write(ctx, buffer[:n])
+			err := d.In(usbtest.BulkIn).Write(ctx, buffer[:n])
 			if err == nil || ctx.Err() != nil || errors.Is(err, usb.ErrReset) {
 				break
 			}
@@ -312,23 +274,12 @@ func echo(ctx context.Context, d *usb.Device) {
 	}
 }
 
-// goFunction runs a device's function until the test ends.
-func goFunction(t testing.TB, f func(context.Context)) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { f(ctx) })
-	t.Cleanup(func() {
-		cancel()
-		running.Wait()
-	})
-}
-
 // sink takes transfers as fast as the host sends them.
 func sink(d *usb.Device) func(context.Context) {
 	return func(ctx context.Context) {
 		p := make([]byte, 16<<10)
 		for ctx.Err() == nil {
-			_, _ = d.Out(bulkOut).Read(ctx, p)
+			_, _ = d.Out(usbtest.BulkOut).Read(ctx, p)
 		}
 	}
 }
@@ -339,7 +290,7 @@ func source(d *usb.Device) func(context.Context) {
 	transfer := make([]byte, 64<<20)
 	return func(ctx context.Context) {
 		for ctx.Err() == nil {
-			_ = d.In(bulkIn).Write(ctx, transfer)
+			_ = d.In(usbtest.BulkIn).Write(ctx, transfer)
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"usbhsm7/usbip/socket"
 	"usbhsm7/usbip/socket/labca"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // authority makes certificates and returns what both sides need of them.
@@ -94,7 +95,7 @@ func importOver(ctx context.Context, addr string, config *tls.Config) (*client.D
 
 func TestDataPassesOverTLS(t *testing.T) {
 	ours, theirs := authority(t, labca.Plan{})
-	device := newDevice(t)
+	device := usbtest.NewDevice(t)
 	addr, _ := serveTLS(t, ours, server.Options{}, device)
 	d, err := importOver(t.Context(), addr, theirs)
 	if err != nil {
@@ -104,12 +105,12 @@ func TestDataPassesOverTLS(t *testing.T) {
 	h := &host{d, t}
 	h.control(usb.Setup{Request: usb.SetConfiguration, Value: 1}, nil)
 	got := make([]byte, 1<<20)
-	if _, err := device.Out(bulkOut).Read(t.Context(), got); !errors.Is(err, usb.ErrReset) {
+	if _, err := device.Out(usbtest.BulkOut).Read(t.Context(), got); !errors.Is(err, usb.ErrReset) {
 		t.Fatalf("%v, want %v for the new configuration", err, usb.ErrReset)
 	}
 	sent := bytes.Repeat([]byte("0123456789abcdef"), len(got)/16)
-	h.Submit(&usb.URB{Endpoint: bulkOut, Buffer: sent, Flags: usb.ZeroPacket, Done: func(*usb.URB) {}})
-	if n, err := device.Out(bulkOut).Read(t.Context(), got); err != nil || !bytes.Equal(got[:n], sent) {
+	h.Submit(&usb.URB{Endpoint: usbtest.BulkOut, Buffer: sent, Flags: usb.ZeroPacket, Done: func(*usb.URB) {}})
+	if n, err := device.Out(usbtest.BulkOut).Read(t.Context(), got); err != nil || !bytes.Equal(got[:n], sent) {
 		t.Errorf("the device got %d bytes, %v", n, err)
 	}
 }
@@ -151,7 +152,7 @@ func TestTLSRefusalsSayWhyOnBothSides(t *testing.T) {
 		{"TLS host, plain server", nil, theirs, "does it speak TLS", "USB/IP version"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			addr, log := serveTLS(t, c.ours, server.Options{}, newDevice(t))
+			addr, log := serveTLS(t, c.ours, server.Options{}, usbtest.NewDevice(t))
 			d, err := importOver(t.Context(), addr, c.theirs)
 			if err == nil {
 				d.Close()
@@ -182,7 +183,7 @@ func saysOne(text, alternatives string) bool {
 func TestPeersThatDoNotFinishTheHandshakeHurtNobody(t *testing.T) {
 	ours, theirs := authority(t, labca.Plan{})
 	const patience = 100 * time.Millisecond
-	addr, log := serveTLS(t, ours, server.Options{HandshakeTimeout: patience, MaxConnections: 20}, newDevice(t))
+	addr, log := serveTLS(t, ours, server.Options{HandshakeTimeout: patience, MaxConnections: 20}, usbtest.NewDevice(t))
 	d, err := importOver(t.Context(), addr, theirs)
 	if err != nil {
 		t.Fatal(err)

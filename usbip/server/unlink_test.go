@@ -8,6 +8,7 @@ import (
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // withScripted runs a test on a scripted port, with synthetic time.
@@ -24,16 +25,16 @@ func withScripted(t *testing.T, options server.Options, test func(t *testing.T, 
 // wantEcho shows that the stream is in step: a URB ends with its own reply, next.
 func (r *raw) wantEcho(port *scripted, seq uint32) {
 	r.t.Helper()
-	r.send(submit(seq, bulkIn, usb.Setup{}, 4))
+	r.send(submit(seq, usbtest.BulkIn, usb.Setup{}, 4))
 	u := <-port.submitted
 	port.complete(u, copy(u.Buffer, "echo"), usb.OK)
 	r.wantResult(seq, usb.OK, []byte("echo"))
 }
 
 func TestUnlinkOfAPendingURBIsItsOnlyAnswer(t *testing.T) {
-	addr, _ := serve(t, server.Options{}, newDevice(t))
+	addr, _ := serve(t, server.Options{}, usbtest.NewDevice(t))
 	r := importRaw(t, addr)
-	r.send(submit(1, bulkIn, usb.Setup{}, 512), unlink(2, 1))
+	r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 512), unlink(2, 1))
 	r.wantUnlinked(2, usb.ECONNRESET) // with the number of the UNLINK, not of the victim
 	r.wantAlive()                     // and no reply to SUBMIT 1 before it
 }
@@ -49,7 +50,7 @@ func TestUnlinkOfAControlTransfer(t *testing.T) {
 
 func TestUnlinkThatComesTooLateFollowsTheReply(t *testing.T) {
 	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
-		r.send(submit(1, bulkIn, usb.Setup{}, 4))
+		r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 4))
 		u := <-port.submitted
 		port.complete(u, copy(u.Buffer, "data"), usb.OK)
 		r.send(unlink(2, 1))
@@ -61,7 +62,7 @@ func TestUnlinkThatComesTooLateFollowsTheReply(t *testing.T) {
 func TestCompletionThatWinsAgainstTheUnlinkIsWrittenFirst(t *testing.T) {
 	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
 		port.cancel = func(u *usb.URB) { port.complete(u, copy(u.Buffer, "data"), usb.OK) }
-		r.send(submit(1, bulkIn, usb.Setup{}, 4), unlink(2, 1))
+		r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 4), unlink(2, 1))
 		r.wantResult(1, usb.OK, []byte("data"))
 		r.wantUnlinked(2, usb.OK)
 	})
@@ -70,7 +71,7 @@ func TestCompletionThatWinsAgainstTheUnlinkIsWrittenFirst(t *testing.T) {
 func TestURBThatCannotBeCancelledEndsInItsOwnTime(t *testing.T) {
 	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
 		port.cancel = func(*usb.URB) {}
-		r.send(submit(1, bulkIn, usb.Setup{}, 4), unlink(2, 1))
+		r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 4), unlink(2, 1))
 		u := <-port.submitted
 		r.wantEcho(port, 3)
 		port.complete(u, copy(u.Buffer, "late"), usb.OK)
@@ -82,7 +83,7 @@ func TestURBThatCannotBeCancelledEndsInItsOwnTime(t *testing.T) {
 func TestCancelledURBDeliversWhatHadArrived(t *testing.T) {
 	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
 		port.cancel = func(u *usb.URB) { port.complete(u, copy(u.Buffer, "par"), usb.ECONNRESET) }
-		r.send(submit(1, bulkIn, usb.Setup{}, 512), unlink(2, 1))
+		r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 512), unlink(2, 1))
 		r.wantResult(1, usb.ECONNRESET, []byte("par"))
 		r.wantUnlinked(2, usb.OK)
 	})
@@ -91,7 +92,7 @@ func TestCancelledURBDeliversWhatHadArrived(t *testing.T) {
 func TestSecondUnlinkOfOneURBFollowsTheFirst(t *testing.T) {
 	withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
 		port.cancel = func(*usb.URB) {}
-		r.send(submit(1, bulkIn, usb.Setup{}, 4), unlink(2, 1), unlink(3, 1))
+		r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 4), unlink(2, 1), unlink(3, 1))
 		u := <-port.submitted
 		r.wantEcho(port, 4)
 		port.complete(u, 0, usb.ECONNRESET)
@@ -101,13 +102,13 @@ func TestSecondUnlinkOfOneURBFollowsTheFirst(t *testing.T) {
 }
 
 func TestEarlyUnlinkIsHeldUntilItsSubmit(t *testing.T) {
-	for name, endpoint := range map[string]uint8{"IN": bulkIn, "OUT": bulkOut} {
+	for name, endpoint := range map[string]uint8{"IN": usbtest.BulkIn, "OUT": usbtest.BulkOut} {
 		t.Run(name, func(t *testing.T) {
 			withScripted(t, server.Options{}, func(t *testing.T, r *raw, port *scripted) {
 				r.send(unlink(8, 7))
 				r.wantEcho(port, 1) // the UNLINK has no answer yet
 				message := submit(7, endpoint, usb.Setup{}, 100)
-				if endpoint == bulkOut {
+				if endpoint == usbtest.BulkOut {
 					message = append(message, make([]byte, 100)...)
 				}
 				r.send(message)
@@ -130,15 +131,15 @@ func TestEarlyUnlinkIsHeldUntilItsSubmit(t *testing.T) {
 // TestEarlyUnlinksAreCounted, those whose SUBMIT came: an UNLINK that is only
 // late is none.
 func TestEarlyUnlinksAreCounted(t *testing.T) {
-	addr, s := serve(t, server.Options{}, newDevice(t))
+	addr, s := serve(t, server.Options{}, usbtest.NewDevice(t))
 	r := importRaw(t, addr)
-	r.send(submit(1, bulkIn, usb.Setup{}, 512), unlink(2, 1), unlink(3, 1))
+	r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 512), unlink(2, 1), unlink(3, 1))
 	r.wantUnlinked(2, usb.ECONNRESET)
 	r.wantUnlinked(3, usb.OK)
 	if n := s.EarlyUnlinks(); n != 0 {
 		t.Errorf("%d early UNLINKs, want none", n)
 	}
-	r.send(unlink(5, 4), submit(4, bulkIn, usb.Setup{}, 512), unlink(7, 6), submit(6, bulkIn, usb.Setup{}, 512))
+	r.send(unlink(5, 4), submit(4, usbtest.BulkIn, usb.Setup{}, 512), unlink(7, 6), submit(6, usbtest.BulkIn, usb.Setup{}, 512))
 	r.wantUnlinked(5, usb.ECONNRESET)
 	r.wantUnlinked(7, usb.ECONNRESET)
 	if n := s.EarlyUnlinks(); n != 2 {
@@ -164,8 +165,8 @@ func TestEarlyUnlinkWithoutASubmitIsAnsweredInTheEnd(t *testing.T) {
 // TestEarlyUnlinkOutlastsWhatIsBeforeItsSubmit: the SUBMIT of the victim comes
 // behind data that takes its time.
 func TestEarlyUnlinkOutlastsWhatIsBeforeItsSubmit(t *testing.T) {
-	victim := submit(7, bulkIn, usb.Setup{}, 4)
-	first := append(submit(1, bulkOut, usb.Setup{}, 100), make([]byte, 100)...)
+	victim := submit(7, usbtest.BulkIn, usb.Setup{}, 4)
+	first := append(submit(1, usbtest.BulkOut, usb.Setup{}, 100), make([]byte, 100)...)
 	tests := map[string][][]byte{
 		"half a payload":     {first[:100], first[100:]},
 		"half a header":      {first, victim[:20], victim[20:]},
@@ -194,7 +195,7 @@ func TestEarlyUnlinkOutlastsWhatIsBeforeItsSubmit(t *testing.T) {
 func TestEarlyUnlinkOutlastsTheTimeInWhichItsHostIsNotReadFrom(t *testing.T) {
 	options := server.Options{UnlinkTimeout: time.Second, MaxPending: 1}
 	withScripted(t, options, func(t *testing.T, r *raw, port *scripted) {
-		r.send(unlink(8, 7), submit(1, bulkIn, usb.Setup{}, 4), submit(2, bulkIn, usb.Setup{}, 4), submit(7, bulkIn, usb.Setup{}, 4))
+		r.send(unlink(8, 7), submit(1, usbtest.BulkIn, usb.Setup{}, 4), submit(2, usbtest.BulkIn, usb.Setup{}, 4), submit(7, usbtest.BulkIn, usb.Setup{}, 4))
 		time.Sleep(30 * time.Second)
 		port.complete(<-port.submitted, 0, usb.OK)
 		r.wantResult(1, usb.OK, nil)
@@ -208,7 +209,7 @@ func TestEarlyUnlinkIsGivenUpAfterManySubmits(t *testing.T) {
 		for seq := range uint32(64) {
 			r.wantEcho(port, seq+100)
 		}
-		r.send(submit(200, bulkIn, usb.Setup{}, 4))
+		r.send(submit(200, usbtest.BulkIn, usb.Setup{}, 4))
 		r.wantUnlinked(8, usb.OK)
 	})
 }
@@ -230,7 +231,7 @@ func TestUnlinkOfAnOldURBIsAnsweredAtOnce(t *testing.T) {
 func TestTooManyUnlinksOfOneURBEndTheConnection(t *testing.T) {
 	withScripted(t, server.Options{MaxPending: 4}, func(t *testing.T, r *raw, port *scripted) {
 		port.cancel = func(*usb.URB) {}
-		r.send(submit(1, bulkIn, usb.Setup{}, 4))
+		r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 4))
 		for i := range uint32(5) {
 			r.send(unlink(100+i, 1))
 		}
@@ -244,7 +245,7 @@ func TestTooManyEarlyUnlinksMakeTheOldestGiveUp(t *testing.T) {
 			r.send(unlink(100+i, i))
 		}
 		r.wantUnlinked(100, usb.OK)
-		r.send(submit(64, bulkIn, usb.Setup{}, 4))
+		r.send(submit(64, usbtest.BulkIn, usb.Setup{}, 4))
 		r.wantUnlinked(164, usb.ECONNRESET)
 	})
 }
@@ -255,7 +256,7 @@ func TestHostThatLeavesGetsNoMoreAnswers(t *testing.T) {
 		listener := servePipes(t, server.Options{}, port)
 		r := listener.dial(t)
 		r.importDevice()
-		r.send(submit(1, bulkIn, usb.Setup{}, 4), submit(2, bulkIn, usb.Setup{}, 4))
+		r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 4), submit(2, usbtest.BulkIn, usb.Setup{}, 4))
 		synctest.Wait()
 		if port.count() != 2 {
 			t.Fatalf("%d URBs pending, want 2", port.count())
@@ -278,7 +279,7 @@ func TestDeviceIsFreeOnlyWhenItHasGivenBackItsURBs(t *testing.T) {
 		listener := servePipes(t, server.Options{}, port)
 		r := listener.dial(t)
 		r.importDevice()
-		r.send(submit(1, bulkIn, usb.Setup{}, 4))
+		r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 4))
 		u := <-port.submitted
 		r.Close()
 		next := listener.dial(t)

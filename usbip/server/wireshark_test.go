@@ -18,6 +18,7 @@ import (
 	"usbhsm7/usbip/client"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // wire is a connection of a client that keeps what went over it, in order, as a
@@ -119,8 +120,8 @@ func datagram(t *testing.T, fromServer bool, tcp layers.TCP, sequence map[bool]u
 // from import to the end. It loses its place where answers share a segment, so
 // the host does one thing at a time.
 func TestWiresharkFollowsTheStream(t *testing.T) {
-	device := newDevice(t)
-	goFunction(t, func(ctx context.Context) { echo(ctx, device) })
+	device := usbtest.NewDevice(t)
+	usbtest.Run(t, func(ctx context.Context) { echo(ctx, device) })
 	addr, _ := serve(t, server.Options{}, device)
 	plain, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -159,11 +160,11 @@ func session(t *testing.T, d *client.Device, w *wire) {
 	do(&usb.URB{Setup: usb.Setup{Request: usb.SetConfiguration, Value: 1}})
 	do(&usb.URB{Endpoint: usb.DirIn, Setup: usb.Setup{RequestType: 0xC0, Request: 1, Length: 4}, Buffer: make([]byte, 4)})
 	for _, size := range []int{1, 512, 5000} {
-		do(&usb.URB{Endpoint: bulkOut, Buffer: make([]byte, size), Flags: usb.ZeroPacket})
-		do(&usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 8192)})
+		do(&usb.URB{Endpoint: usbtest.BulkOut, Buffer: make([]byte, size), Flags: usb.ZeroPacket})
+		do(&usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 8192)})
 	}
 	drain(w.wrote)
-	parked := &usb.URB{Endpoint: interruptIn, Buffer: make([]byte, 64)}
+	parked := &usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 64)}
 	done := make(chan struct{})
 	parked.Done = func(*usb.URB) { close(done) }
 	d.Submit(parked)

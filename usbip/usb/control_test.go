@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 const (
@@ -77,14 +78,14 @@ func TestAlternateSettingDecidesWhichEndpointsExist(t *testing.T) {
 	d := connected(t, nil)
 	get := usb.Setup{RequestType: in | onInterface, Request: usb.GetInterface, Index: 1, Length: 1}
 	poll := func() *usb.URB { return &usb.URB{Endpoint: secondIn, Buffer: make([]byte, 8)} }
-	wantStatus(t, do(d, poll()), usb.EPIPE)
+	wantStatus(t, usbtest.Do(d, poll()), usb.EPIPE)
 
 	wantStatus(t, control(d, usb.Setup{RequestType: onInterface, Request: usb.SetInterface, Value: 1, Index: 1}, nil), usb.OK)
 	if got := control(d, get, nil).Buffer[0]; got != 1 {
 		t.Errorf("alternate setting %d, want 1", got)
 	}
 	u := poll()
-	done := start(d, u)
+	done := usbtest.Start(d, u)
 	if !pending(done) {
 		t.Fatal("an idle endpoint answered")
 	}
@@ -158,7 +159,7 @@ func TestHandlerMayUseTheDevice(t *testing.T) {
 	if wantStatus(t, u, usb.OK); u.Buffer[0] != 1 {
 		t.Errorf("answer %d, want 1", u.Buffer[0])
 	}
-	wantStatus(t, do(d, &usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 512)}), usb.EPIPE)
+	wantStatus(t, usbtest.Do(d, &usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 512)}), usb.EPIPE)
 }
 
 func TestControlRequestsRunOneAtATime(t *testing.T) {
@@ -176,9 +177,9 @@ func TestControlRequestsRunOneAtATime(t *testing.T) {
 	request := func() *usb.URB { return &usb.URB{Setup: usb.Setup{RequestType: usb.TypeVendor}} }
 	first, second, third := request(), request(), request()
 	firstDone := make(chan (<-chan struct{}))
-	go func() { firstDone <- start(d, first) }()
+	go func() { firstDone <- usbtest.Start(d, first) }()
 	<-entered
-	secondDone, thirdDone := start(d, second), start(d, third)
+	secondDone, thirdDone := usbtest.Start(d, second), usbtest.Start(d, third)
 	if !pending(secondDone) || !pending(thirdDone) {
 		t.Fatal("a request overtook another")
 	}
@@ -199,15 +200,15 @@ func TestControlRequestsRunOneAtATime(t *testing.T) {
 func TestControlPipeWhoseDirectionContradictsTheSetupStalls(t *testing.T) {
 	d := connected(t, nil)
 	device := usb.Setup{RequestType: in, Request: usb.GetDescriptor, Value: 0x0100, Length: 18}
-	wantStatus(t, do(d, &usb.URB{Endpoint: 0x00, Setup: device, Buffer: make([]byte, 18)}), usb.EPIPE)
+	wantStatus(t, usbtest.Do(d, &usb.URB{Endpoint: 0x00, Setup: device, Buffer: make([]byte, 18)}), usb.EPIPE)
 	noData := usb.Setup{RequestType: in, Request: usb.GetConfiguration}
-	wantStatus(t, do(d, &usb.URB{Endpoint: 0x00, Setup: noData}), usb.OK)
+	wantStatus(t, usbtest.Do(d, &usb.URB{Endpoint: 0x00, Setup: noData}), usb.OK)
 }
 
 func TestPortResetKeepsTheConfiguration(t *testing.T) {
 	d := connected(t, nil)
 	u := &usb.URB{Endpoint: bulkIn, Buffer: make([]byte, 512)}
-	done := start(d, u)
+	done := usbtest.Start(d, u)
 	d.Out(bulkOut).Halt()
 	portReset := usb.Setup{RequestType: 0x23, Request: usb.SetFeature, Value: usb.FeaturePortReset}
 	wantStatus(t, control(d, portReset, nil), usb.OK)

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 func TestOneHostAtATime(t *testing.T) {
@@ -27,14 +28,14 @@ func TestOneHostAtATime(t *testing.T) {
 
 func TestWithoutAHostURBsEndWithENODEV(t *testing.T) {
 	d := newDevice(t, example(), nil)
-	wantStatus(t, do(d, &usb.URB{Setup: usb.Setup{Request: usb.SetConfiguration, Value: 1}}), usb.ENODEV)
-	wantStatus(t, do(d, inURB(512)), usb.ENODEV)
+	wantStatus(t, usbtest.Do(d, &usb.URB{Setup: usb.Setup{Request: usb.SetConfiguration, Value: 1}}), usb.ENODEV)
+	wantStatus(t, usbtest.Do(d, inURB(512)), usb.ENODEV)
 }
 
 func TestHostThatLeavesGetsItsURBsBack(t *testing.T) {
 	d := connected(t, nil)
 	u, v := inURB(512), outURB(pattern(5), 0)
-	inDone, outDone := start(d, u), start(d, v)
+	inDone, outDone := usbtest.Start(d, u), usbtest.Start(d, v)
 	d.Disconnect()
 	<-inDone
 	<-outDone
@@ -50,18 +51,18 @@ func TestUnplugAndPlug(t *testing.T) {
 	}
 	wantStatus(t, control(d, usb.Setup{Request: usb.SetConfiguration, Value: 1}, nil), usb.OK)
 	u := inURB(512)
-	done := start(d, u)
+	done := usbtest.Start(d, u)
 	d.Unplug()
 	d.Unplug()
 	<-gone
 	<-done
 	wantStatus(t, u, usb.ESHUTDOWN)
-	wantStatus(t, do(d, inURB(512)), usb.ENODEV)
+	wantStatus(t, usbtest.Do(d, inURB(512)), usb.ENODEV)
 	if !d.Identity().Unplugged {
 		t.Error("the identity does not tell that the device is unplugged")
 	}
 	d.Plug()
-	wantStatus(t, do(d, inURB(512)), usb.ENODEV) // the host of before has to come again
+	wantStatus(t, usbtest.Do(d, inURB(512)), usb.ENODEV) // the host of before has to come again
 	if _, err := d.Connect(); !errors.Is(err, usb.ErrBusy) {
 		t.Errorf("before the old host has left: %v, want %v", err, usb.ErrBusy)
 	}
@@ -83,12 +84,12 @@ func TestUnplugAndPlug(t *testing.T) {
 func TestUnknownEndpointsStall(t *testing.T) {
 	d := connected(t, nil)
 	for _, address := range []uint8{0x02, 0x83, 0x8f, 0x0f, 0x71} {
-		u := do(d, &usb.URB{Endpoint: address, Buffer: make([]byte, 8)})
+		u := usbtest.Do(d, &usb.URB{Endpoint: address, Buffer: make([]byte, 8)})
 		if wantStatus(t, u, usb.EPIPE); u.Actual != 0 {
 			t.Errorf("endpoint %02x moved %d bytes", address, u.Actual)
 		}
 	}
-	wantStatus(t, do(d, &usb.URB{Endpoint: bulkIn, Packets: make([]usb.IsoPacket, 1)}), usb.EINVAL)
+	wantStatus(t, usbtest.Do(d, &usb.URB{Endpoint: bulkIn, Packets: make([]usb.IsoPacket, 1)}), usb.EINVAL)
 	if d.In(bulkOut) != nil || d.Out(bulkIn) != nil || d.In(0x8e) != nil {
 		t.Error("an endpoint of the wrong direction or number exists")
 	}
@@ -170,7 +171,7 @@ func TestAnyCutOfATransferArrivesWhole(t *testing.T) {
 		for rest := data; ; {
 			packets := rapid.IntRange(1, 4).Draw(r, "packets")
 			n := min(len(rest), packets*512)
-			start(d, outURB(rest[:n], 0))
+			usbtest.Start(d, outURB(rest[:n], 0))
 			rest = rest[n:]
 			if n%512 != 0 || n == 0 {
 				break
@@ -185,7 +186,7 @@ func TestAnyCutOfATransferArrivesWhole(t *testing.T) {
 		var urbs []*usb.URB
 		for range size/512 + 1 {
 			u := inURB(512 * rapid.IntRange(1, 4).Draw(r, "room"))
-			start(d, u)
+			usbtest.Start(d, u)
 			urbs = append(urbs, u)
 		}
 		if err := d.In(bulkIn).Write(t.Context(), p[:n]); err != nil {
@@ -263,7 +264,7 @@ func FuzzSetup(f *testing.F) {
 			if got := s.Bytes(); string(got[:]) != string(requests[:8]) {
 				t.Fatalf("%v encodes as % x", s, got)
 			}
-			u := do(d, &usb.URB{Endpoint: s.RequestType & in, Setup: s, Buffer: data})
+			u := usbtest.Do(d, &usb.URB{Endpoint: s.RequestType & in, Setup: s, Buffer: data})
 			if u.Actual > min(len(data), int(s.Length)) {
 				t.Fatalf("%v moved %d bytes into %d", s, u.Actual, len(data))
 			}

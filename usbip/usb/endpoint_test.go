@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 func inURB(room int) *usb.URB { return &usb.URB{Endpoint: bulkIn, Buffer: make([]byte, room)} }
@@ -53,7 +54,7 @@ func TestInTransferFillsURBsPacketByPacket(t *testing.T) {
 			for _, room := range test.rooms {
 				u := inURB(room)
 				u.Flags = test.flags
-				urbs, done = append(urbs, u), append(done, start(d, u))
+				urbs, done = append(urbs, u), append(done, usbtest.Start(d, u))
 			}
 			if err := d.In(bulkIn).Write(t.Context(), pattern(test.transfer)); err != test.err {
 				t.Errorf("Write: %v, want %v", err, test.err)
@@ -107,7 +108,7 @@ func TestOutTransferEndsAtAShortPacket(t *testing.T) {
 				if i == len(test.sizes)-1 {
 					u.Flags = test.flags
 				}
-				start(d, u)
+				usbtest.Start(d, u)
 				sent, urbs = append(sent, data...), append(urbs, u)
 			}
 			p := make([]byte, test.room)
@@ -123,7 +124,7 @@ func TestOutTransferEndsAtAShortPacket(t *testing.T) {
 					t.Errorf("URB %d: %d bytes, %v; want %d and success", i, u.Actual, u.Status, test.sizes[i])
 				}
 			}
-			start(d, outURB([]byte{42}, 0))
+			usbtest.Start(d, outURB([]byte{42}, 0))
 			if n, err := out.Read(t.Context(), p); n != 1 || err != nil || p[0] != 42 {
 				t.Errorf("next transfer: %d bytes, %v; want 1", n, err)
 			}
@@ -142,7 +143,7 @@ func TestWriteWaitsForTheHost(t *testing.T) {
 				t.Fatalf("Write returned %v before the host had everything", err)
 			default:
 			}
-			wantStatus(t, do(d, inURB(512)), usb.OK)
+			wantStatus(t, usbtest.Do(d, inURB(512)), usb.OK)
 		}
 		if err := <-result; err != nil {
 			t.Fatal(err)
@@ -158,13 +159,13 @@ func TestReadGoesOnWhereItsContextEnded(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		p := make([]byte, 2000)
 		result := read(ctx, out, p)
-		start(d, outURB(pattern(512), 0))
+		usbtest.Start(d, outURB(pattern(512), 0))
 		synctest.Wait()
 		cancel()
 		if r := <-result; r.n != 512 || !errors.Is(r.err, context.Canceled) {
 			t.Fatalf("%d bytes, %v; want 512 and the error of the context", r.n, r.err)
 		}
-		start(d, outURB(pattern(3), 0))
+		usbtest.Start(d, outURB(pattern(3), 0))
 		if n, err := out.Read(t.Context(), p); n != 3 || err != nil {
 			t.Errorf("rest: %d bytes, %v; want 3", n, err)
 		}
@@ -178,7 +179,7 @@ func TestResetEndsAnOverrun(t *testing.T) {
 		synchronise(t, out)
 		ctx, cancel := context.WithCancel(t.Context())
 		reading := read(ctx, out, make([]byte, 100))
-		start(d, outURB(pattern(512), 0))
+		usbtest.Start(d, outURB(pattern(512), 0))
 		synctest.Wait()
 		cancel()
 		if r := <-reading; r.n != 100 || !errors.Is(r.err, context.Canceled) {
@@ -186,7 +187,7 @@ func TestResetEndsAnOverrun(t *testing.T) {
 		}
 		wantStatus(t, control(d, usb.Setup{RequestType: onEndpoint, Request: usb.ClearFeature, Index: bulkOut}, nil), usb.OK)
 		synchronise(t, out)
-		start(d, outURB([]byte{1}, 0))
+		usbtest.Start(d, outURB([]byte{1}, 0))
 		if n, err := out.Read(t.Context(), make([]byte, 100)); n != 1 || err != nil {
 			t.Errorf("%d bytes, %v; want 1", n, err)
 		}
@@ -208,7 +209,7 @@ func TestWriteEndsWithItsContext(t *testing.T) {
 			}
 		}
 		go func() { _ = d.In(bulkIn).Write(t.Context(), []byte{3}) }()
-		u := do(d, inURB(512))
+		u := usbtest.Do(d, inURB(512))
 		if u.Actual != 1 || u.Buffer[0] != 3 {
 			t.Errorf("% x, want what was written last", u.Buffer[:u.Actual])
 		}
@@ -253,8 +254,8 @@ func TestFunctionIsToldOfEveryReset(t *testing.T) {
 				synchronise(t, d.Out(bulkOut))
 				reading := read(t.Context(), d.Out(bulkOut), make([]byte, 4096))
 				writing := write(t.Context(), d.In(bulkIn), pattern(1000))
-				wantStatus(t, do(d, outURB(pattern(512), 0)), usb.OK)
-				wantStatus(t, do(d, inURB(512)), usb.OK)
+				wantStatus(t, usbtest.Do(d, outURB(pattern(512), 0)), usb.OK)
+				wantStatus(t, usbtest.Do(d, inURB(512)), usb.OK)
 				test.reset(t, d)
 				if r := <-reading; r.n != 0 || r.err != usb.ErrReset {
 					t.Errorf("Read: %d bytes, %v; want %v", r.n, r.err, usb.ErrReset)
@@ -276,7 +277,7 @@ func TestIdleFunctionHearsOfAResetOnceAndOnlyWhenReading(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantStatus(t, control(d, usb.Setup{Request: usb.SetConfiguration, Value: 1}, nil), usb.OK)
-		start(d, outURB([]byte{7}, 0))
+		usbtest.Start(d, outURB([]byte{7}, 0))
 		p := make([]byte, 512)
 		if _, err := d.Out(bulkOut).Read(t.Context(), p); err != usb.ErrReset {
 			t.Fatalf("%v, want %v before data of the next host", err, usb.ErrReset)
@@ -285,7 +286,7 @@ func TestIdleFunctionHearsOfAResetOnceAndOnlyWhenReading(t *testing.T) {
 			t.Fatalf("%d bytes, %v; want 1", n, err)
 		}
 		writing := write(t.Context(), d.In(bulkIn), []byte{8})
-		wantStatus(t, do(d, inURB(512)), usb.OK)
+		wantStatus(t, usbtest.Do(d, inURB(512)), usb.OK)
 		if err := <-writing; err != nil {
 			t.Errorf("Write after a reset that it did not see: %v", err)
 		}
@@ -312,11 +313,11 @@ func TestHaltStallsUntilTheHostClearsIt(t *testing.T) {
 	for name, halt := range halts {
 		for _, address := range []uint16{bulkIn, bulkOut} {
 			u := &usb.URB{Endpoint: uint8(address), Buffer: make([]byte, 512)}
-			done := start(d, u)
+			done := usbtest.Start(d, u)
 			halt(address)
 			<-done
 			wantStatus(t, u, usb.EPIPE)
-			wantStatus(t, do(d, u), usb.EPIPE)
+			wantStatus(t, usbtest.Do(d, u), usb.EPIPE)
 			status.Index = address
 			if got := control(d, status, nil).Buffer[0]; got != 1 {
 				t.Errorf("halt of %02x %s: status %d, want 1", address, name, got)
@@ -325,7 +326,7 @@ func TestHaltStallsUntilTheHostClearsIt(t *testing.T) {
 			if got := control(d, status, nil).Buffer[0]; got != 0 {
 				t.Errorf("halt of %02x %s: status %d after clearing, want 0", address, name, got)
 			}
-			done = start(d, u)
+			done = usbtest.Start(d, u)
 			if !pending(done) {
 				t.Errorf("halt of %02x %s: the endpoint still answers %v", address, name, u.Status)
 			}
@@ -344,7 +345,7 @@ func TestHaltOfAnUnconfiguredEndpointDoesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantStatus(t, control(d, usb.Setup{Request: usb.SetConfiguration, Value: 1}, nil), usb.OK)
-	if done := start(d, inURB(512)); !pending(done) {
+	if done := usbtest.Start(d, inURB(512)); !pending(done) {
 		t.Error("the endpoint is halted")
 	}
 }

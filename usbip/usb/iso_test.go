@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 const (
@@ -95,7 +96,7 @@ func TestIsochronousPackets(t *testing.T) {
 			if err := errors.Join(d.Source(isoIn, source), d.Sink(isoOut, func([]byte) {})); err != nil {
 				t.Fatal(err)
 			}
-			u := do(d, isoURB(test.endpoint, test.length))
+			u := usbtest.Do(d, isoURB(test.endpoint, test.length))
 			wantStatus(t, u, usb.OK)
 			p := u.Packets[0]
 			if got := (result{p.Actual, p.Status}); got != test.want || u.Actual != p.Actual {
@@ -134,7 +135,7 @@ func TestIsochronousStreamHasNoGaps(t *testing.T) {
 			wantStatus(t, control(d, usb.Setup{Request: usb.SetConfiguration, Value: 1}, nil), usb.OK)
 			wantStatus(t, setAlternate(d, 0, 1), usb.OK)
 			for i, n := range []int{1, 2, 1000, 2000, 1} {
-				u := do(d, &usb.URB{Endpoint: isoIn, StartFrame: 4711, Packets: make([]usb.IsoPacket, n)})
+				u := usbtest.Do(d, &usb.URB{Endpoint: isoIn, StartFrame: 4711, Packets: make([]usb.IsoPacket, n)})
 				if u.Status != usb.OK || u.StartFrame != test.want[i] {
 					t.Errorf("URB %d: %v in frame %d, want %d", i, u.Status, u.StartFrame, test.want[i])
 				}
@@ -142,8 +143,8 @@ func TestIsochronousStreamHasNoGaps(t *testing.T) {
 			// The other endpoint begins where the bus is now.
 			wantStatus(t, setAlternate(d, 0, 0), usb.OK)
 			wantStatus(t, setAlternate(d, 0, 1), usb.OK)
-			u := do(d, &usb.URB{Endpoint: isoOut, Packets: make([]usb.IsoPacket, 1)})
-			v := do(d, &usb.URB{Endpoint: isoIn, Packets: make([]usb.IsoPacket, 1)})
+			u := usbtest.Do(d, &usb.URB{Endpoint: isoOut, Packets: make([]usb.IsoPacket, 1)})
+			v := usbtest.Do(d, &usb.URB{Endpoint: isoIn, Packets: make([]usb.IsoPacket, 1)})
 			if u.StartFrame != v.StartFrame {
 				t.Errorf("streams begin in frames %d and %d, want the same", u.StartFrame, v.StartFrame)
 			}
@@ -188,7 +189,7 @@ func TestIsochronousURBsThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := isoConnected(t)
 			wantStatus(t, setAlternate(d, 1, test.alternate), usb.OK)
-			u := do(d, test.urb)
+			u := usbtest.Do(d, test.urb)
 			wantStatus(t, u, test.want)
 			for _, p := range u.Packets {
 				if p.Actual != 0 || p.Status != usb.EXDEV || u.Actual != 0 {
@@ -209,7 +210,7 @@ func TestIsochronousEndpointHasNoHalt(t *testing.T) {
 	if wantStatus(t, status, usb.OK); !bytes.Equal(status.Buffer, []byte{0, 0}) {
 		t.Errorf("status % x", status.Buffer)
 	}
-	wantStatus(t, do(d, isoURB(isoIn, 10)), usb.OK)
+	wantStatus(t, usbtest.Do(d, isoURB(isoIn, 10)), usb.OK)
 }
 
 func TestFunctionsBelongToTheirEndpoints(t *testing.T) {
@@ -238,11 +239,11 @@ func TestSourceMayUseTheDevice(t *testing.T) {
 	if err := d.Source(isoIn, func(int) []byte { d.Unplug(); return pattern(5) }); err != nil {
 		t.Fatal(err)
 	}
-	u := do(d, isoURB(isoIn, 10, 10))
+	u := usbtest.Do(d, isoURB(isoIn, 10, 10))
 	if wantStatus(t, u, usb.OK); u.Actual != 10 {
 		t.Errorf("%d bytes, want 10", u.Actual)
 	}
-	wantStatus(t, do(d, isoURB(isoIn, 10)), usb.ENODEV)
+	wantStatus(t, usbtest.Do(d, isoURB(isoIn, 10)), usb.ENODEV)
 }
 
 // TestIsochronousURBsTakeTurns submits from several goroutines: one packet at a
@@ -266,7 +267,7 @@ func TestIsochronousURBsTakeTurns(t *testing.T) {
 	for range 8 {
 		hosts.Go(func() {
 			for range 50 {
-				u := do(d, isoURB(isoIn, 1, 1, 1))
+				u := usbtest.Do(d, isoURB(isoIn, 1, 1, 1))
 				if b := u.Buffer; b[1] != b[0]+1 || b[2] != b[0]+2 || u.Status != usb.OK {
 					t.Errorf("%v, packets % x", u.Status, b)
 				}
@@ -313,18 +314,18 @@ func TestAddressMayChangeItsType(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantStatus(t, control(d, usb.Setup{Request: usb.SetConfiguration, Value: 1}, nil), usb.OK)
-	wantStatus(t, do(d, isoURB(isoIn, 8)), usb.EINVAL)
+	wantStatus(t, usbtest.Do(d, isoURB(isoIn, 8)), usb.EINVAL)
 	bulk := &usb.URB{Endpoint: isoIn, Buffer: make([]byte, 512)}
-	done := start(d, bulk)
+	done := usbtest.Start(d, bulk)
 	wantStatus(t, setAlternate(d, 0, 1), usb.OK)
 	<-done
 	wantStatus(t, bulk, usb.ESHUTDOWN)
-	if u := do(d, isoURB(isoIn, 8)); u.Actual != 3 {
+	if u := usbtest.Do(d, isoURB(isoIn, 8)); u.Actual != 3 {
 		t.Errorf("%v, %d bytes; want 3", u.Status, u.Actual)
 	}
 	wantStatus(t, setAlternate(d, 0, 0), usb.OK)
 	written := write(t.Context(), d.In(isoIn), pattern(100))
-	u := do(d, &usb.URB{Endpoint: isoIn, Buffer: make([]byte, 512)})
+	u := usbtest.Do(d, &usb.URB{Endpoint: isoIn, Buffer: make([]byte, 512)})
 	if err := <-written; err != nil || u.Actual != 100 {
 		t.Errorf("%v, %d bytes; want 100", err, u.Actual)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // TestEndpointsThatAreAllowed has the extremes of each type and speed, and
@@ -146,13 +147,13 @@ func TestThirtyEndpoints(t *testing.T) {
 			wantStatus(t, control(device, usb.Setup{Request: usb.SetConfiguration, Value: 1}, nil), usb.OK)
 			for n := range uint8(15) {
 				written := write(t.Context(), device.In(n+1|usb.DirIn), []byte{n})
-				u := do(device, &usb.URB{Endpoint: n + 1 | usb.DirIn, Buffer: make([]byte, size)})
+				u := usbtest.Do(device, &usb.URB{Endpoint: n + 1 | usb.DirIn, Buffer: make([]byte, size)})
 				if err := <-written; err != nil || u.Actual != 1 || u.Buffer[0] != n {
 					t.Errorf("endpoint %d: %v, %v, % x", n+1, err, u.Status, u.Buffer[:u.Actual])
 				}
 				synchronise(t, device.Out(n+1))
 				received := read(t.Context(), device.Out(n+1), make([]byte, 8))
-				wantStatus(t, do(device, &usb.URB{Endpoint: n + 1, Buffer: []byte{n}}), usb.OK)
+				wantStatus(t, usbtest.Do(device, &usb.URB{Endpoint: n + 1, Buffer: []byte{n}}), usb.OK)
 				if r := <-received; r.n != 1 || r.err != nil {
 					t.Errorf("endpoint %d: %d bytes, %v", n+1, r.n, r.err)
 				}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 var errRefused = errors.New("refused")
@@ -37,7 +38,7 @@ func TestStreamFillsEveryURBWithFullPackets(t *testing.T) {
 			{512, []byte{6}, usb.OK},
 		}
 		for _, test := range tests {
-			u := do(d, inURB(test.room))
+			u := usbtest.Do(d, inURB(test.room))
 			var want []byte
 			for _, p := range test.packets {
 				want = append(want, bytes.Repeat([]byte{p}, min(512, test.room-len(want)))...)
@@ -65,7 +66,7 @@ func TestStreamTakesPacketsAcrossTransfers(t *testing.T) {
 			return nil
 		})
 		for _, u := range []*usb.URB{outURB(pattern(1024), 0), outURB(pattern(700), 0), outURB(nil, 0), outURB(pattern(512), usb.ZeroPacket)} {
-			if do(d, u); u.Status != usb.OK || u.Actual != len(u.Buffer) {
+			if usbtest.Do(d, u); u.Status != usb.OK || u.Actual != len(u.Buffer) {
 				t.Errorf("%d of %d bytes, %v", u.Actual, len(u.Buffer), u.Status)
 			}
 		}
@@ -93,17 +94,17 @@ func TestStreamThatRefusesAPacketHaltsTheEndpoint(t *testing.T) {
 		streaming := stream(t, d.Out(bulkOut).Stream, take)
 		bad := outURB(pattern(1024), 0)
 		bad.Buffer[512] = 1
-		if do(d, bad); bad.Status != usb.EPIPE || bad.Actual != 512 {
+		if usbtest.Do(d, bad); bad.Status != usb.EPIPE || bad.Actual != 512 {
 			t.Errorf("%d bytes, %v; want the first packet and %v", bad.Actual, bad.Status, usb.EPIPE)
 		}
-		wantStatus(t, do(d, outURB(pattern(512), 0)), usb.EPIPE)
+		wantStatus(t, usbtest.Do(d, outURB(pattern(512), 0)), usb.EPIPE)
 		clear := usb.Setup{RequestType: onEndpoint, Request: usb.ClearFeature, Index: bulkOut}
 		wantStatus(t, control(d, clear, nil), usb.OK)
 		if err := <-streaming; err != usb.ErrReset {
 			t.Errorf("Stream: %v, want %v", err, usb.ErrReset)
 		}
 		stream(t, d.Out(bulkOut).Stream, take)
-		wantStatus(t, do(d, outURB(pattern(512), 0)), usb.OK)
+		wantStatus(t, usbtest.Do(d, outURB(pattern(512), 0)), usb.OK)
 	})
 }
 
@@ -116,12 +117,12 @@ func TestStreamServesWhereTheHostSubmits(t *testing.T) {
 		go func() { ended <- d.In(bulkIn).Stream(ctx, func(packet []byte) { clear(packet) }) }()
 		synctest.Wait()
 		u := inURB(512)
-		if done := start(d, u); pending(done) || u.Actual != 512 {
+		if done := usbtest.Start(d, u); pending(done) || u.Actual != 512 {
 			t.Errorf("the URB is pending when Submit returns, with %d bytes", u.Actual)
 		}
 		cancel()
 		<-ended
-		if done := start(d, inURB(512)); !pending(done) {
+		if done := usbtest.Start(d, inURB(512)); !pending(done) {
 			t.Error("a stream that has ended serves a URB")
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 // superExample is a SuperSpeed device with endpoints of every type.
@@ -42,7 +43,7 @@ func TestSuperSpeedTransfersArePacketsOf1024(t *testing.T) {
 	synchronise(t, d.Out(bulkOut))
 	read := read(t.Context(), d.Out(bulkOut), make([]byte, 4096))
 	for _, n := range []int{1024, 512} { // 512 is short here
-		wantStatus(t, do(d, &usb.URB{Endpoint: bulkOut, Buffer: pattern(n)}), usb.OK)
+		wantStatus(t, usbtest.Do(d, &usb.URB{Endpoint: bulkOut, Buffer: pattern(n)}), usb.OK)
 	}
 	if got := <-read; got.n != 1536 || got.err != nil {
 		t.Errorf("%d bytes, %v; want 1536", got.n, got.err)
@@ -56,7 +57,7 @@ func TestSuperSpeedIsochronousPacketIsBurstTimesMult(t *testing.T) {
 	if err := d.Source(isoIn, func(room int) []byte { return data[:room] }); err != nil {
 		t.Fatal(err)
 	}
-	u := do(d, isoURB(isoIn, 48<<10))
+	u := usbtest.Do(d, isoURB(isoIn, 48<<10))
 	if u.Status != usb.OK || u.Actual != 48<<10 || !bytes.Equal(u.Buffer, data) {
 		t.Errorf("%v, %d bytes; want 48 KiB", u.Status, u.Actual)
 	}

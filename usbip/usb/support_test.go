@@ -7,6 +7,7 @@ import (
 	"go.uber.org/goleak"
 
 	"usbhsm7/usbip/usb"
+	"usbhsm7/usbip/usb/usbtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -68,27 +69,12 @@ func connected(t testing.TB, h usb.Handler) *usb.Device {
 	return d
 }
 
-// do submits u and waits for its end.
-func do(p usb.Port, u *usb.URB) *usb.URB {
-	done := start(p, u)
-	<-done
-	return u
-}
-
-// start submits u and returns a channel that is closed at its end.
-func start(p usb.Port, u *usb.URB) <-chan struct{} {
-	done := make(chan struct{})
-	u.Done = func(*usb.URB) { close(done) }
-	p.Submit(u)
-	return done
-}
-
 // control runs a control transfer; IN requests get a buffer of wLength.
 func control(p usb.Port, s usb.Setup, data []byte) *usb.URB {
 	if s.In() {
 		data = make([]byte, s.Length)
 	}
-	return do(p, &usb.URB{Endpoint: s.RequestType & usb.DirIn, Setup: s, Buffer: data})
+	return usbtest.Do(p, &usb.URB{Endpoint: s.RequestType & usb.DirIn, Setup: s, Buffer: data})
 }
 
 func wantStatus(t testing.TB, u *usb.URB, want usb.Status) {

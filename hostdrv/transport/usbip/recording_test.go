@@ -26,8 +26,6 @@ import (
 	"usbhsm7/usbip/capture"
 	"usbhsm7/usbip/capture/tshark"
 	"usbhsm7/usbip/replay"
-	"usbhsm7/usbip/server"
-	"usbhsm7/usbip/socket"
 	"usbhsm7/usbip/usb"
 )
 
@@ -53,24 +51,7 @@ func newUnit(t testing.TB) *usb.Device {
 // export exports a port until the test ends.
 func export(t testing.TB, p usb.Port) *usbip.Bus {
 	t.Helper()
-	srv := server.New(server.Options{})
-	if err := srv.Export(busID, p); err != nil {
-		t.Fatal(err)
-	}
-	listener, err := socket.Listen(t.Context(), "127.0.0.1:0", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	served := make(chan error)
-	go func() { served <- srv.Serve(ctx, listener) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-served; err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	})
-	return usbip.New(socket.Name(listener.Addr()))
+	return usbip.New(exportOn(t, p, "127.0.0.1:0", nil))
 }
 
 // recorder is a capture under way into memory.

@@ -51,8 +51,19 @@ func serveAt(t testing.TB, speed usb.Speed, address string, ours, theirs *tls.Co
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Errorf("switch the device off: %v", err)
+		}
+	})
+	return d.USB(), usbip.NewTLS(exportOn(t, d.USB(), address, ours), theirs)
+}
+
+// exportOn exports a port until the test ends, and returns the address.
+func exportOn(t testing.TB, p usb.Port, address string, ours *tls.Config) string {
+	t.Helper()
 	srv := server.New(server.Options{})
-	if err := srv.Export(busID, d.USB()); err != nil {
+	if err := srv.Export(busID, p); err != nil {
 		t.Fatal(err)
 	}
 	listener, err := socket.Listen(t.Context(), address, ours)
@@ -67,11 +78,8 @@ func serveAt(t testing.TB, speed usb.Speed, address string, ours, theirs *tls.Co
 		if err := <-served; err != nil {
 			t.Errorf("serve: %v", err)
 		}
-		if err := d.Close(); err != nil {
-			t.Errorf("switch the device off: %v", err)
-		}
 	})
-	return d.USB(), usbip.NewTLS(socket.Name(listener.Addr()), theirs)
+	return socket.Name(listener.Addr())
 }
 
 func TestConformance(t *testing.T) {
