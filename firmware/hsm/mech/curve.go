@@ -22,6 +22,13 @@ type Curve struct {
 	params   elliptic.Curve // nil for those that crypto/elliptic lacks
 }
 
+// Object identifiers in DER.
+var (
+	derSecp256k1 = []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x0A}
+	derEd25519   = []byte{0x06, 0x03, 0x2B, 0x65, 0x70}
+	derX25519    = []byte{0x06, 0x03, 0x2B, 0x65, 0x6E}
+)
+
 // Curves lists the curves (RFC 5480, section 2.1.1.1; SEC 2; RFC 8410).
 func Curves() []Curve {
 	return []Curve{
@@ -29,9 +36,9 @@ func Curves() []Curve {
 		{"P-256", command.KeyEC, 256, []byte{0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07}, true, elliptic.P256()},
 		{"P-384", command.KeyEC, 384, []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x22}, true, elliptic.P384()},
 		{"P-521", command.KeyEC, 521, []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x23}, true, elliptic.P521()},
-		{"secp256k1", command.KeyEC, 256, []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x0A}, false, nil},
-		{"Ed25519", command.KeyECEdwards, 255, []byte{0x06, 0x03, 0x2B, 0x65, 0x70}, true, nil},
-		{"X25519", command.KeyECMontgomery, 255, []byte{0x06, 0x03, 0x2B, 0x65, 0x6E}, false, nil},
+		{"secp256k1", command.KeyEC, 256, derSecp256k1, false, nil},
+		{"Ed25519", command.KeyECEdwards, 255, derEd25519, true, nil},
+		{"X25519", command.KeyECMontgomery, 255, derX25519, false, nil},
 	}
 }
 

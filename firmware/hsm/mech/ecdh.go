@@ -39,8 +39,10 @@ func deriveECDH(base *Key, m *command.Mechanism, length int) ([]byte, error) {
 // agree returns the shared secret: the x-coordinate, as long as the field.
 func agree(base *Key, m *command.Mechanism) ([]byte, error) {
 	point := m.PublicData
-	if inner, err := pointOf(point); err == nil {
-		point = inner
+	if len(point) != base.pointSize() { // what begins like an octet string may be a point all the same
+		if inner, err := pointOf(point); err == nil {
+			point = inner
+		}
 	}
 	var shared []byte
 	err := error(wrongKey(m.Type))
@@ -64,6 +66,14 @@ func agree(base *Key, m *command.Mechanism) ([]byte, error) {
 		return nil, badParam("public-data is no public key of the curve", "")
 	}
 	return shared, nil
+}
+
+// pointSize returns the bytes of an encoded point of the key's curve.
+func (k *Key) pointSize() int {
+	if k.Type == command.KeyECMontgomery {
+		return 32
+	}
+	return 1 + 2*(int(k.Bits+7)/8)
 }
 
 func agreeNIST(private *ecdsa.PrivateKey, point []byte) ([]byte, error) {

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/mlkem"
+	"crypto/rsa"
 	"fmt"
 	"math/bits"
 
@@ -31,15 +32,35 @@ func GenerateEC(keyType uint64, ecParams []byte, entropy Entropy) (*Pair, error)
 	if err != nil {
 		return nil, err
 	}
-	key, err := curve.parsePrivate(scalar)
+	return PairOf(keyType, Public{ECParams: curve.OID}, scalar)
+}
+
+// PairOf returns the pair of a private key in its stored form, of which public
+// tells the curve or the parameter set; the rest of the pair's Public follows
+// from the key.
+func PairOf(keyType uint64, public Public, stored []byte) (*Pair, error) {
+	key, err := ParsePrivate(keyType, public, stored)
 	if err != nil {
-		return nil, rngFailed(err)
+		return nil, err
 	}
-	point, err := key.point()
-	if err != nil {
-		return nil, failed(err, "the key pair could not be made")
+	pair := &Pair{Key: key, Private: stored}
+	switch private := key.private.(type) {
+	case *rsa.PrivateKey:
+		return rsaPair(private), nil
+	case *mldsa.PrivateKey:
+		pair.Public = Public{ParameterSet: public.ParameterSet, Value: private.PublicKey().Bytes()}
+	case *mlkem.DecapsulationKey768:
+		pair.Public = Public{ParameterSet: public.ParameterSet, Value: private.EncapsulationKey().Bytes()}
+	case *mlkem.DecapsulationKey1024:
+		pair.Public = Public{ParameterSet: public.ParameterSet, Value: private.EncapsulationKey().Bytes()}
+	default:
+		point, err := key.point()
+		if err != nil {
+			return nil, err
+		}
+		pair.Public = Public{ECParams: public.ECParams, ECPoint: derPoint(point)}
 	}
-	return &Pair{Key: key, Private: scalar, Public: Public{ECParams: curve.OID, ECPoint: derPoint(point)}}, nil
+	return pair, nil
 }
 
 // scalar makes a private key in its stored form.
@@ -101,24 +122,7 @@ func GenerateLattice(keyType, set uint64, entropy Entropy) (*Pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := parseSeed(keyType, set, seed)
-	if err != nil {
-		return nil, failed(err, "the key pair could not be made")
-	}
-	return &Pair{Key: key, Private: seed, Public: Public{ParameterSet: set, Value: key.encapsulation()}}, nil
-}
-
-// encapsulation returns the encoded public key of a lattice scheme.
-func (k *Key) encapsulation() []byte {
-	switch private := k.private.(type) {
-	case *mldsa.PrivateKey:
-		return private.PublicKey().Bytes()
-	case *mlkem.DecapsulationKey768:
-		return private.EncapsulationKey().Bytes()
-	case *mlkem.DecapsulationKey1024:
-		return private.EncapsulationKey().Bytes()
-	}
-	return nil
+	return PairOf(keyType, Public{ParameterSet: set}, seed)
 }
 
 // GenerateSecret makes a secret of length bytes with a mechanism: an AES key of

@@ -134,10 +134,16 @@ const minRSA, maxRSA = 1024, 16384
 
 func parseRSAPrivate(stored []byte) (*Key, error) {
 	private, err := x509.ParsePKCS1PrivateKey(stored)
-	if err != nil || private.N.BitLen() < minRSA || private.N.BitLen() > maxRSA {
+	if err != nil || !usualRSA(private) {
 		return nil, errBadKey
 	}
 	return rsaPrivateKey(private), nil
+}
+
+// usualRSA reports whether a key has a usual size and two primes: PKCS#11 has
+// no attributes for more.
+func usualRSA(k *rsa.PrivateKey) bool {
+	return len(k.Primes) == 2 && k.N.BitLen() >= minRSA && k.N.BitLen() <= maxRSA
 }
 
 func rsaPrivateKey(k *rsa.PrivateKey) *Key {

@@ -57,9 +57,8 @@ func rawPublic(public *rsa.PublicKey, data []byte) ([]byte, error) {
 	return bigmod.NewNat().ExpShortVarTime(x, uint(public.E), n).Bytes(n), nil
 }
 
-// rawPrivate returns data^d mod n in constant time, with the Chinese remainder
-// theorem if the key has two primes, and checks the result, so that a fault
-// betrays no prime.
+// rawPrivate returns data^d mod n in constant time, and checks the result, so
+// that a fault betrays no prime.
 func rawPrivate(private *rsa.PrivateKey, data []byte) ([]byte, error) {
 	n, err := bigmod.NewModulus(private.N.Bytes())
 	if err != nil {
@@ -79,11 +78,8 @@ func rawPrivate(private *rsa.PrivateKey, data []byte) ([]byte, error) {
 	return y.Bytes(n), nil
 }
 
-// powerCRT is step 2b of RSADP (RFC 8017, section 5.1.2).
+// powerCRT uses the Chinese remainder theorem: step 2b of RSADP (RFC 8017, section 5.1.2).
 func powerCRT(private *rsa.PrivateKey, x *bigmod.Nat, n *bigmod.Modulus) (*bigmod.Nat, error) {
-	if len(private.Primes) != 2 {
-		return bigmod.NewNat().Exp(x, private.D.Bytes(), n), nil
-	}
 	p, err := bigmod.NewModulus(private.Primes[0].Bytes())
 	if err != nil {
 		return nil, errBadKey
