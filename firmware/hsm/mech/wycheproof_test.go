@@ -131,6 +131,9 @@ func TestWycheproof(t *testing.T) {
 			for _, file := range files {
 				ran += s.walk(t, file)
 			}
+			if testing.Short() && ran > 0 {
+				return
+			}
 			if ran != s.vectors {
 				t.Errorf("%d vectors in %d files were for this device, want %d", ran, len(files), s.vectors)
 			}
@@ -153,6 +156,9 @@ func (s suite) walk(t *testing.T, name string) (ran int) {
 	for i := range file.TestGroups {
 		g := &file.TestGroups[i]
 		for _, p := range g.Tests {
+			if testing.Short() && p.TcID%8 != 0 {
+				continue
+			}
 			err := s.run(t, name, g, p)
 			if errors.Is(err, errAside) {
 				continue
