@@ -168,7 +168,11 @@ func newGMAC(k *Key, m *command.Mechanism) (hash.Hash, error) {
 	return &gmac{aead: aead, nonce: m.IV, tag: tag}, nil
 }
 
+// Write refuses what would be too much: StatusDataLenRange.
 func (g *gmac) Write(p []byte) (int, error) {
+	if len(p) > MaxData-len(g.data) {
+		return 0, badLength("the parts of this operation are too long together", "")
+	}
 	g.data = append(g.data, p...)
 	return len(p), nil
 }

@@ -152,7 +152,7 @@ func TestDigestInPartsIsDigest(t *testing.T) {
 	if got := must(o.Finish(nil))(t); !bytes.Equal(got, sum(hashes[command.MechSHA256], bytes.Repeat([]byte{1}, 32))) {
 		t.Errorf("digest of a key: %x", got)
 	}
-	refuse(t, command.StatusKeyTypeInconsistent, DigestKey(must(NewDigester(mechanism(command.MechSHA256)))(t), k.rsaPublic))
+	refuse(t, command.StatusKeyIndigestible, DigestKey(must(NewDigester(mechanism(command.MechSHA256)))(t), k.rsaPublic))
 }
 
 // A plaintext must not come out before its tag was looked at.
