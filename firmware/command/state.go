@@ -1,6 +1,9 @@
 package command
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // TamperCause is what a sensor of the device can find.
 type TamperCause uint8
@@ -59,6 +62,29 @@ func ParseTamperCause(s string) (TamperCause, error) {
 		}
 	}
 	return 0, StatusArgumentsBad.Withf("no cause %q: use over-voltage, under-voltage, over-temperature, under-temperature, battery-lost or chassis-opened", s)
+}
+
+// Halt says why only a few commands work, as a set of bits; 0: all do.
+type Halt uint8
+
+// Bits of a Halt.
+const (
+	HaltTamper    Halt = 1 << iota // until the tamper event is cleared
+	HaltRestart                    // until the device restarts
+	HaltTransport                  // until the HSM has left Secure Transport Mode
+
+	HaltAny = HaltTamper | HaltRestart | HaltTransport
+)
+
+// String returns the halt for people; it is empty if all commands work.
+func (h Halt) String() string {
+	var list []string
+	for i, text := range []string{"tampered with", "must restart", "in Secure Transport Mode"} {
+		if h>>i&1 == 1 {
+			list = append(list, text)
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // TamperEvent is what a sensor found, when last.

@@ -8,7 +8,7 @@ import (
 // row: session, slot, presence of the
 // partition, role, and last that a read-only session does not write.
 func (c *call) authorise(handle uint32) error {
-	if err := c.hsm.state.Load().halt.admits(c.row.Code); err != nil {
+	if err := c.hsm.state.Load().admits(c.row.Code); err != nil {
 		return err
 	}
 	if c.row.Need == command.NeedNothing {
@@ -78,13 +78,13 @@ func (c *call) stands() error {
 	case c.host.gone.Load():
 		return command.StatusFunctionCanceled.With("the link was closed", "")
 	case c.session == nil:
-		return c.hsm.state.Load().halt.admits(c.row.Code)
+		return c.hsm.state.Load().admits(c.row.Code)
 	case c.session.closed.Load():
 		return noSession()
 	case c.host.logins[c.session.slot].Load() != c.login:
 		return command.StatusUserNotLoggedIn.With("the login changed while the command ran", "log in again")
 	}
-	return c.hsm.state.Load().halt.admits(c.row.Code)
+	return c.hsm.state.Load().admits(c.row.Code)
 }
 
 func noSession() error {

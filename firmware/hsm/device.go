@@ -17,6 +17,7 @@ func (c *call) info() (*command.InfoResponse, error) {
 		StorageTotal:   uint64(max(usage.Total, 0)),
 		StorageFree:    uint64(max(usage.Free, 0)),
 		Sessions:       uint(max(h.sessions.Load(), 0)),
+		Halt:           s.halt,
 	}, nil
 }
 

@@ -7,92 +7,82 @@ import (
 	"usbhsm7/firmware/command"
 )
 
-// halt says why only a few commands work; 0: all do.
-type halt uint8
-
-const (
-	haltTamper    halt = 1 << iota // until the tamper event is cleared
-	haltRestart                    // until the device restarts
-	haltTransport                  // until the HSM has left Secure Transport Mode
-
-	haltAny = haltTamper | haltRestart | haltTransport
-)
-
 // worksIn says in which of these states a command works: it must in all that
 // there are.
-var worksIn = map[command.Code]halt{
-	command.CodeInfo:        haltAny,
-	command.CodeEcho:        haltAny,
-	command.CodeMechanisms:  haltAny,
-	command.CodeHSMPolicies: haltAny,
-	command.CodeTamperShow:  haltAny,
-	command.CodeSTMShow:     haltAny,
-	command.CodeHSMRestart:  haltAny,
-	command.CodeTimeGet:     haltAny,
+var worksIn = map[command.Code]command.Halt{
+	command.CodeInfo:        command.HaltAny,
+	command.CodeEcho:        command.HaltAny,
+	command.CodeMechanisms:  command.HaltAny,
+	command.CodeHSMPolicies: command.HaltAny,
+	command.CodeTamperShow:  command.HaltAny,
+	command.CodeSTMShow:     command.HaltAny,
+	command.CodeHSMRestart:  command.HaltAny,
+	command.CodeTimeGet:     command.HaltAny,
 
-	command.CodeSessionOpen:  haltAny,
-	command.CodeSessionClose: haltAny,
-	command.CodeSessionInfo:  haltAny,
-	command.CodeLogin:        haltTamper | haltTransport, // of the HSM SO
-	command.CodeLogout:       haltAny,
-	command.CodeRoleState:    haltAny, // of the HSM SO
+	command.CodeSessionOpen:  command.HaltAny,
+	command.CodeSessionClose: command.HaltAny,
+	command.CodeSessionInfo:  command.HaltAny,
+	command.CodeLogin:        command.HaltTamper | command.HaltTransport, // of the HSM SO
+	command.CodeLogout:       command.HaltAny,
+	command.CodeRoleState:    command.HaltAny, // of the HSM SO
 
-	command.CodeAuditConfig: haltAny,
-	command.CodeAuditStatus: haltAny,
+	command.CodeAuditConfig: command.HaltAny,
+	command.CodeAuditStatus: command.HaltAny,
 
-	command.CodeTamperClear: haltTamper | haltTransport,
-	command.CodeSTMRecover:  haltTransport,
+	command.CodeTamperClear: command.HaltTamper | command.HaltTransport,
+	command.CodeSTMRecover:  command.HaltTransport,
 }
 
 // WhileTampered lists the commands that work while the HSM is locked after a
 // tamper event, and InTransport those that do in Secure Transport Mode.
-func WhileTampered() []command.Code { return workingIn(haltTamper) }
+func WhileTampered() []command.Code { return workingIn(command.HaltTamper) }
 
 // InTransport lists the commands that work in Secure Transport Mode.
-func InTransport() []command.Code { return workingIn(haltTransport) }
+func InTransport() []command.Code { return workingIn(command.HaltTransport) }
 
-func workingIn(h halt) []command.Code {
+func workingIn(h command.Halt) []command.Code {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(worksIn)), func(c command.Code) bool { return worksIn[c]&h != h })
 }
 
 // halted tells what holds the HSM up.
-func (s *state) halted() (h halt) {
+func (s *state) halted() (h command.Halt) {
 	if s.tamper.Latched {
-		h |= haltTamper
+		h |= command.HaltTamper
 	}
 	if s.restart {
-		h |= haltRestart
+		h |= command.HaltRestart
 	}
 	if s.transport.active() {
-		h |= haltTransport
+		h |= command.HaltTransport
 	}
 	return h
 }
 
 // admits refuses a command that does not work at present.
-func (h halt) admits(code command.Code) error {
-	if h == 0 {
+func (s *state) admits(code command.Code) error {
+	if s.halt == 0 {
 		return nil
 	}
-	return (h &^ worksIn[code]).refusal()
+	return halting(s.halt &^ worksIn[code])
 }
 
 // admitsRole refuses a role other than the HSM SO where only that one can do
 // anything.
-func (h halt) admitsRole(role command.Role) error {
+func (s *state) admitsRole(role command.Role) error {
 	if role == command.RoleSO {
 		return nil
 	}
-	return h.refusal()
+	return halting(s.halt)
 }
 
-func (h halt) refusal() error {
+// halting is the refusal that belongs to a halt, nil to none.
+func halting(h command.Halt) error {
 	switch {
-	case h&haltTamper != 0:
+	case h&command.HaltTamper != 0:
 		return command.StatusHSMTampered.With("the HSM was tampered with", "tamper-show tells how, tamper-clear unlocks the HSM")
-	case h&haltRestart != 0:
+	case h&command.HaltRestart != 0:
 		return command.StatusHSMTampered.With("the tamper event is cleared, and the device must restart", "restart it with hsm-restart")
-	case h&haltTransport != 0:
+	case h&command.HaltTransport != 0:
 		return command.StatusSTMCommand.With("the HSM is in Secure Transport Mode", "stm-recover ends it")
 	}
 	return nil

@@ -49,7 +49,7 @@ func (c *call) roleOfSlot(role command.Role) error {
 	if _, ok := limitOf(role); !ok || role.Slot() != c.session.slot {
 		return command.StatusUserTypeInvalid.With(fmt.Sprintf("%s is not a role of this slot", role), "so, administrator and auditor are roles of slot 1, po, co, lco and cu of slot 0")
 	}
-	return c.hsm.state.Load().halt.admitsRole(role)
+	return c.hsm.state.Load().admitsRole(role)
 }
 
 // publishLogin makes the login count. The first role that works with keys brings

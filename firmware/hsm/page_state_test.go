@@ -32,32 +32,18 @@ func mark(there bool) string {
 }
 
 func writeErasures(b *strings.Builder) {
-	b.WriteString("\n## What destroys what\n\nAn x is kept. Everything else is destroyed together with the keys that could read it ([security](security.md#destroying)).\n\n|  |")
-	rows := hsm.Erasures()
-	for _, row := range rows {
-		fmt.Fprintf(b, " %s |", row.Event)
-	}
-	b.WriteString("\n|---|" + strings.Repeat(":-:|", len(rows)) + "\n")
+	b.WriteString("\n## What destroys what\n\nAn x is kept. Everything else is destroyed together with the keys that could read it ([security](security.md#destroying)).\n\n| Event |")
 	for _, content := range hsm.ContentTable {
-		fmt.Fprintf(b, "| %s |", content.Name)
-		for _, row := range rows {
+		fmt.Fprintf(b, " %s |", content.Name)
+	}
+	b.WriteString(" HSM then | partition then | Evidence |\n|---|" + strings.Repeat(":-:|", len(hsm.ContentTable)) + "---|---|---|\n")
+	for _, row := range hsm.Erasures() {
+		fmt.Fprintf(b, "| %s |", row.Event)
+		for _, content := range hsm.ContentTable {
 			fmt.Fprintf(b, " %s |", mark(row.Keeps.Has(content.Content)))
 		}
-		b.WriteString("\n")
+		fmt.Fprintf(b, " %s | %s | %s |\n", row.HSM, row.Partition, row.Evidence)
 	}
-	b.WriteString("| then the HSM is |")
-	for _, row := range rows {
-		fmt.Fprintf(b, " %s |", row.HSM)
-	}
-	b.WriteString("\n| and the partition |")
-	for _, row := range rows {
-		fmt.Fprintf(b, " %s |", row.Partition)
-	}
-	b.WriteString("\n| evidence |")
-	for _, row := range rows {
-		fmt.Fprintf(b, " %s |", row.Evidence)
-	}
-	b.WriteString("\n")
 }
 
 // writeTampers writes the reaction to each kind of cause under each combination

@@ -40,9 +40,9 @@ type state struct {
 	roles     [command.RoleCU + 1]roleState // by role
 	tamper    tamperRecord
 	transport transportRecord
-	restart   bool     // wanted after a tamper event was cleared; not durable
-	policies  policies // follow from the records
-	halt      halt     // why few commands work; follows from the rest
+	restart   bool         // wanted after a tamper event was cleared; not durable
+	policies  policies     // follow from the records
+	halt      command.Halt // why few commands work; follows from the rest
 }
 
 type roleState struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"slices"
+	"sync"
 	"testing"
 
 	"usbhsm7/firmware/command"
@@ -135,6 +136,9 @@ func TestClearBringsEverythingBack(t *testing.T) {
 	u.clearTamper()
 	if show := u.showTamper(); len(show.Events) != 0 || show.Latched || show.Restart {
 		t.Errorf("still shows %+v", show)
+	}
+	if n := u.role(u.admin, command.RoleSO).AttemptsLeft; n != 3 {
+		t.Errorf("the HSM SO has %d attempts left", n)
 	}
 	u.do(command.StatusOperationRestricted, command.CodeTamperClear, u.admin, nil, nil)
 	for range 2 {
@@ -338,4 +342,89 @@ func tamperWithCut(t testing.TB, chip *flash.Memory, cause command.TamperCause, 
 		return err, cut.Lost()
 	}
 	return h.Tamper(cause), cut.Lost()
+}
+
+func TestInfoTellsWhyFewCommandsWork(t *testing.T) {
+	u := powerOn(t, stage(t).transport.Clone())
+	for _, c := range []struct {
+		do   func()
+		want command.Halt
+	}{
+		{func() {}, command.HaltTransport},
+		{func() { u.tamper(command.TamperChassisOpened) }, command.HaltTransport | command.HaltTamper},
+		{func() { u.logIn(command.RoleSO).clearTamper() }, command.HaltTransport | command.HaltRestart},
+		{func() { u = u.reboot() }, command.HaltTransport},
+		{func() { u.logIn(command.RoleSO).recover("aaaa-aaaa-aaaa-aaaa", true) }, 0},
+	} {
+		c.do()
+		if got := u.info().Halt; got != c.want {
+			t.Errorf("halt %q, want %q", got, c.want)
+		}
+	}
+}
+
+// TestTamperWhileOthersWork has tamper events come and go under the hands of
+// hosts that work. Each of their commands succeeds or is refused, and nothing that
+// was acknowledged is lost.
+func TestTamperWhileOthersWork(t *testing.T) {
+	u := guarded(t, 0, 0, 1)
+	stop := make(chan struct{})
+	made := make([]map[command.Handle]bool, 3)
+	var working sync.WaitGroup
+	for n := range made {
+		made[n] = map[command.Handle]bool{}
+		working.Go(func() { work(t, u.hsm.Connect(), made[n], stop) })
+	}
+	for range 5 {
+		u.tamper(command.TamperOverTemperature)
+		u.logIn(command.RoleSO).clearTamper()
+		u.ok(command.CodeLogout, u.admin, nil, nil)
+	}
+	close(stop)
+	working.Wait()
+	u = u.again()
+	found := u.find(nil)
+	for _, list := range made {
+		for handle := range list {
+			if !slices.Contains(found, handle) {
+				t.Errorf("object %d was acknowledged and is gone", handle)
+			}
+		}
+	}
+}
+
+// work logs the Crypto Officer in and makes objects, over and over.
+func work(t *testing.T, host *hsm.Host, made map[command.Handle]bool, stop <-chan struct{}) {
+	do := func(code command.Code, session uint32, in, out any) command.Status {
+		payload, err := command.Marshal(in)
+		if err != nil {
+			t.Error(err)
+		}
+		status, answer := host.Execute(t.Context(), code, session, payload)
+		if status == command.StatusOK && out != nil {
+			if err := command.Unmarshal(answer, out); err != nil {
+				t.Error(err)
+			}
+		}
+		return status
+	}
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		var s command.SessionOpenResponse
+		var object command.ObjectResponse
+		if do(command.CodeSessionOpen, 0, &command.SessionOpenRequest{Slot: command.SlotPartition}, &s) != command.StatusOK ||
+			do(command.CodeLogin, s.Session, &command.LoginRequest{Role: command.RoleCO, Password: []byte(coPassword)}, nil) != command.StatusOK {
+			continue
+		}
+		for do(command.CodeGenerateKey, s.Session, &command.GenerateKeyRequest{
+			Mechanism: command.Mechanism{Type: command.MechAESKeyGen}, Template: token("x", command.AttrValueLen, uint64(16)),
+		}, &object) == command.StatusOK && len(made) < 40 {
+			made[object.Object] = true
+		}
+		do(command.CodeSessionClose, s.Session, nil, nil)
+	}
 }

@@ -84,6 +84,9 @@ func (a *app) printInfo(d *hostdrv.Device, info command.InfoResponse) error {
 		fmt.Fprintf(w, "Serial number\t%s\n", info.Serial)
 		fmt.Fprintf(w, "Firmware version\t%s\n", info.Firmware)
 		fmt.Fprintf(w, "HSM\t%s\n", labelled(info.State.String(), info.Label))
+		if info.Halt != 0 {
+			fmt.Fprintf(w, "Status\t%s\n", info.Halt)
+		}
 		fmt.Fprintf(w, "Partition\t%s\n", labelled(info.Partition.String(), info.PartitionLabel))
 		fmt.Fprintf(w, "Objects\t%d\n", info.Objects)
 		fmt.Fprintf(w, "Storage\t%d of %d bytes free\n", info.StorageFree, info.StorageTotal)
