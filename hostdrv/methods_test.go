@@ -103,9 +103,21 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 	command.CodeGenerateKeyPair: func(ctx context.Context, _ *Device, s *Session) error {
 		return second(s.GenerateKeyPair(ctx, command.Mechanism{}, nil, nil))
 	},
-	command.CodeCreateObject:  func(ctx context.Context, _ *Device, s *Session) error { return second(s.CreateObject(ctx, nil)) },
-	command.CodeCopyObject:    func(ctx context.Context, _ *Device, s *Session) error { return second(s.CopyObject(ctx, 1, nil)) },
-	command.CodeObjectSize:    func(ctx context.Context, _ *Device, s *Session) error { return second(s.ObjectSize(ctx, 1)) },
+	command.CodeCreateObject: func(ctx context.Context, _ *Device, s *Session) error { return second(s.CreateObject(ctx, nil)) },
+	command.CodeCopyObject:   func(ctx context.Context, _ *Device, s *Session) error { return second(s.CopyObject(ctx, 1, nil)) },
+	command.CodeObjectSize:   func(ctx context.Context, _ *Device, s *Session) error { return second(s.ObjectSize(ctx, 1)) },
+	command.CodeKeyAuthorize: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.AuthorizeKey(ctx, 1, []byte("data"))
+	},
+	command.CodeKeySetAuthorization: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.SetKeyAuthorization(ctx, 1, nil, []byte("data"))
+	},
+	command.CodeKeyResetAuthorization: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.ResetKeyAuthorization(ctx, 1, []byte("data"))
+	},
+	command.CodeKeyAssign:     func(ctx context.Context, _ *Device, s *Session) error { return s.AssignKey(ctx, 1) },
+	command.CodeKeyUnblock:    func(ctx context.Context, _ *Device, s *Session) error { return s.UnblockKey(ctx, 1) },
+	command.CodeKeyStatus:     func(ctx context.Context, _ *Device, s *Session) error { return second(s.KeyStatus(ctx, 1)) },
 	command.CodeFindObjects:   func(ctx context.Context, _ *Device, s *Session) error { return second(s.Find(ctx, nil)) },
 	command.CodeGetAttributes: func(ctx context.Context, _ *Device, s *Session) error { return second(s.Attributes(ctx, 1)) },
 	command.CodeSetAttributes: func(ctx context.Context, _ *Device, s *Session) error { return s.SetAttributes(ctx, 1, nil) },

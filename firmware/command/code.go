@@ -47,6 +47,13 @@ const (
 	CodeDestroyObject   Code = 0x0414
 	CodeObjectSize      Code = 0x0415
 
+	CodeKeyAuthorize          Code = 0x0421 // per-key authorization: let the session use a key
+	CodeKeySetAuthorization   Code = 0x0422
+	CodeKeyResetAuthorization Code = 0x0423
+	CodeKeyAssign             Code = 0x0424
+	CodeKeyUnblock            Code = 0x0425
+	CodeKeyStatus             Code = 0x0426
+
 	CodeSign    Code = 0x0501 // signatures and MACs
 	CodeVerify  Code = 0x0502
 	CodeEncrypt Code = 0x0511

@@ -42,3 +42,21 @@ const CertificateX509 uint64 = 0
 // NoMechanism is the key-gen-mechanism of a key that was not generated in the
 // device (PKCS#11 CK_UNAVAILABLE_INFORMATION).
 const NoMechanism = ^uint64(0)
+
+// KeyStatus is what stands against the use of a key, as bits; the value of
+// AttrKeyStatus (Thales, CK_KEY_STATUS).
+type KeyStatus uint8
+
+// The bits.
+const (
+	KeyAuthDataSet      KeyStatus = 0x01 // has authorization data; nothing against it by itself
+	KeyLockedFailedAuth KeyStatus = 0x02 // too many wrong authorization data
+	KeyLockedDate       KeyStatus = 0x04 // outside of its dates
+	KeyLockedDES3       KeyStatus = 0x08 // as many 3DES blocks as are permitted; never set here
+	KeyLockedUsage      KeyStatus = 0x10 // usage-limit is reached
+
+	keyLocked = KeyLockedFailedAuth | KeyLockedDate | KeyLockedDES3 | KeyLockedUsage
+)
+
+// Locked reports whether the key cannot be used.
+func (s KeyStatus) Locked() bool { return s&keyLocked != 0 }

@@ -87,8 +87,15 @@ var Rows = []Row{
 	{CodeFindObjects, "find-objects", NeedInitialised, Anyone, false, AuditNever, of[FindObjectsRequest](), of[FindObjectsResponse]()},
 	{CodeGetAttributes, "get-attributes", NeedInitialised, Anyone, false, AuditNever, of[GetAttributesRequest](), of[GetAttributesResponse]()},
 	{CodeSetAttributes, "set-attributes", NeedInitialised, roles(RolePO, RoleCO, RoleLCO), false, AuditKeyManage, of[SetAttributesRequest](), nil},
-	{CodeDestroyObject, "destroy-object", NeedInitialised, roles(RoleCO), false, AuditKeyManage, of[DestroyObjectRequest](), nil},
+	{CodeDestroyObject, "destroy-object", NeedInitialised, keyMakers, false, AuditKeyManage, of[DestroyObjectRequest](), nil},
 	{CodeObjectSize, "object-size", NeedInitialised, Anyone, false, AuditNever, of[ObjectSizeRequest](), of[ObjectSizeResponse]()},
+
+	{CodeKeyAuthorize, "key-authorize", NeedInitialised, keyUsers, false, AuditAccess, of[KeyAuthorizeRequest](), nil},
+	{CodeKeySetAuthorization, "key-set-authorization", NeedInitialised, keyMakers, true, AuditKeyManage, of[KeySetAuthorizationRequest](), nil},
+	{CodeKeyResetAuthorization, "key-reset-authorization", NeedInitialised, roles(RoleCO), true, AuditKeyManage, of[KeyResetAuthorizationRequest](), nil},
+	{CodeKeyAssign, "key-assign", NeedInitialised, roles(RoleCO), true, AuditKeyManage, of[KeyAssignRequest](), nil},
+	{CodeKeyUnblock, "key-unblock", NeedInitialised, roles(RoleCO), true, AuditKeyManage, of[KeyUnblockRequest](), nil},
+	{CodeKeyStatus, "key-status", NeedInitialised, Anyone, false, AuditNever, of[KeyStatusRequest](), of[KeyStatusResponse]()},
 
 	{CodeSign, "sign", NeedInitialised, keyUsers, false, AuditUsage, of[SignRequest](), of[SignResponse]()},
 	{CodeVerify, "verify", NeedInitialised, Anyone, false, AuditUsage, of[VerifyRequest](), nil},

@@ -37,7 +37,11 @@ func (c *call) draft(spec object.Spec, t command.Template) (object.Draft, error)
 	if err != nil {
 		return d, err
 	}
-	return d, c.permitsObject(d)
+	if err := c.permitsObject(d); err != nil {
+		clear(d.AuthData)
+		return d, err
+	}
+	return d, c.guard(&d)
 }
 
 // permitsObject checks a new object against session and policies.
@@ -78,7 +82,7 @@ func (c *call) copyObject(r *command.CopyObjectRequest) (*command.ObjectResponse
 	if err != nil {
 		return nil, err
 	}
-	if err := c.permitsCopy(r.Template); err != nil {
+	if err := c.permitsCopy(o, r.Template); err != nil {
 		return nil, err
 	}
 	draft, value, err := o.Copied(r.Template)
@@ -150,7 +154,11 @@ func (u *update) create(c *call, m made) (*object.Object, error) {
 	}
 	u.lastToken++
 	o := m.draft.Object(u.lastToken, 0, m.value, m.unique)
+	if err := u.hsm.countUses(o); err != nil {
+		return nil, err
+	}
 	u.after(func() {
+		u.hsm.keepCounter(o)
 		u.hsm.publish(u.hsm.tokens.Load().With(o))
 		u.hsm.stored.Add(1)
 	})
@@ -164,6 +172,9 @@ func (u *update) createVolatile(c *call, m made) (*object.Object, error) {
 		return nil, command.StatusMaxObjectCount.With("there are too many session objects", "destroy some")
 	}
 	o := m.draft.Object(next, c.session.handle, m.value, m.unique)
+	if err := u.hsm.countUses(o); err != nil {
+		return nil, err
+	}
 	u.after(func() {
 		u.hsm.lastObject = o.Handle
 		u.hsm.objects++

@@ -212,6 +212,7 @@ func (h *HSM) dropPartition() {
 	h.publish(object.Set{})
 	h.stored.Store(0)
 	h.lastToken = 0
+	clear(h.uses)
 }
 
 func (h *HSM) closePartition() {

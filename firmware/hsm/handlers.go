@@ -67,6 +67,13 @@ var handlers = map[command.Code]handler{
 	command.CodeDestroyObject:   take((*call).destroyObject),
 	command.CodeObjectSize:      ask((*call).objectSize),
 
+	command.CodeKeyAuthorize:          take((*call).keyAuthorize),
+	command.CodeKeySetAuthorization:   take((*call).keySetAuthorization),
+	command.CodeKeyResetAuthorization: take((*call).keyResetAuthorization),
+	command.CodeKeyAssign:             take((*call).keyAssign),
+	command.CodeKeyUnblock:            take((*call).keyUnblock),
+	command.CodeKeyStatus:             ask((*call).keyStatus),
+
 	command.CodeSign:    ask((*call).sign),
 	command.CodeVerify:  take((*call).verify),
 	command.CodeEncrypt: ask((*call).encrypt),

@@ -28,6 +28,7 @@ type session struct {
 	slot     command.Slot
 	readOnly bool
 	closed   atomic.Bool
+	keys     sync.Map // command.Handle -> authorised
 
 	operations operations // under way
 }

@@ -71,11 +71,12 @@ type HSM struct {
 	mu          sync.Mutex // the one writer; guards what follows and all stores to the atomics
 	vault       *vault.Vault
 	hosts       map[*Host]struct{}
-	keyHolders  int            // logins of roles that work with keys
-	lastSession uint32         // handle
-	lastToken   command.Handle // handle of a token object; durable
-	lastObject  command.Handle // handle of a session object
-	objects     int            // session objects of all hosts
+	keyHolders  int                             // logins of roles that work with keys
+	lastSession uint32                          // handle
+	lastToken   command.Handle                  // handle of a token object; durable
+	lastObject  command.Handle                  // handle of a session object
+	objects     int                             // session objects of all hosts
+	uses        map[command.Handle]*object.Uses // of token objects with a usage-limit
 	storageLow  bool
 	closed      bool
 }
@@ -98,7 +99,7 @@ func Open(c Config) (*HSM, error) {
 	h := &HSM{
 		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost,
 		restarts: c.Restarts, delayed: c.Clock(),
-		hosts: make(map[*Host]struct{}), lastObject: firstSessionObject - 1,
+		hosts: make(map[*Host]struct{}), uses: make(map[command.Handle]*object.Uses), lastObject: firstSessionObject - 1,
 	}
 	if err := h.load(c.Store, c.Transport); err != nil {
 		return nil, err
@@ -179,7 +180,8 @@ func (h *HSM) Connect() *Host {
 // Close ends all sessions, writes what the audit log still has to say and
 // forgets all keys. The store stays open.
 func (h *HSM) Close() {
-	_ = h.Sync() // a log that cannot be written ends with its last record
+	_ = h.Sync()     // a log that cannot be written ends with its last record
+	_ = h.keepUses() // what cannot be written counts as used
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true

@@ -50,8 +50,14 @@ func (c *call) permitsImport(class uint64) error {
 	return nil
 }
 
-// permitsCopy checks the template of a copy.
-func (c *call) permitsCopy(t command.Template) error {
+// permitsCopy checks what is to be copied, and the template.
+func (c *call) permitsCopy(o *object.Object, t command.Template) error {
+	switch {
+	case o.Is(command.AttrAssigned):
+		return command.StatusAssignedUnchangeable.With("the key is assigned", "")
+	case o.Uses != nil:
+		return command.StatusOperationRestricted.With("a key with a usage-limit is not copied: the copy would have uses of its own", "")
+	}
 	if _, ok := t[command.AttrTrusted]; ok {
 		return command.StatusAttributeReadOnly.With("trusted is not for whoever makes objects to say", "leave it out")
 	}
@@ -60,7 +66,10 @@ func (c *call) permitsCopy(t command.Template) error {
 
 // permitsChange checks attributes that are to be changed. The Partition SO says
 // what is trusted, and changes nothing else; nobody else says it.
-func (c *call) permitsChange(t command.Template) error {
+func (c *call) permitsChange(o *object.Object, t command.Template) error {
+	if o.Is(command.AttrAssigned) {
+		return command.StatusAssignedUnchangeable.With("the key is assigned", "")
+	}
 	_, trusts := t[command.AttrTrusted]
 	officer := c.role() == command.RolePO
 	switch {
@@ -97,6 +106,8 @@ func (c *call) permitsDestruction(o *object.Object) error {
 	switch {
 	case !o.Is(command.AttrDestroyable):
 		return command.StatusOperationRestricted.With("the object is not destroyable", "set destroyable to true, if it is modifiable")
+	case c.role() == command.RoleLCO && (o.Authorization() == nil || !c.isAuthorised(o)):
+		return command.StatusKeyNotAuthorized.With("the Limited Crypto Officer destroys only keys that have authorization data and that it has authorised", "authorise the key, or log in as co")
 	case o.IsKey() && !c.allows(policy.KeyManagement):
 		return refusedBy(command.StatusOperationRestricted, policy.KeyManagement, "to destroy keys")
 	}
@@ -107,6 +118,15 @@ func (c *call) permitsDestruction(o *object.Object) error {
 func (c *call) mayUse(o *object.Object, op operation) error {
 	if op.use == command.UseSign && !o.Is(command.AttrLocal) && !c.allows(policy.SignNonLocalKeys) {
 		return refusedBy(command.StatusSigningKeyMustBeLocal, policy.SignNonLocalKeys, "to sign with a key that was not made here")
+	}
+	if !o.Restricted() {
+		return nil
+	}
+	if s := o.Status(c.hsm.clock()); s.Locked() {
+		return notActive(s)
+	}
+	if !c.isAuthorised(o) {
+		return command.StatusKeyNotAuthorized.With("the session has not authorised the key", "authorise it with its authorization data")
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ func (c *call) findObjects(r *command.FindObjectsRequest) (*command.FindObjectsR
 	if err != nil {
 		return nil, err
 	}
+	q.Now = c.hsm.clock()
 	limit := int(min(r.Max, maxFound))
 	if limit == 0 {
 		limit = maxFound
@@ -52,7 +53,7 @@ func (c *call) getAttributes(r *command.GetAttributesRequest) (*command.GetAttri
 	if err != nil {
 		return nil, err
 	}
-	attributes, err := o.Attributes(r.Types)
+	attributes, err := o.Attributes(r.Types, c.hsm.clock())
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func (c *call) setAttributes(r *command.SetAttributesRequest) error {
 		if err != nil {
 			return err
 		}
-		if err := c.permitsChange(r.Attributes); err != nil {
+		if err := c.permitsChange(o, r.Attributes); err != nil {
 			return err
 		}
 		changed, err := o.Changed(r.Attributes)
@@ -75,17 +76,31 @@ func (c *call) setAttributes(r *command.SetAttributesRequest) error {
 		if err := c.permitsChanged(changed); err != nil {
 			return err
 		}
-		if !o.Token() {
-			u.after(func() {
-				set := c.host.objects.Load().With(changed)
-				c.host.objects.Store(&set)
-			})
-			return nil
-		}
-		u.after(func() { u.hsm.publish(u.hsm.tokens.Load().With(changed)) })
-		return u.putObject(c, changed)
+		return u.replaceObject(c, changed)
 	})
 	return fullOfObjects(err)
+}
+
+// replaceObject puts a changed object in the place of the one with its handle.
+func (u *update) replaceObject(c *call, o *object.Object) error {
+	if err := u.hsm.countUses(o); err != nil {
+		return err
+	}
+	if limit, ok := o.Limit(); ok {
+		u.after(func() { o.Uses.SetLimit(limit) })
+	}
+	if !o.Token() {
+		u.after(func() {
+			set := c.host.objects.Load().With(o)
+			c.host.objects.Store(&set)
+		})
+		return nil
+	}
+	u.after(func() {
+		u.hsm.keepCounter(o)
+		u.hsm.publish(u.hsm.tokens.Load().With(o))
+	})
+	return u.putObject(c, o)
 }
 
 func (c *call) destroyObject(r *command.DestroyObjectRequest) error {
@@ -102,7 +117,11 @@ func (c *call) destroyObject(r *command.DestroyObjectRequest) error {
 			return nil
 		}
 		u.records.Delete(recordObject(o.Handle))
+		if o.Uses != nil {
+			u.records.Delete(recordUses(o.Handle))
+		}
 		u.after(func() {
+			delete(u.hsm.uses, o.Handle)
 			u.hsm.publish(u.hsm.tokens.Load().Without(o.Handle))
 			u.hsm.stored.Add(-1)
 		})

@@ -50,10 +50,13 @@ func (c *call) usable(handle command.Handle, op operation, m *command.Mechanism)
 		return nil, err
 	}
 	key, err := o.Key(op.attribute, row.Keys, m.Type)
-	if err == nil && (key.Bits < row.MinBits || key.Bits > row.MaxBits) {
+	if err != nil {
+		return nil, err
+	}
+	if key.Bits < row.MinBits || key.Bits > row.MaxBits {
 		return nil, command.StatusKeySizeRange.With(fmt.Sprintf("%s takes keys of %d to %d bits", m.Type, row.MinBits, row.MaxBits), "")
 	}
-	return key, err
+	return key, c.spend(o)
 }
 
 func (c *call) sign(r *command.SignRequest) (*command.SignResponse, error) {

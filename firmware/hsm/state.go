@@ -222,18 +222,25 @@ func (h *HSM) loadObject(name string, partition *vault.Sealer) (*object.Object, 
 	if err != nil {
 		return nil, fmt.Errorf("record %q: %w", name, err)
 	}
-	if !r.Private {
-		return object.Unmarshal(handle, r.Body)
-	}
-	if partition == nil {
-		return nil, nil
-	}
-	body, err := partition.Open(name, r.Body)
-	if err != nil {
-		return nil, fmt.Errorf("record %s: %w", name, err)
+	body := r.Body
+	if r.Private {
+		if partition == nil {
+			return nil, nil
+		}
+		if body, err = partition.Open(name, r.Body); err != nil {
+			return nil, fmt.Errorf("record %s: %w", name, err)
+		}
 	}
 	defer clear(body)
-	return object.Unmarshal(handle, body)
+	o, err := object.Unmarshal(handle, body)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.countUses(o); err != nil {
+		return nil, err
+	}
+	h.keepCounter(o)
+	return o, nil
 }
 
 // read decodes a record into v and reports whether it exists.

@@ -161,8 +161,8 @@ func checkForm(typ command.AttributeType, value any) error {
 			return invalid(typ, "is always 0, X.509")
 		}
 	case command.AttrUsageLimit:
-		if value.(uint64) > maxUses {
-			return invalid(typ, fmt.Sprintf("is at most %d", uint64(maxUses)))
+		if n := value.(uint64); n == 0 || n > maxUses {
+			return invalid(typ, fmt.Sprintf("is 1 to %d", uint64(maxUses)))
 		}
 	}
 	return nil

@@ -43,7 +43,7 @@ func (o *Object) Copied(t command.Template) (Draft, []byte, error) {
 	if onHidden.has(o.Class()) && !copied.attrs.Bool(command.AttrPrivate, false) {
 		return Draft{}, nil, command.StatusTemplateInconsistent.With("private and secret keys are private objects", "leave private out")
 	}
-	return Draft{attrs: copied.attrs}, append([]byte(nil), o.value...), nil
+	return Draft{attrs: copied.attrs, auth: o.auth}, append([]byte(nil), o.value...), nil
 }
 
 func (o *Object) clone() *Object {

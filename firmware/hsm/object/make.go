@@ -1,6 +1,7 @@
 package object
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 
@@ -56,6 +57,7 @@ type Draft struct {
 	// AuthData is the authorization data that the template gives the key; nil if
 	// it gives none. The caller wipes it.
 	AuthData []byte
+	auth     *Authorization
 }
 
 // Make checks a template for an object of the spec's kind. Errors carry
@@ -78,7 +80,7 @@ func Make(s Spec, t command.Template) (Draft, error) {
 	attrs := s.defaults(t)
 	maps.Copy(attrs, t)
 	d := Draft{attrs: attrs}
-	d.AuthData, _ = attrs[command.AttrAuthData].([]byte)
+	d.AuthData = bytes.Clone(attrs.Bytes(command.AttrAuthData))
 	delete(attrs, command.AttrAuthData)
 	return d, d.settle(s)
 }
@@ -152,6 +154,7 @@ func (s Spec) keyDefaults(attrs, t command.Template) {
 		attrs[command.AttrTrusted] = false
 		return
 	}
+	attrs[command.AttrAssigned] = false
 	attrs[command.AttrSensitive] = true
 	attrs[command.AttrExtractable] = false
 	attrs[command.AttrWrapWithTrusted] = false

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/mech"
@@ -18,10 +19,17 @@ type Object struct {
 	Owner   uint32 // session of a session object; 0 for a token object
 	Private bool   // visible only to roles that work with keys
 
+	// Uses counts the uses of a key with a usage-limit. Whoever makes the object
+	// sets it before anyone else has it; nil: there is no limit.
+	Uses *Uses
+
 	attrs   command.Template // all that may be read, and never a secret
 	value   []byte           // stored form of a private or secret key
 	key     func() (*mech.Key, error)
 	allowed []command.MechanismType // nil: all
+	auth    *Authorization          // nil: anyone who may use keys may use it
+	start   time.Time               // zero: none
+	end     time.Time
 }
 
 // Object returns the draft as an object with the key material value, which is
@@ -34,7 +42,7 @@ func (d Draft) Object(handle command.Handle, owner uint32, value []byte, unique 
 		}
 		d.attrs[command.AttrCheckValue] = keyCheck(d.Uint(command.AttrKeyType), value)
 	}
-	o := &Object{Handle: handle, Owner: owner, attrs: d.attrs, value: value}
+	o := &Object{Handle: handle, Owner: owner, attrs: d.attrs, value: value, auth: d.auth}
 	return o.index()
 }
 
@@ -42,6 +50,11 @@ func (d Draft) Object(handle command.Handle, owner uint32, value []byte, unique 
 // it is first used, and only once.
 func (o *Object) index() *Object {
 	o.Private = o.attrs.Bool(command.AttrPrivate, true)
+	o.start, _ = parseDate(o.attrs.Text(command.AttrStartDate))
+	o.end, _ = parseDate(o.attrs.Text(command.AttrEndDate))
+	if !o.IsKey() { // on a certificate they are but kept
+		o.start, o.end = time.Time{}, time.Time{}
+	}
 	o.allowed = nil
 	list := o.attrs.Bytes(command.AttrAllowedMechanisms)
 	for ; len(list) >= 4; list = list[4:] {
@@ -118,17 +131,17 @@ func (o *Object) Key(use command.AttributeType, keyTypes []uint64, m command.Mec
 	return key, nil
 }
 
-// Attributes returns the values of types, or of all attributes that may be
-// read if types is empty. The caller does not change the values. Errors carry
-// StatusAttributeSensitive, StatusAttributeTypeInvalid for an attribute that
+// Attributes returns the values of types at a time, or of all attributes that
+// may be read if types is empty. The caller does not change the values. Errors
+// carry StatusAttributeSensitive, StatusAttributeTypeInvalid for an attribute that
 // nobody knows and StatusAttributeNotFound for one that this object lacks.
-func (o *Object) Attributes(types []command.AttributeType) (command.Template, error) {
+func (o *Object) Attributes(types []command.AttributeType, now time.Time) (command.Template, error) {
 	if len(types) == 0 {
-		return o.all(), nil
+		return o.all(now), nil
 	}
 	out := make(command.Template, len(types))
 	for _, typ := range types {
-		value, ok := o.attribute(typ)
+		value, ok := o.attribute(typ, now)
 		if !ok {
 			return nil, o.cannotRead(typ)
 		}
@@ -138,28 +151,35 @@ func (o *Object) Attributes(types []command.AttributeType) (command.Template, er
 }
 
 // computed are attributes that are not kept but made when they are read.
-var computed = map[command.AttributeType]func(*Object) (any, bool){
-	command.AttrPublicKeyInfo: func(o *Object) (any, bool) {
+var computed = map[command.AttributeType]func(*Object, time.Time) (any, bool){
+	command.AttrPublicKeyInfo: func(o *Object, _ time.Time) (any, bool) {
 		info := o.publicKeyInfo()
 		return info, info != nil
 	},
+	command.AttrKeyStatus:       func(o *Object, now time.Time) (any, bool) { return uint64(o.Status(now)), true },
+	command.AttrFailedAuthCount: func(o *Object, _ time.Time) (any, bool) { return uint64(o.Failures()), true },
+	command.AttrUsageCount: func(o *Object, _ time.Time) (any, bool) {
+		if o.Uses == nil {
+			return nil, false
+		}
+		return o.Uses.Used(), true
+	},
 }
 
-func (o *Object) attribute(typ command.AttributeType) (any, bool) {
+func (o *Object) attribute(typ command.AttributeType, now time.Time) (any, bool) {
 	if value, ok := o.attrs[typ]; ok {
 		return value, true
 	}
-	keyType := o.keyType()
-	if f, ok := computed[typ]; ok && presences[typ].has(o.Class(), keyType) {
-		return f(o)
+	if f, ok := computed[typ]; ok && presences[typ].has(o.Class(), o.keyType()) {
+		return f(o, now)
 	}
 	return nil, false
 }
 
-func (o *Object) all() command.Template {
+func (o *Object) all(now time.Time) command.Template {
 	out := maps.Clone(o.attrs)
 	for typ := range computed {
-		if value, ok := o.attribute(typ); ok {
+		if value, ok := o.attribute(typ, now); ok {
 			out[typ] = value
 		}
 	}
@@ -186,11 +206,12 @@ func (o *Object) lacks(typ command.AttributeType) error {
 type stored struct {
 	Attributes command.Template `cbor:"1,keyasint"`
 	Value      []byte           `cbor:"2,keyasint,omitempty"`
+	Auth       *Authorization   `cbor:"3,keyasint,omitempty"`
 }
 
 // Marshal returns the object's stored form, which holds its key material.
 func (o *Object) Marshal() ([]byte, error) {
-	return command.Marshal(stored{Attributes: o.attrs, Value: o.value})
+	return command.Marshal(stored{Attributes: o.attrs, Value: o.value, Auth: o.auth})
 }
 
 // Unmarshal is the inverse of Marshal for a token object.
@@ -202,9 +223,12 @@ func Unmarshal(handle command.Handle, data []byte) (*Object, error) {
 	if err := s.Attributes.Check(); err != nil {
 		return nil, fmt.Errorf("object %d: %w", handle, err)
 	}
-	o := &Object{Handle: handle, attrs: s.Attributes, value: s.Value}
+	o := &Object{Handle: handle, attrs: s.Attributes, value: s.Value, auth: s.Auth}
 	return o.index(), nil
 }
+
+// Limit returns the key's usage-limit, and whether it has one.
+func (o *Object) Limit() (uint64, bool) { return o.attrs.Uint(command.AttrUsageLimit) }
 
 // Size returns how many bytes the object takes in storage, without what the
 // storage adds.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/mech"
@@ -58,7 +59,7 @@ func makeAES(t testing.TB, handle command.Handle, template command.Template) *ob
 
 func TestDefaults(t *testing.T) {
 	o := makeAES(t, 1, nil)
-	got, err := o.Attributes(nil)
+	got, err := o.Attributes(nil, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,8 +72,9 @@ func TestDefaults(t *testing.T) {
 		command.AttrEncrypt: true, command.AttrDecrypt: true, command.AttrSign: false, command.AttrVerify: false,
 		command.AttrWrap: false, command.AttrUnwrap: false, command.AttrDerive: false, command.AttrWrapWithTrusted: false,
 		command.AttrCopyable: true, command.AttrDestroyable: true, command.AttrUniqueID: "unique",
-		command.AttrCheckValue: []byte{0x66, 0xE9, 0x4B},
-		command.AttrLocal:      true, command.AttrKeyGenMechanism: uint64(command.MechAESKeyGen),
+		command.AttrCheckValue: []byte{0x66, 0xE9, 0x4B}, command.AttrAssigned: false,
+		command.AttrKeyStatus: uint64(0), command.AttrFailedAuthCount: uint64(0),
+		command.AttrLocal: true, command.AttrKeyGenMechanism: uint64(command.MechAESKeyGen),
 	}
 	if len(got) != len(want) {
 		t.Errorf("%d attributes, want %d: %v", len(got), len(want), got)
@@ -160,7 +162,7 @@ func TestRefusedTemplates(t *testing.T) {
 
 func TestExtractableIsRemembered(t *testing.T) {
 	o := makeAES(t, 1, command.Template{command.AttrExtractable: true})
-	got, err := o.Attributes([]command.AttributeType{command.AttrExtractable, command.AttrNeverExtractable})
+	got, err := o.Attributes([]command.AttributeType{command.AttrExtractable, command.AttrNeverExtractable}, time.Time{})
 	if err != nil || got.Bool(command.AttrNeverExtractable, true) || !got.Bool(command.AttrExtractable, false) {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -174,12 +176,12 @@ func TestReadingAttributes(t *testing.T) {
 		0x9999:               command.StatusAttributeTypeInvalid,
 		command.AttrECParams: command.StatusAttributeNotFound,
 	} {
-		if _, err := o.Attributes([]command.AttributeType{command.AttrLabel, typ}); !errors.Is(err, want) {
+		if _, err := o.Attributes([]command.AttributeType{command.AttrLabel, typ}, time.Time{}); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", typ, err, want)
 		}
 	}
 	public := object.Object{}
-	if _, err := public.Attributes([]command.AttributeType{command.AttrValue}); !errors.Is(err, command.StatusAttributeNotFound) {
+	if _, err := public.Attributes([]command.AttributeType{command.AttrValue}, time.Time{}); !errors.Is(err, command.StatusAttributeNotFound) {
 		t.Errorf("value of a public key: %v", err)
 	}
 }

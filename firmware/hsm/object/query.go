@@ -2,12 +2,15 @@ package object
 
 import (
 	"fmt"
+	"time"
 
 	"usbhsm7/firmware/command"
 )
 
 // Query is a checked search template.
 type Query struct {
+	Now time.Time // for attributes that depend on it
+
 	label, id *string   // for the indexes; nil: any
 	want      []wanting // ordered by attribute
 }
@@ -45,9 +48,9 @@ func NewQuery(t command.Template) (Query, error) {
 	return q, nil
 }
 
-func (q *Query) matches(o *Object) bool {
+func (q *Query) matches(o *Object, now time.Time) bool {
 	for _, w := range q.want {
-		if got, ok := o.attribute(w.typ); !ok || !equal(got, w.value) {
+		if got, ok := o.attribute(w.typ, now); !ok || !equal(got, w.value) {
 			return false
 		}
 	}
@@ -67,7 +70,7 @@ func (s Set) Find(q *Query, after command.Handle, private bool, limit int, found
 		if at != key || len(found) >= limit {
 			break
 		}
-		if (private || !o.Private) && q.matches(o) {
+		if (private || !o.Private) && q.matches(o, q.Now) {
 			found = append(found, o.Handle)
 		}
 	}
