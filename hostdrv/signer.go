@@ -3,40 +3,48 @@ package hostdrv
 import (
 	"context"
 	"crypto"
+	"crypto/ecdh"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"encoding/asn1"
 	"fmt"
 	"io"
 	"math/big"
 
+	"filippo.io/mldsa"
+
 	"usbhsm7/firmware/command"
 )
 
 // Signer is a private key in the device as a crypto.Signer, so that crypto/x509
 // and crypto/tls use it like any other key. It signs with RSA PKCS#1 v1.5 or,
-// given *rsa.PSSOptions, RSA-PSS, and with ECDSA (ASN.1 signatures). It may be
-// used by several goroutines.
+// given *rsa.PSSOptions, RSA-PSS, with ECDSA (ASN.1 signatures), and with
+// Ed25519 and ML-DSA, which sign the message itself. It may be used by several
+// goroutines.
 type Signer struct {
 	session *Session
 	private command.Handle
-	public  crypto.PublicKey // *rsa.PublicKey or *ecdsa.PublicKey
+	public  crypto.PublicKey
 }
 
 var _ crypto.Signer = (*Signer)(nil)
 
 // Signer returns a signer for the private key with the handle private. Its
-// public key is read from the device, from the private key itself or from the
-// public key with the same id; ctx bounds only that. A key that is neither RSA
-// nor EC is command.StatusKeyTypeInconsistent.
+// public key is read as PublicKey does; ctx bounds only that. A key that does
+// not sign is command.StatusKeyTypeInconsistent.
 func (s *Session) Signer(ctx context.Context, private command.Handle) (*Signer, error) {
-	public, err := s.publicKey(ctx, private)
+	public, err := s.PublicKey(ctx, private)
+	if _, agrees := public.(*ecdh.PublicKey); agrees {
+		err = command.StatusKeyTypeInconsistent.With("keys on X25519 do not sign", "")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("signer for object %d: %w", private, err)
 	}
 	return &Signer{session: s, private: private, public: public}, nil
 }
 
-// Public returns the public key, *rsa.PublicKey or *ecdsa.PublicKey.
+// Public returns the public key, of one of the types that Session.PublicKey
+// names.
 func (k *Signer) Public() crypto.PublicKey { return k.public }
 
 // Sign implements crypto.Signer. The device's own generator is used in place
@@ -46,12 +54,18 @@ func (k *Signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byt
 }
 
 // SignContext is Sign with a context. digest is the hash of the message made
-// with opts.HashFunc(); PKCS#1 v1.5 alone also takes unhashed data, with a hash
-// function of 0. An RSA signature with a hash that the device lacks is
+// with opts.HashFunc(). With a hash function of 0, Ed25519 and ML-DSA take the
+// message, PKCS#1 v1.5 takes unhashed data. An RSA signature with a hash that the device lacks is
 // command.StatusMechanismParamInvalid, a digest of another length than its
 // hash has is StatusDataLenRange.
 func (k *Signer) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	hash := opts.HashFunc()
+	if m, ok := signsMessages(k.public); ok {
+		if hash != 0 {
+			return nil, command.StatusMechanismParamInvalid.With(fmt.Sprintf("%s signs the message itself, not a hash", m), "use the hash function 0")
+		}
+		return k.session.Sign(ctx, command.Mechanism{Type: m}, k.private, digest)
+	}
 	if h, ok := hashes[hash]; ok && len(digest) != int(h.size) {
 		return nil, command.StatusDataLenRange.With(
 			fmt.Sprintf("a digest of %d bytes, %s has %d", len(digest), hash, h.size), "")
@@ -67,6 +81,18 @@ func (k *Signer) SignContext(ctx context.Context, digest []byte, opts crypto.Sig
 		return nil, err
 	}
 	return k.session.Sign(ctx, command.Mechanism{Type: command.MechRSAPKCS}, k.private, info)
+}
+
+// signsMessages returns the mechanism of a key that signs messages and not
+// their hashes.
+func signsMessages(public crypto.PublicKey) (command.MechanismType, bool) {
+	switch public.(type) {
+	case ed25519.PublicKey:
+		return command.MechEdDSA, true
+	case *mldsa.PublicKey:
+		return command.MechMLDSA, true
+	}
+	return 0, false
 }
 
 // signECDSA turns the device's r || s into ASN.1 (RFC 3279, section 2.2.3).
@@ -131,6 +157,11 @@ var hashes = map[crypto.Hash]hashFunction{
 	crypto.SHA256: {command.MechSHA256, 32, 1},
 	crypto.SHA384: {command.MechSHA384, 48, 2},
 	crypto.SHA512: {command.MechSHA512, 64, 3},
+
+	crypto.SHA3_224: {command.MechSHA3224, 28, 7},
+	crypto.SHA3_256: {command.MechSHA3256, 32, 8},
+	crypto.SHA3_384: {command.MechSHA3384, 48, 9},
+	crypto.SHA3_512: {command.MechSHA3512, 64, 10},
 }
 
 // prefix returns the DigestInfo up to the digest: a sequence of the algorithm

@@ -44,10 +44,47 @@ func play(t *testing.T, seed string) (answers [][]byte, image []byte) {
 		m := h.receive()
 		answers = append(answers, m.Payload)
 	}
+	answers = append(answers, playPairs(h, session)...)
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return answers, onChip(t, chip)
+}
+
+// playPairs has the device make key pairs of many kinds, sign and encrypt with
+// them, and returns the public keys and what it made.
+func playPairs(h *host, session uint32) (answers [][]byte) {
+	token := command.Template{command.AttrToken: true}
+	for _, c := range []struct {
+		generate, sign command.MechanismType
+		public         command.Template
+		shows          command.AttributeType
+	}{
+		{command.MechRSAKeyPairGen, command.MechSHA256RSAPKCSPSS, command.Template{command.AttrModulusBits: uint64(2048)}, command.AttrModulus},
+		{command.MechECKeyPairGen, command.MechECDSASHA256, command.Template{command.AttrECParams: []byte{0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07}}, command.AttrECPoint},
+		{command.MechECKeyPairGen, command.MechECDSA, command.Template{command.AttrECParams: []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x23}}, command.AttrECPoint},
+		{command.MechECKeyPairGen, command.MechECDSA, command.Template{command.AttrECParams: []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x0A}}, command.AttrECPoint},
+		{command.MechEdwardsKeyPairGen, command.MechEdDSA, command.Template{command.AttrECParams: []byte{0x06, 0x03, 0x2B, 0x65, 0x70}}, command.AttrECPoint},
+		{command.MechMLDSAKeyPairGen, command.MechMLDSA, command.Template{command.AttrParameterSet: command.MLDSA44}, command.AttrValue},
+	} {
+		var pair command.KeyPairResponse
+		h.must(command.CodeGenerateKeyPair, session, command.GenerateKeyPairRequest{
+			Mechanism: command.Mechanism{Type: c.generate}, Public: c.public, Private: token,
+		}, &pair)
+		var shown command.GetAttributesResponse
+		h.must(command.CodeGetAttributes, session, command.GetAttributesRequest{Object: pair.Public, Types: []command.AttributeType{c.shows}}, &shown)
+		var signed command.SignResponse
+		h.must(command.CodeSign, session, command.SignRequest{Mechanism: command.Mechanism{Type: c.sign}, Key: pair.Private, Data: []byte("signed")}, &signed)
+		answers = append(answers, shown.Attributes.Bytes(c.shows), signed.Signature)
+		if c.generate == command.MechRSAKeyPairGen {
+			for _, m := range []command.Mechanism{{Type: command.MechRSAPKCS}, {Type: command.MechRSAPKCSOAEP, Hash: command.MechSHA256}} {
+				var encrypted command.CipherResponse
+				h.must(command.CodeEncrypt, session, command.CipherRequest{Mechanism: m, Key: pair.Public, Data: []byte("data")}, &encrypted)
+				answers = append(answers, encrypted.Data)
+			}
+		}
+	}
+	return answers
 }
 
 func onChip(t *testing.T, chip *flash.Memory) []byte {

@@ -108,7 +108,7 @@ func (a *app) digestCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&in, "in", "-", "file to hash; - is the standard input")
-	cmd.Flags().StringVar(&mechanism, "mechanism", "SHA256", "SHA224, SHA256, SHA384 or SHA512")
+	cmd.Flags().StringVar(&mechanism, "mechanism", "SHA256", "SHA_1, SHA224, SHA256, SHA384, SHA512, SHA3_224, SHA3_256, SHA3_384 or SHA3_512")
 	return cmd
 }
 

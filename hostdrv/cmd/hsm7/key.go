@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -12,36 +11,12 @@ import (
 	"sort"
 	"strings"
 
+	"filippo.io/mldsa/x509"
 	"github.com/spf13/cobra"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/hostdrv"
 )
-
-// keyKind is a type and size of key that can be made.
-type keyKind struct {
-	name       string
-	mechanism  command.MechanismType
-	attributes command.Template // of the key, or of the public key of a pair
-	pair       bool
-}
-
-// Object identifiers of the curves in DER (RFC 5480, section 2.1.1.1).
-var (
-	curveP256 = []byte{0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07}
-	curveP384 = []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x22}
-)
-
-var keyKinds = []keyKind{
-	{"rsa-2048", command.MechRSAKeyPairGen, command.Template{command.AttrModulusBits: uint64(2048)}, true},
-	{"rsa-3072", command.MechRSAKeyPairGen, command.Template{command.AttrModulusBits: uint64(3072)}, true},
-	{"rsa-4096", command.MechRSAKeyPairGen, command.Template{command.AttrModulusBits: uint64(4096)}, true},
-	{"ec-p256", command.MechECKeyPairGen, command.Template{command.AttrECParams: curveP256}, true},
-	{"ec-p384", command.MechECKeyPairGen, command.Template{command.AttrECParams: curveP384}, true},
-	{"aes-128", command.MechAESKeyGen, command.Template{command.AttrValueLen: uint64(16)}, false},
-	{"aes-256", command.MechAESKeyGen, command.Template{command.AttrValueLen: uint64(32)}, false},
-	{"hmac-256", command.MechGenericSecretGen, command.Template{command.AttrValueLen: uint64(32)}, false},
-}
 
 func keyKindNames() []string {
 	names := make([]string, len(keyKinds))
@@ -233,23 +208,6 @@ func className(t command.Template) string {
 	return fmt.Sprintf("class %d", class)
 }
 
-func typeName(t command.Template) string {
-	keyType, _ := t.Uint(command.AttrKeyType)
-	switch keyType {
-	case command.KeyRSA:
-		return fmt.Sprintf("rsa-%d", 8*len(t.Bytes(command.AttrModulus)))
-	case command.KeyEC:
-		return map[string]string{string(curveP256): "ec-p256", string(curveP384): "ec-p384"}[string(t.Bytes(command.AttrECParams))]
-	case command.KeyAES:
-		length, _ := t.Uint(command.AttrValueLen)
-		return fmt.Sprintf("aes-%d", 8*length)
-	case command.KeyGenericSecret:
-		length, _ := t.Uint(command.AttrValueLen)
-		return fmt.Sprintf("hmac-%d", 8*length)
-	}
-	return fmt.Sprintf("type %#x", keyType)
-}
-
 // findLabel returns the objects with a label; there is at least one.
 func findLabel(ctx context.Context, s *hostdrv.Session, label string) ([]command.Handle, error) {
 	handles, err := s.Find(ctx, command.Template{command.AttrLabel: label})
@@ -285,11 +243,15 @@ func (a *app) keyPublicCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&out, "out", "-", "file to write; - is the standard output")
 	return a.asRole(command.RoleCO, cmd, func(ctx context.Context, s *hostdrv.Session, args []string) error {
-		signer, err := a.signer(ctx, s, args[0])
+		private, err := findKey(ctx, s, args[0], command.ClassPrivateKey)
 		if err != nil {
 			return err
 		}
-		der, err := x509.MarshalPKIXPublicKey(signer.Public())
+		public, err := s.PublicKey(ctx, private)
+		if err != nil {
+			return err
+		}
+		der, err := x509.MarshalPKIXPublicKey(public)
 		if err != nil {
 			return fmt.Errorf("encode the public key: %w", err)
 		}

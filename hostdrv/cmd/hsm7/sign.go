@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	_ "crypto/sha256" // for crypto.Hash
 	_ "crypto/sha512"
@@ -13,6 +15,7 @@ import (
 	"io"
 	"math/big"
 
+	"filippo.io/mldsa"
 	"github.com/spf13/cobra"
 
 	"usbhsm7/firmware/command"
@@ -48,8 +51,16 @@ func (c *scheme) flags(cmd *cobra.Command) {
 	passwordFlag(cmd, &c.from)
 }
 
-// digest hashes the input on the host, however long it is.
-func (a *app) digestInput(c scheme) ([]byte, error) {
+// content is what is signed: its hash and, for keys that sign the message
+// itself, as much as fits one command.
+type content struct {
+	digest  []byte
+	message []byte
+	long    bool // there was more
+}
+
+// readContent hashes the input on the host, however long it is.
+func (a *app) readContent(c scheme) (*content, error) {
 	h, ok := hashes[c.hash]
 	if !ok {
 		return nil, usagef("--hash %q is not sha256, sha384 or sha512", c.hash)
@@ -60,10 +71,48 @@ func (a *app) digestInput(c scheme) ([]byte, error) {
 	}
 	defer f.Close()
 	state := h.hash.New()
-	if _, err := io.Copy(state, f); err != nil {
+	var start bytes.Buffer
+	_, err = io.Copy(io.MultiWriter(state, &start), io.LimitReader(f, maxInput))
+	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", c.in, err)
 	}
-	return state.Sum(nil), nil
+	more, err := io.Copy(state, f)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", c.in, err)
+	}
+	return &content{state.Sum(nil), start.Bytes(), more > 0}, nil
+}
+
+// signsMessages returns the mechanism of a key that signs messages and not
+// their hashes.
+func signsMessages(public crypto.PublicKey) (command.MechanismType, bool) {
+	switch public.(type) {
+	case ed25519.PublicKey:
+		return command.MechEdDSA, true
+	case *mldsa.PublicKey:
+		return command.MechMLDSA, true
+	}
+	return 0, false
+}
+
+// sign has a key sign, whichever way it signs.
+func (c scheme) sign(ctx context.Context, signer *hostdrv.Signer, in *content) ([]byte, error) {
+	if _, whole := signsMessages(signer.Public()); !whole {
+		return signer.SignContext(ctx, in.digest, c.options())
+	}
+	message, err := in.whole()
+	if err != nil {
+		return nil, err
+	}
+	return signer.SignContext(ctx, message, crypto.Hash(0))
+}
+
+// whole returns the message for a key that signs it unhashed.
+func (in *content) whole() ([]byte, error) {
+	if in.long {
+		return nil, usagef("the input has more than the %d bytes that such a key signs", maxInput)
+	}
+	return in.message, nil
 }
 
 // options returns what crypto.Signer calls the scheme.
@@ -82,11 +131,11 @@ func (a *app) signCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use: "sign --key LABEL --in FILE --out FILE", Short: "Sign a file", GroupID: "key", Args: noArgs,
-		Long: "Sign a file as `openssl dgst -sign` does: RSA PKCS #1 v1.5 or PSS, or ECDSA in ASN.1.\nThe file is hashed on the host; only the hash goes to the device.",
+		Long: "Sign a file as `openssl dgst -sign` does: RSA PKCS #1 v1.5 or PSS, or ECDSA in ASN.1.\nThe file is hashed on the host; only the hash goes to the device. Ed25519 and ML-DSA keys sign the\nfile itself, of up to 16 MiB.",
 		Example: "  hsm7 sign --key root --in file --out file.sig\n" +
 			"  hsm7 key public root --out root.pub && openssl dgst -sha256 -verify root.pub -signature file.sig file",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			digest, err := a.digestInput(c)
+			in, err := a.readContent(c)
 			if err != nil {
 				return err
 			}
@@ -95,7 +144,7 @@ func (a *app) signCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				signature, err := signer.SignContext(ctx, digest, c.options())
+				signature, err := c.sign(ctx, signer, in)
 				if err != nil {
 					return err
 				}
@@ -117,7 +166,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		Use: "verify --key LABEL --in FILE --signature FILE", Short: "Verify the signature of a file with the device", GroupID: "key", Args: noArgs,
 		Example: "  hsm7 verify --key root --in file --signature file.sig",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			digest, err := a.digestInput(c)
+			in, err := a.readContent(c)
 			if err != nil {
 				return err
 			}
@@ -126,7 +175,7 @@ func (a *app) verifyCommand() *cobra.Command {
 				return err
 			}
 			return a.withLogin(cmd.Context(), command.RoleCO, c.from, func(ctx context.Context, s *hostdrv.Session) error {
-				if err := a.verify(ctx, s, c, digest, signature); err != nil {
+				if err := a.verify(ctx, s, c, in, signature); err != nil {
 					return err
 				}
 				return a.done("signature is genuine")
@@ -140,7 +189,7 @@ func (a *app) verifyCommand() *cobra.Command {
 }
 
 // verify has the device check signature over digest.
-func (a *app) verify(ctx context.Context, s *hostdrv.Session, c scheme, digest, signature []byte) error {
+func (a *app) verify(ctx context.Context, s *hostdrv.Session, c scheme, in *content, signature []byte) error {
 	private, err := a.signer(ctx, s, c.key)
 	if err != nil {
 		return err
@@ -149,7 +198,7 @@ func (a *app) verify(ctx context.Context, s *hostdrv.Session, c scheme, digest, 
 	if err != nil {
 		return err
 	}
-	mechanism, data, signature, err := c.verification(private.Public(), digest, signature)
+	mechanism, data, signature, err := c.verification(private.Public(), in, signature)
 	if err != nil {
 		return err
 	}
@@ -158,8 +207,12 @@ func (a *app) verify(ctx context.Context, s *hostdrv.Session, c scheme, digest, 
 
 // verification turns a digest and a signature as OpenSSL writes it into what
 // the device takes.
-func (c scheme) verification(public crypto.PublicKey, digest, signature []byte) (command.Mechanism, []byte, []byte, error) {
-	hash := hashes[c.hash]
+func (c scheme) verification(public crypto.PublicKey, in *content, signature []byte) (command.Mechanism, []byte, []byte, error) {
+	if m, whole := signsMessages(public); whole {
+		message, err := in.whole()
+		return command.Mechanism{Type: m}, message, signature, err
+	}
+	hash, digest := hashes[c.hash], in.digest
 	switch key := public.(type) {
 	case *ecdsa.PublicKey:
 		raw, err := rawECDSA(key, signature)
