@@ -216,9 +216,7 @@ func (u *update) keepAudit() error { return u.keep(recordAuditSecret, recordAudi
 // dropAudit destroys the log; the change that does so is in none.
 func (u *update) dropAudit() {
 	u.unlogged = true
-	for name := range u.hsm.vault.PlainNames(auditPrefix) {
-		u.records.DeletePlain(name)
-	}
+	u.records.DeletePlainPrefix(auditPrefix)
 	u.records.DeletePlain(recordAuditHead)
 	u.after(u.hsm.audit.forget)
 }

@@ -10,7 +10,7 @@ import (
 type Verifier struct {
 	secret   []byte
 	findings []command.AuditFinding
-	before   []byte // code of the record with the number top; nil = not known
+	before   []byte // code of the record with the number top; empty = not known
 	last     uint64 // number of the record before
 	top      uint64 // highest number so far
 	checked  uint64
@@ -63,7 +63,7 @@ func (v *Verifier) place(r *command.AuditRecord) {
 		v.find(command.AuditMoved, r.Number, 1)
 	case r.Number > v.top+1:
 		v.find(command.AuditDropped, v.top+1, r.Number-v.top-1)
-	case v.before != nil && !hmac.Equal(v.before[:min(LinkSize, len(v.before))], r.Before):
+	case len(v.before) > 0 && !hmac.Equal(v.before[:min(LinkSize, len(v.before))], r.Before):
 		v.find(command.AuditForeign, r.Number, 1)
 	}
 }

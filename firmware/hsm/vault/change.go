@@ -9,7 +9,7 @@ type Change struct {
 
 	puts    []record
 	deletes []string
-	plain   []record // a nil value: to be deleted
+	plain   plainChanges
 }
 
 type record struct {
@@ -25,14 +25,20 @@ func (c *Change) Delete(name string) { c.deletes = append(c.deletes, name) }
 
 // PutPlain writes a record that is no secret and outlives generations.
 func (c *Change) PutPlain(name string, value []byte) {
-	c.plain = append(c.plain, record{name, value})
+	c.plain.Puts = append(c.plain.Puts, plainRecord{name, value})
 }
 
 // DeletePlain deletes one.
-func (c *Change) DeletePlain(name string) { c.plain = append(c.plain, record{name, nil}) }
+func (c *Change) DeletePlain(name string) { c.plain.Deletes = append(c.plain.Deletes, name) }
+
+// DeletePlainPrefix deletes those whose names begin with prefix, before any is
+// written.
+func (c *Change) DeletePlainPrefix(prefix string) {
+	c.plain.Prefixes = append(c.plain.Prefixes, prefix)
+}
 
 // Empty reports whether there is nothing to do.
-func (c *Change) Empty() bool { return len(c.puts)+len(c.deletes)+len(c.plain) == 0 }
+func (c *Change) Empty() bool { return len(c.puts)+len(c.deletes) == 0 && c.plain.empty() }
 
 // Wipe overwrites the values that were to be written.
 func (c *Change) Wipe() {
@@ -41,7 +47,7 @@ func (c *Change) Wipe() {
 	}
 }
 
-// batch seals the change for a generation.
+// batch seals the change for a generation, without the plain records.
 func (c *Change) batch(g *link) (*store.Batch, error) {
 	var b store.Batch
 	if c.Urgent {
@@ -56,13 +62,6 @@ func (c *Change) batch(g *link) (*store.Batch, error) {
 			return nil, err
 		}
 		b.Put(g.prefix+r.name, sealed)
-	}
-	for _, r := range c.plain {
-		if r.value == nil {
-			b.Delete(plainPrefix + r.name)
-		} else {
-			b.Put(plainPrefix+r.name, r.value)
-		}
 	}
 	return &b, nil
 }

@@ -119,15 +119,25 @@ func (v *Vault) dead() []string {
 	return prefixes
 }
 
-// Bury deletes what no key opens any more.
+// Bury deletes what no key opens any more, and makes the plain changes that came
+// with the present master tamper key.
 func (v *Vault) Bury() error {
 	prefixes := v.dead()
-	if len(prefixes) == 0 {
+	changes, place, err := v.postponed()
+	if err != nil {
+		return err
+	}
+	if len(prefixes) == 0 && place == "" {
 		return nil
 	}
 	var b store.Batch
+	b.UseReserve()
 	for _, prefix := range prefixes {
 		b.DeletePrefix(prefix)
+	}
+	if place != "" {
+		changes.add(&b)
+		b.Delete(place)
 	}
 	if err := v.storage.Commit(&b); err != nil {
 		return fmt.Errorf("delete unreadable records: %w", err)
@@ -171,6 +181,7 @@ func (v *Vault) Commit(c *Change) error {
 	if err != nil {
 		return err
 	}
+	c.plain.add(b)
 	return v.storage.Commit(b)
 }
 
@@ -204,6 +215,13 @@ func (v *Vault) prepareWith(kek []byte, c *Change) (*succession, error) {
 		return nil, err
 	}
 	b.Put(sealed.name, sealed.value)
+	after, err := c.postpone(chain)
+	if err != nil {
+		return nil, err
+	}
+	if after != nil {
+		b.Put(after.name, after.value)
+	}
 	return &succession{chain, mtk, b}, nil
 }
 
@@ -226,7 +244,10 @@ func (v *Vault) Replace(c *Change) (destroyed bool, err error) {
 	if written == nil {
 		return true, nil
 	}
-	return true, errors.Join(buried, v.storage.Commit(next.batch))
+	if err := errors.Join(buried, v.storage.Commit(next.batch)); err != nil {
+		return true, err
+	}
+	return true, v.Bury()
 }
 
 // Plain returns a record that is no secret and outlives generations.

@@ -1,0 +1,176 @@
+package rehearse
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"usbhsm7/firmware/command"
+)
+
+// Observation is what can be seen of a device by who knows all passwords.
+type Observation struct {
+	facts   string                   // state, policies, roles, passwords that open them, objects
+	left    [command.RoleCU + 1]uint // attempts
+	highest command.Handle           // of a token object
+	next    command.Handle           // of a token object that is made now; 0: nobody can make one
+	log     []command.AuditRecord    // that the host has not acknowledged
+	verdict []command.AuditFinding   // on the log; nil: it is whole
+}
+
+// observe looks at a device that is switched on. It logs everybody out and in,
+// so that the device is of no more use.
+func observe(m machine) (*Observation, error) {
+	o := &Operator{machine: m}
+	s := &Observation{}
+	o.admin = o.open(command.SlotAdmin)
+	status := s.readLog(o)
+	var facts strings.Builder
+	s.public(o, &facts)
+	o.Do(command.CodeLogout, o.admin, nil, nil)
+	if o.user != 0 {
+		o.Do(command.CodeLogout, o.user, nil, nil)
+	}
+	for _, role := range command.Roles {
+		if o.Session(role.Slot()) == 0 {
+			continue
+		}
+		if by := s.enter(o, role, &facts); by == command.StatusOK {
+			s.inside(o, role, status, &facts)
+			o.Do(command.CodeLogout, o.Session(role.Slot()), nil, nil)
+		}
+	}
+	s.facts = facts.String()
+	return s, o.err
+}
+
+// readLog reads the audit log but for the record of the session that reads it.
+func (s *Observation) readLog(o *Operator) (status command.AuditStatusResponse) {
+	o.Must(command.CodeAuditStatus, o.admin, nil, &status)
+	for more := true; more && o.err == nil; {
+		var r command.AuditReadResponse
+		request := command.AuditReadRequest{}
+		if n := len(s.log); n > 0 {
+			request.After = s.log[n-1].Number
+		}
+		o.Must(command.CodeAuditRead, o.admin, &request, &r)
+		s.log, more = append(s.log, r.Records...), r.More
+	}
+	if n := len(s.log); n > 0 && status.Mask.Wants(command.AuditAccess, true) {
+		s.log = s.log[:n-1]
+	}
+	return status
+}
+
+// public notes what needs no login.
+func (s *Observation) public(o *Operator, facts *strings.Builder) {
+	var info command.InfoResponse
+	o.Must(command.CodeInfo, 0, nil, &info)
+	fmt.Fprintln(facts, info.Serial, info.State, info.Label, info.Partition, info.PartitionLabel, info.Objects)
+	var config command.AuditConfig
+	o.Must(command.CodeAuditConfig, o.admin, nil, &config)
+	fmt.Fprintln(facts, "audit", config)
+	var policies command.PoliciesResponse
+	o.Must(command.CodeHSMPolicies, o.admin, nil, &policies)
+	fmt.Fprintln(facts, "policies of the HSM", values(policies))
+	if info.Partition != command.PartitionAbsent {
+		o.user = o.open(command.SlotPartition)
+		o.Must(command.CodePartitionPolicies, o.user, nil, &policies)
+		fmt.Fprintln(facts, "policies of the partition", values(policies))
+	}
+	for _, role := range command.Roles {
+		if session := o.Session(role.Slot()); session != 0 {
+			var r command.RoleStateResponse
+			o.Must(command.CodeRoleState, session, &command.RoleStateRequest{Role: role}, &r)
+			fmt.Fprintln(facts, role, "initialised", r.Initialised, "change due", r.ChangeDue)
+			s.left[role] = r.AttemptsLeft
+		}
+	}
+}
+
+func values(r command.PoliciesResponse) []string {
+	var list []string
+	for _, p := range r.Policies {
+		list = append(list, fmt.Sprintf("%d=%d", p.ID, p.Value))
+	}
+	return list
+}
+
+// enter finds out which password opens a role.
+func (s *Observation) enter(o *Operator, role command.Role, facts *strings.Builder) (status command.Status) {
+	for _, password := range []string{usual(role), next} {
+		status = o.tryLogin(role, password)
+		fmt.Fprintln(facts, role, "with", password, status)
+		if status != command.StatusPINIncorrect {
+			break
+		}
+	}
+	return status
+}
+
+// inside notes what a role sees that has logged in.
+func (s *Observation) inside(o *Operator, role command.Role, status command.AuditStatusResponse, facts *strings.Builder) {
+	switch role {
+	case command.RoleAuditor:
+		s.verify(o, status, facts)
+	case command.RoleCO:
+		s.objects(o, facts)
+	}
+}
+
+// verify has the device check its own log.
+func (s *Observation) verify(o *Operator, status command.AuditStatusResponse, facts *strings.Builder) {
+	var r command.AuditVerifyResponse
+	request := command.AuditVerifyRequest{Serial: serial, Records: s.log}
+	if len(s.log) > 0 && s.log[0].Number > 1 {
+		request.After = &command.AuditHead{Number: s.log[0].Number - 1}
+	}
+	if n := len(s.log); n > 0 {
+		request.Head = &command.AuditHead{Number: s.log[n-1].Number, Code: s.log[n-1].Code}
+	} else if status.Initialised {
+		request.After = &command.AuditHead{Number: status.Head.Number}
+	}
+	fmt.Fprintln(facts, "verify", o.Do(command.CodeAuditVerify, o.admin, &request, &r))
+	s.verdict = r.Findings
+	fmt.Fprintln(facts, "export", o.Do(command.CodeAuditExportSecret, o.admin, nil, nil))
+}
+
+// objects notes every object with its attributes, and has a new one made.
+func (s *Observation) objects(o *Operator, facts *strings.Builder) {
+	var found command.FindObjectsResponse
+	fmt.Fprintln(facts, "find", o.Do(command.CodeFindObjects, o.user, &command.FindObjectsRequest{}, &found))
+	for _, handle := range found.Objects {
+		s.highest = max(s.highest, handle)
+		var r command.GetAttributesResponse
+		o.Must(command.CodeGetAttributes, o.user, &command.GetAttributesRequest{Object: handle}, &r)
+		fmt.Fprintln(facts, "object", handle, r.Attributes)
+	}
+	var made command.ObjectResponse
+	if status := o.Do(command.CodeGenerateKey, o.user, newSecret("probe"), &made); status != command.StatusOK {
+		fmt.Fprintln(facts, "generate", status)
+	}
+	s.next = made.Object
+}
+
+// sameLog reports whether two logs have the same records.
+func sameLog(a, b []command.AuditRecord) bool {
+	return slices.EqualFunc(a, b, func(a, b command.AuditRecord) bool {
+		return a.Number == b.Number && slices.Equal(a.Code, b.Code)
+	})
+}
+
+// equal reports whether two observations say the same.
+func (s *Observation) equal(t *Observation) bool {
+	return s.facts == t.facts && s.left == t.left && s.next == t.next && sameLog(s.log, t.log)
+}
+
+// differs returns the lines in which two texts of facts differ, for people.
+func differs(got, want string) string {
+	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("%q, want %q", a[i], b[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, want %d", len(a), len(b))
+}

@@ -1,0 +1,118 @@
+package rehearse
+
+import (
+	"fmt"
+
+	"usbhsm7/firmware/command"
+)
+
+// Passwords of the rehearsals. Every role has its usual one; next is what it
+// changes to, and wrong is nobody's.
+const (
+	next  = "another-password"
+	first = "first-password"
+	wrong = "a-wrong-password"
+)
+
+func usual(r command.Role) string { return r.String() + "-password" }
+
+// Operator works at a host: it has a session with each slot and sends commands.
+// The first failure stays and ends its work; see err.
+type Operator struct {
+	machine machine
+	admin   uint32
+	user    uint32 // 0 until there is a partition
+	err     error
+}
+
+// newOperator opens a session with the HSM, and one with the partition if there
+// is one.
+func newOperator(m machine) *Operator {
+	o := &Operator{machine: m}
+	o.admin = o.open(command.SlotAdmin)
+	var info command.InfoResponse
+	o.Must(command.CodeInfo, 0, nil, &info)
+	if info.Partition != command.PartitionAbsent {
+		o.user = o.open(command.SlotPartition)
+	}
+	return o
+}
+
+// Session returns the session with a slot.
+func (o *Operator) Session(slot command.Slot) uint32 {
+	if slot == command.SlotAdmin {
+		return o.admin
+	}
+	return o.user
+}
+
+// Do sends a command and returns its status. The answer to one that succeeds
+// goes into out.
+func (o *Operator) Do(code command.Code, session uint32, in, out any) command.Status {
+	if o.err != nil {
+		return command.StatusGeneralError
+	}
+	payload, err := command.Marshal(in)
+	if err != nil {
+		o.err = err
+		return command.StatusGeneralError
+	}
+	status, answer, err := o.machine.execute(code, session, payload)
+	if err == nil && status == command.StatusOK && out != nil {
+		err = command.Unmarshal(answer, out)
+	}
+	if err != nil {
+		o.err = fmt.Errorf("%s: %w", code, err)
+	}
+	return status
+}
+
+// Must sends a command that succeeds.
+func (o *Operator) Must(code command.Code, session uint32, in, out any) {
+	o.expect(command.StatusOK, o.Do(code, session, in, out), code)
+}
+
+func (o *Operator) expect(want, got command.Status, code command.Code) {
+	if o.err == nil && got != want {
+		o.err = fmt.Errorf("%s: %v, want %v", code, got, want)
+	}
+}
+
+func (o *Operator) open(slot command.Slot) uint32 {
+	var r command.SessionOpenResponse
+	o.Must(command.CodeSessionOpen, 0, &command.SessionOpenRequest{Slot: slot}, &r)
+	return r.Session
+}
+
+// tryLogin logs a role in, or not.
+func (o *Operator) tryLogin(role command.Role, password string) command.Status {
+	return o.Do(command.CodeLogin, o.Session(role.Slot()), &command.LoginRequest{Role: role, Password: []byte(password)}, nil)
+}
+
+// Login logs a role in with its usual password.
+func (o *Operator) Login(role command.Role) {
+	o.expect(command.StatusOK, o.tryLogin(role, usual(role)), command.CodeLogin)
+}
+
+// Logout logs a role out.
+func (o *Operator) Logout(role command.Role) {
+	o.Must(command.CodeLogout, o.Session(role.Slot()), nil, nil)
+}
+
+// Fail has a role try wrong passwords.
+func (o *Operator) Fail(role command.Role, times int) {
+	for range times {
+		o.expect(command.StatusPINIncorrect, o.tryLogin(role, wrong), command.CodeLogin)
+	}
+}
+
+// appoint has a role, whose superior is logged in, get its usual password. Then
+// nobody is logged in to its slot.
+func (o *Operator) appoint(role command.Role) {
+	session := o.Session(role.Slot())
+	o.Must(command.CodeRoleInit, session, &command.RoleInitRequest{Role: role, Password: []byte(first)}, nil)
+	o.Logout(role)
+	o.expect(command.StatusOK, o.tryLogin(role, first), command.CodeLogin)
+	o.Must(command.CodeChangePassword, session, &command.ChangePasswordRequest{Old: []byte(first), New: []byte(usual(role))}, nil)
+	o.Logout(role)
+}

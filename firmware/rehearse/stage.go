@@ -1,0 +1,134 @@
+package rehearse
+
+import (
+	"fmt"
+	"sync"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/flash"
+)
+
+// Stage is a stage in the life of the device. Each follows from the one before.
+type Stage int
+
+// The stages.
+const (
+	Delivered   Stage = iota
+	Audited           // as delivered, but that an Auditor has everything recorded
+	Initialised       // there is an HSM SO
+	Created           // there is a partition
+	Partitioned       // it has a Partition SO
+	Staffed           // every role has its password, and there are objects
+	stageCount
+)
+
+// Objects of the stage Staffed.
+const (
+	aesKey     command.Handle = 1
+	publicKey  command.Handle = 2
+	privateKey command.Handle = 3
+	lastObject command.Handle = 4 // with the highest handle
+)
+
+var p256 = []byte{0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07}
+
+// reach leads from the stage before to a stage.
+var reach = [stageCount]func(*Operator){
+	Delivered:   func(*Operator) {},
+	Audited:     beginAudit,
+	Initialised: initialise,
+	Created:     createPartition,
+	Partitioned: initialisePartition,
+	Staffed:     staff,
+}
+
+func beginAudit(o *Operator) {
+	o.Must(command.CodeRoleInit, o.admin, &command.RoleInitRequest{Role: command.RoleAuditor, Password: []byte(usual(command.RoleAuditor))}, nil)
+	o.Login(command.RoleAuditor)
+	o.Must(command.CodeAuditSetDomain, o.admin, &command.AuditDomainRequest{Domain: []byte("domain")}, nil)
+	o.Must(command.CodeAuditSetConfig, o.admin, &command.AuditConfig{Mask: command.AuditAll}, nil)
+	o.Logout(command.RoleAuditor)
+}
+
+func initialise(o *Operator) {
+	o.Must(command.CodeHSMInit, o.admin, &command.HSMInitRequest{
+		Label: "hsm", Password: []byte(usual(command.RoleSO)), Policies: []command.PolicySetting{{ID: 15, Value: 1}},
+	}, nil)
+}
+
+func createPartition(o *Operator) {
+	o.Login(command.RoleSO)
+	o.Must(command.CodePartitionCreate, o.admin, nil, nil)
+	o.Logout(command.RoleSO)
+}
+
+func initialisePartition(o *Operator) {
+	o.Must(command.CodePartitionInit, o.user, &command.PartitionInitRequest{Label: "partition", Password: []byte(usual(command.RolePO))}, nil)
+}
+
+func staff(o *Operator) {
+	for _, info := range command.RoleTable {
+		if info.By != command.RoleNone {
+			o.Login(info.By)
+			o.appoint(info.Role)
+		}
+	}
+	o.Login(command.RoleCO)
+	o.Must(command.CodeGenerateKey, o.user, newSecret("aes"), nil)
+	o.Must(command.CodeGenerateKeyPair, o.user, newPair("ec"), nil)
+	o.Must(command.CodeGenerateKey, o.user, newSecret("last"), nil)
+	o.Logout(command.RoleCO)
+}
+
+func newSecret(label string) *command.GenerateKeyRequest {
+	return &command.GenerateKeyRequest{
+		Mechanism: command.Mechanism{Type: command.MechAESKeyGen},
+		Template:  command.Template{command.AttrToken: true, command.AttrLabel: label, command.AttrValueLen: uint64(32)},
+	}
+}
+
+func newPair(label string) *command.GenerateKeyPairRequest {
+	return &command.GenerateKeyPairRequest{
+		Mechanism: command.Mechanism{Type: command.MechECKeyPairGen},
+		Public:    command.Template{command.AttrToken: true, command.AttrLabel: label, command.AttrECParams: p256},
+		Private:   command.Template{command.AttrToken: true, command.AttrLabel: label},
+	}
+}
+
+// stages holds a chip for each stage.
+type stages struct {
+	mu    sync.Mutex // a chip that is cloned changes
+	chips [stageCount]*flash.Memory
+}
+
+// newStages lives through all stages with a rig.
+func newStages(rig Rig, seed uint64) (*stages, error) {
+	chip, err := flash.NewMemory(geometry)
+	if err != nil {
+		return nil, err
+	}
+	s := &stages{}
+	for stage := range stageCount {
+		m, err := rig.start(chip, seed+uint64(stage))
+		if err != nil {
+			return nil, fmt.Errorf("stage %d: %w", stage, err)
+		}
+		o := newOperator(m)
+		reach[stage](o)
+		if o.err == nil {
+			o.err = m.off()
+		}
+		if o.err != nil {
+			return nil, fmt.Errorf("stage %d: %w", stage, o.err)
+		}
+		s.chips[stage] = chip.Clone()
+	}
+	return s, nil
+}
+
+// chip returns a chip of a stage that the caller may change.
+func (s *stages) chip(stage Stage) *flash.Memory {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.chips[stage].Clone()
+}
