@@ -81,9 +81,9 @@ schedules: ## random schedules of USB/IP server and client, SCHEDULES=20000 from
 	go test ./usbip/server -run TestSchedulesOfSeeds -count=1 -timeout 0 -schedules $(SCHEDULES) -first-seed $(FIRST_SEED)
 
 .PHONY: rehearsal
-rehearsal: ## power-cut and corruption sweeps over a whole device (not built yet)
-	@echo "rehearsal: firmware/rehearse does not exist yet."
-	@echo "Today's power-cut sweeps are tests: go test ./firmware/store ./firmware/hsm"
+rehearsal: ## power cuts at every flash operation of every command; writes build/rehearsal.json
+	@mkdir -p $(BUILD)
+	go run ./scripts/rehearse -out $(BUILD)/rehearsal.json
 
 .PHONY: setup
 setup:

@@ -161,31 +161,6 @@ func TestLogOutlivesPowerAndZeroizationButNoFactoryReset(t *testing.T) {
 	}
 }
 
-func TestChangeAndItsRecordAreOneWhereverPowerIsCut(t *testing.T) {
-	u := audited(t, "l")
-	u.hsm.Close()
-	s := scene{
-		before: u.flash.(*flash.Memory), login: command.RoleCO, slot: command.SlotPartition, code: command.CodeGenerateKey,
-		request: &command.GenerateKeyRequest{Mechanism: command.Mechanism{Type: command.MechAESKeyGen}, Template: token("key", command.AttrValueLen, uint64(32))},
-	}
-	for at, lost := 1, true; lost; at++ {
-		for _, mode := range []flash.Mode{flash.Before, flash.TornPrefix, flash.TornBits, flash.After} {
-			chip := s.before.Clone()
-			_, lost = s.play(t, chip, at, flash.Outcome{Mode: mode, Seed: uint64(at)})
-			v := powerOn(t, chip)
-			v.logIn(command.RoleAuditor)
-			records := v.log()
-			made := slices.Contains(told(records), "co generate-key keymanage")
-			if objects := v.info().Objects; (objects == 1) != made {
-				t.Fatalf("cut %v operation %d: %d objects, recorded %v", mode, at, objects, made)
-			}
-			if findings := v.verifyLog(records); len(findings) != 0 {
-				t.Fatalf("cut %v operation %d: %v", mode, at, findings)
-			}
-		}
-	}
-}
-
 func TestAnHSMOfTheSameDomainVerifiesTheLog(t *testing.T) {
 	u := audited(t, "s,k")
 	u.aes("key")

@@ -221,11 +221,16 @@ func (h *HSM) closePartition() {
 	}
 }
 
-// dropAll logs everyone out and ends the sessions with the partition.
-func (h *HSM) dropAll() {
-	h.dropPartition()
+// evict logs everyone out and ends the sessions with the partition.
+func (h *HSM) evict() {
 	h.closePartition()
 	for host := range h.hosts {
 		host.logOut(command.SlotAdmin)
 	}
+}
+
+// dropAll does the same, and forgets all that was read from the partition.
+func (h *HSM) dropAll() {
+	h.dropPartition()
+	h.evict()
 }

@@ -67,7 +67,7 @@ func (u *update) beginTransport() (s command.STMStrings, err error) {
 		return s, err
 	}
 	u.event(stateChanged("the HSM is in Secure Transport Mode"))
-	u.after(u.hsm.dropAll)
+	u.after(u.hsm.evict)
 	if s.Verification, err = u.hsm.verification(&u.state.transport, s.Random); err != nil {
 		return s, err
 	}

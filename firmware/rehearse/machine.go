@@ -32,20 +32,26 @@ type machine interface {
 	off() error
 }
 
+// sensitive is a machine with sensors.
+type sensitive interface {
+	tamper(command.TamperCause) error
+}
+
 // Rig is how much of the device is rehearsed.
 type Rig struct {
-	Name  string
-	start func(chip flash.Device, seed uint64) (machine, error)
+	Name    string
+	sensors bool
+	start   func(chip flash.Device, seed uint64) (machine, error)
 }
 
 // Core is the HSM on its flash, without the frames around it.
 func Core() Rig { return coreWith(Defect{Name: "core"}) }
 
 // Assembled is the whole device, from the frames on its endpoints to its flash.
-func Assembled() Rig { return Rig{"device", startDevice} }
+func Assembled() Rig { return Rig{Name: "device", start: startDevice} }
 
 func coreWith(d Defect) Rig {
-	return Rig{d.Name, func(chip flash.Device, seed uint64) (machine, error) { return startCore(chip, seed, d) }}
+	return Rig{d.Name, true, func(chip flash.Device, seed uint64) (machine, error) { return startCore(chip, seed, d) }}
 }
 
 func startCore(chip flash.Device, seed uint64, d Defect) (m machine, err error) {
@@ -82,6 +88,8 @@ func (m *coreMachine) execute(code command.Code, session uint32, payload []byte)
 	status, answer := m.host.Execute(context.Background(), code, session, payload)
 	return status, answer, nil
 }
+
+func (m *coreMachine) tamper(cause command.TamperCause) error { return m.core.Tamper(cause) }
 
 func (m *coreMachine) off() error {
 	m.core.Close()

@@ -45,6 +45,7 @@ func observe(m machine) (*Observation, error) {
 }
 
 // readLog reads the audit log but for the record of the session that reads it.
+// Of a log that cannot be read at present it takes the end for the whole.
 func (s *Observation) readLog(o *Operator) (status command.AuditStatusResponse) {
 	o.Must(command.CodeAuditStatus, o.admin, nil, &status)
 	for more := true; more && o.err == nil; {
@@ -53,7 +54,10 @@ func (s *Observation) readLog(o *Operator) (status command.AuditStatusResponse) 
 		if n := len(s.log); n > 0 {
 			request.After = s.log[n-1].Number
 		}
-		o.Must(command.CodeAuditRead, o.admin, &request, &r)
+		if o.Do(command.CodeAuditRead, o.admin, &request, &r) != command.StatusOK {
+			s.log = []command.AuditRecord{{Number: status.Head.Number, Code: status.Head.Code}}
+			return status
+		}
 		s.log, more = append(s.log, r.Records...), r.More
 	}
 	if n := len(s.log); n > 0 && status.Mask.Wants(command.AuditAccess, true) {
@@ -67,33 +71,29 @@ func (s *Observation) public(o *Operator, facts *strings.Builder) {
 	var info command.InfoResponse
 	o.Must(command.CodeInfo, 0, nil, &info)
 	fmt.Fprintln(facts, info.Serial, info.State, info.Label, info.Partition, info.PartitionLabel, info.Objects)
-	var config command.AuditConfig
-	o.Must(command.CodeAuditConfig, o.admin, nil, &config)
-	fmt.Fprintln(facts, "audit", config)
-	var policies command.PoliciesResponse
-	o.Must(command.CodeHSMPolicies, o.admin, nil, &policies)
-	fmt.Fprintln(facts, "policies of the HSM", values(policies))
+	ask[command.AuditConfig](o, facts, command.CodeAuditConfig, o.admin, nil)
+	ask[command.TamperShowResponse](o, facts, command.CodeTamperShow, o.admin, nil)
+	ask[command.STMShowResponse](o, facts, command.CodeSTMShow, o.admin, nil)
+	ask[command.PoliciesResponse](o, facts, command.CodeHSMPolicies, o.admin, nil)
 	if info.Partition != command.PartitionAbsent {
 		o.user = o.open(command.SlotPartition)
-		o.Must(command.CodePartitionPolicies, o.user, nil, &policies)
-		fmt.Fprintln(facts, "policies of the partition", values(policies))
+		ask[command.PoliciesResponse](o, facts, command.CodePartitionPolicies, o.user, nil)
 	}
 	for _, role := range command.Roles {
 		if session := o.Session(role.Slot()); session != 0 {
 			var r command.RoleStateResponse
-			o.Must(command.CodeRoleState, session, &command.RoleStateRequest{Role: role}, &r)
-			fmt.Fprintln(facts, role, "initialised", r.Initialised, "change due", r.ChangeDue)
+			status := o.Do(command.CodeRoleState, session, &command.RoleStateRequest{Role: role}, &r)
+			fmt.Fprintln(facts, role, status, "initialised", r.Initialised, "change due", r.ChangeDue)
 			s.left[role] = r.AttemptsLeft
 		}
 	}
 }
 
-func values(r command.PoliciesResponse) []string {
-	var list []string
-	for _, p := range r.Policies {
-		list = append(list, fmt.Sprintf("%d=%d", p.ID, p.Value))
-	}
-	return list
+// ask notes the answer to a command, or that it is refused.
+func ask[R any](o *Operator, facts *strings.Builder, code command.Code, session uint32, request any) {
+	var r R
+	status := o.Do(code, session, request, &r)
+	fmt.Fprintf(facts, "%s %v %+v\n", code, status, r)
 }
 
 // enter finds out which password opens a role.

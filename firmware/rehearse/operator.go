@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"errors"
 	"fmt"
 
 	"usbhsm7/firmware/command"
@@ -103,6 +104,18 @@ func (o *Operator) Logout(role command.Role) {
 func (o *Operator) Fail(role command.Role, times int) {
 	for range times {
 		o.expect(command.StatusPINIncorrect, o.tryLogin(role, wrong), command.CodeLogin)
+	}
+}
+
+// Tamper has a sensor find something.
+func (o *Operator) Tamper(cause command.TamperCause) {
+	m, ok := o.machine.(sensitive)
+	switch {
+	case o.err != nil:
+	case !ok:
+		o.err = errors.New("the machine has no sensors")
+	default:
+		o.err = m.tamper(cause)
 	}
 }
 

@@ -18,16 +18,18 @@ type Plan struct {
 // Plans.
 var (
 	Fast = Plan{Tears: 1}
-	Full = Plan{Tears: 4, Recoveries: 1}
+	Full = Plan{Tears: 2, Recoveries: 1}
 )
 
 // Options say what is rehearsed. The zero value of Scenes means all.
 type Options struct {
-	Rig      Rig
-	Plan     Plan
-	Seed     uint64 // the same seed gives the same crash states
-	Scenes   *regexp.Regexp
-	Progress func(done, scenes int, name string) // called when a scene is over; may be nil
+	Rig    Rig
+	Plan   Plan
+	Seed   uint64 // the same seed gives the same crash states
+	Scenes *regexp.Regexp
+	// Progress is called when a scene is over, one call at a time, with how many
+	// are and how many crash states it had; may be nil.
+	Progress func(done, scenes int, name string, states int)
 }
 
 // Report is what a rehearsal found.
@@ -57,46 +59,58 @@ func Run(o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	chosen := choose(o.Scenes)
-	r := &Report{Rig: o.Rig.Name, Scenes: len(chosen)}
-	var (
-		mu   sync.Mutex // guards r, done and errs
-		done int
-		errs []error
-		all  sync.WaitGroup
-	)
+	chosen := choose(o.Scenes, o.Rig)
+	r := &run{options: o, stages: stages, scenes: len(chosen), report: Report{Rig: o.Rig.Name, Scenes: len(chosen)}}
 	queue := make(chan *Scene, len(chosen))
 	for i := range chosen {
 		queue <- &chosen[i]
 	}
 	close(queue)
+	var all sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {
 			for scene := range queue {
-				s := &sweep{rig: o.Rig, plan: o.Plan, seed: o.Seed, verdict: verdict{scene: scene}}
-				err := s.play(stages)
-				mu.Lock()
-				if err != nil {
-					errs = append(errs, fmt.Errorf("%s: %w", scene.Name, err))
-				}
-				done++
-				r.CrashStates += s.states
-				r.Faults = append(r.Faults, s.faults...)
-				if o.Progress != nil {
-					o.Progress(done, len(chosen), scene.Name)
-				}
-				mu.Unlock()
+				r.play(scene)
 			}
 		})
 	}
 	all.Wait()
-	r.Took = time.Since(begin)
-	return r, errors.Join(errs...)
+	r.report.Took = time.Since(begin)
+	return &r.report, errors.Join(r.errs...)
 }
 
-func choose(pattern *regexp.Regexp) (chosen []Scene) {
+// run is a rehearsal under way.
+type run struct {
+	options Options
+	stages  *stages
+	scenes  int
+
+	mu     sync.Mutex // guards what follows
+	done   int
+	report Report
+	errs   []error
+}
+
+// play plays one scene and adds what it finds.
+func (r *run) play(scene *Scene) {
+	s := &sweep{rig: r.options.Rig, plan: r.options.Plan, seed: r.options.Seed, verdict: verdict{scene: scene}}
+	err := s.play(r.stages)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.errs = append(r.errs, fmt.Errorf("%s: %w", scene.Name, err))
+	}
+	r.done++
+	r.report.CrashStates += s.states
+	r.report.Faults = append(r.report.Faults, s.faults...)
+	if r.options.Progress != nil {
+		r.options.Progress(r.done, r.scenes, scene.Name, s.states)
+	}
+}
+
+func choose(pattern *regexp.Regexp, rig Rig) (chosen []Scene) {
 	for _, s := range Scenes() {
-		if pattern == nil || pattern.MatchString(s.Name) {
+		if (pattern == nil || pattern.MatchString(s.Name)) && (rig.sensors || !s.Sensors) {
 			chosen = append(chosen, s)
 		}
 	}

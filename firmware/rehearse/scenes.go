@@ -18,6 +18,10 @@ type Scene struct {
 	Quiet string
 	// Spends is the role whose attempt the command is.
 	Spends command.Role
+	// Finding is what a sensor finds, in place of a command; Code is CodeTamper then.
+	Finding command.TamperCause
+	// Sensors says that the rig must have sensors.
+	Sensors bool
 	// Destroys says that the handles of objects may start again.
 	Destroys bool
 	// Apart says why the change and its audit record are not made together; ""
@@ -37,7 +41,7 @@ const punished = "the effect of the last attempt comes first, whatever becomes o
 // Scenes returns the scenes, in the order of the command table.
 func Scenes() []Scene {
 	var list []Scene
-	for _, group := range [][]Scene{deviceScenes(), policyScenes(), sessionScenes(), passwordScenes(), objectScenes(), keyUseScenes(), auditScenes()} {
+	for _, group := range [][]Scene{deviceScenes(), policyScenes(), sessionScenes(), passwordScenes(), objectScenes(), keyUseScenes(), auditScenes(), unitScenes()} {
 		list = append(list, group...)
 	}
 	return list
@@ -112,6 +116,10 @@ func policyScenes() []Scene {
 			Name: "HSM policy that destroys", Stage: Staffed, Before: so, Code: command.CodeHSMPolicyChange, Slot: admin,
 			Request: change(12, 0, true), Destroys: true,
 		},
+		{
+			Name: "metrics", Stage: Staffed, Before: so, Code: command.CodePartitionMetrics, Slot: admin,
+			Status: command.StatusOperationRestricted, Quiet: asks,
+		},
 		{Name: "policies of the partition", Stage: Staffed, Code: command.CodePartitionPolicies, Slot: partition, Quiet: asks},
 		{Name: "partition policy", Stage: Staffed, Before: po, Code: command.CodePartitionPolicyChange, Slot: partition, Request: change(20, 8, false)},
 		{
@@ -127,6 +135,20 @@ func objectScenes() []Scene {
 	return []Scene{
 		{Name: "generation of a key", Stage: Staffed, Before: co, Code: command.CodeGenerateKey, Slot: partition, Request: the(newSecret("x"))},
 		{Name: "generation of a key pair", Stage: Staffed, Before: co, Code: command.CodeGenerateKeyPair, Slot: partition, Request: the(newPair("x"))},
+		{
+			Name: "object from outside", Stage: Staffed, Before: co, Code: command.CodeCreateObject, Slot: partition,
+			Request: the(&command.CreateObjectRequest{Template: command.Template{
+				command.AttrClass: command.ClassData, command.AttrToken: true, command.AttrLabel: "x", command.AttrValue: []byte("value"),
+			}}),
+		},
+		{
+			Name: "copy of an object", Stage: Staffed, Before: co, Code: command.CodeCopyObject, Slot: partition,
+			Request: the(&command.CopyObjectRequest{Object: aesKey, Template: command.Template{command.AttrLabel: "x"}}),
+		},
+		{
+			Name: "size of an object", Stage: Staffed, Before: co, Code: command.CodeObjectSize, Slot: partition,
+			Request: the(&command.ObjectSizeRequest{Object: aesKey}), Quiet: asks,
+		},
 		{
 			Name: "search", Stage: Staffed, Before: co, Code: command.CodeFindObjects, Slot: partition,
 			Request: the(&command.FindObjectsRequest{}), Quiet: asks,

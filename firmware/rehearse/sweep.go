@@ -64,7 +64,11 @@ func (s *sweep) perform(o *Operator, tape *recorder, chip *flash.Memory) (before
 	}
 	before = chip.Clone()
 	tape.armed = true
-	status = o.Do(s.scene.Code, session, request, nil)
+	if s.scene.Finding != 0 {
+		o.Tamper(s.scene.Finding)
+	} else {
+		status = o.Do(s.scene.Code, session, request, nil)
+	}
 	tape.answered.Store(true)
 	tape.armed = false
 	return before, status
@@ -104,7 +108,7 @@ func (s *sweep) survive(c crash, again int) error {
 	if again == 0 {
 		return nil
 	}
-	return crashes(points, s.plan.Tears, s.seed+1, func(second crash) error {
+	return crashes(points, 1, s.seed+1, func(second crash) error {
 		second.answered, second.where = c.answered, c.where+"; then "+second.where
 		return s.survive(second, again-1)
 	})

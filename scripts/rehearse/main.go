@@ -1,0 +1,166 @@
+// Rehearse cuts the power of the device at every operation of its flash, in
+// every command, and writes what it found as JSON.
+//
+//	go run ./scripts/rehearse -out build/rehearsal.json
+//	go run ./scripts/rehearse -short -only login -seed 7
+//
+// Package firmware/rehearse says what is cut and how it is judged. The same seed
+// gives the same crash states. The exit status is 1 if anything was found, or if
+// a planted defect was not.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"time"
+
+	"usbhsm7/firmware/rehearse"
+)
+
+// report is the whole of the output file.
+type report struct {
+	Commit           string   `json:"commit"`
+	Seed             uint64   `json:"seed"`
+	Seconds          float64  `json:"seconds"`
+	Commands         int      `json:"commands"` // scenes
+	CrashStates      int      `json:"crash_states"`
+	Bricks           int      `json:"bricks"`
+	Mixtures         int      `json:"mixtures"`
+	LostAcknowledged int      `json:"lost_acknowledged"`
+	CountersBack     int      `json:"counters_back"`
+	FreeGuesses      int      `json:"free_guesses"`
+	BrokenLogs       int      `json:"broken_logs"`
+	Unrecorded       int      `json:"unrecorded"`
+	Others           int      `json:"others"`
+	PlantedDefects   int      `json:"planted_defects"`
+	Caught           int      `json:"caught"`
+	Findings         []string `json:"findings"` // the first ones, for people
+}
+
+// mostFindings bounds what is written out.
+const mostFindings = 50
+
+func main() {
+	out := flag.String("out", "", "file to write the report to")
+	seed := flag.Uint64("seed", 1, "of the device, and of the tears")
+	short := flag.Bool("short", false, "tear less, and do not cut the recovery")
+	only := flag.String("only", "", "play only scenes that match this regular expression")
+	flag.Parse()
+	if err := run(*out, *seed, *short, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "rehearse:", err)
+		os.Exit(1)
+	}
+}
+
+func run(out string, seed uint64, short bool, only string) error {
+	pattern, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	plan := rehearse.Full
+	if short {
+		plan = rehearse.Fast
+	}
+	begin := time.Now()
+	r := &report{Commit: commit(), Seed: seed, Findings: []string{}}
+	for _, rig := range []rehearse.Rig{rehearse.Core(), rehearse.Assembled()} {
+		if err := r.sweep(rehearse.Options{Rig: rig, Plan: plan, Seed: seed, Scenes: pattern, Progress: progress}); err != nil {
+			return err
+		}
+	}
+	if err := r.plant(seed); err != nil {
+		return err
+	}
+	r.Seconds = math.Round(time.Since(begin).Seconds()*10) / 10
+	if err := r.write(out); err != nil {
+		return err
+	}
+	return r.verdict()
+}
+
+// sweep adds what a rehearsal finds.
+func (r *report) sweep(o rehearse.Options) error {
+	fmt.Printf("%s:\n", o.Rig.Name)
+	found, err := rehearse.Run(o)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("  %d scenes, %d crash states, %d findings in %.0f s\n", found.Scenes, found.CrashStates, len(found.Faults), found.Took.Seconds())
+	r.Commands = max(r.Commands, found.Scenes)
+	r.CrashStates += found.CrashStates
+	for kind, field := range map[rehearse.Kind]*int{
+		rehearse.Brick: &r.Bricks, rehearse.Mixture: &r.Mixtures, rehearse.Lost: &r.LostAcknowledged,
+		rehearse.Backwards: &r.CountersBack, rehearse.FreeGuess: &r.FreeGuesses, rehearse.BrokenLog: &r.BrokenLogs,
+		rehearse.Unrecorded: &r.Unrecorded, rehearse.Unexplained: &r.Others,
+	} {
+		*field += found.Count(kind)
+	}
+	for _, f := range found.Faults {
+		if len(r.Findings) < mostFindings {
+			r.Findings = append(r.Findings, found.Rig+": "+f.String())
+			fmt.Printf("  %s\n", f)
+		}
+	}
+	return nil
+}
+
+// plant counts which of the planted defects are noticed.
+func (r *report) plant(seed uint64) error {
+	fmt.Println("planted defects:")
+	for _, d := range rehearse.Defects() {
+		found, err := rehearse.Run(rehearse.Options{Rig: d.Rig(), Plan: rehearse.Fast, Seed: seed, Scenes: regexp.MustCompile(d.Scenes)})
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.Name, err)
+		}
+		r.PlantedDefects++
+		verdict := "NOT NOTICED"
+		if found.Count(d.Kind) > 0 {
+			r.Caught++
+			verdict = "noticed"
+		}
+		fmt.Printf("  %-72s %s\n", d.Name, verdict)
+	}
+	return nil
+}
+
+func (r *report) write(out string) error {
+	if out == "" {
+		return nil
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(out, append(data, '\n'), 0o644)
+}
+
+// verdict is an error if there is anything to do.
+func (r *report) verdict() error {
+	fmt.Printf("%d crash states, %d of %d planted defects noticed, %.0f s\n", r.CrashStates, r.Caught, r.PlantedDefects, r.Seconds)
+	if len(r.Findings) > 0 {
+		return errors.New("there are findings")
+	}
+	if r.Caught < r.PlantedDefects {
+		return errors.New("a planted defect was not noticed")
+	}
+	return nil
+}
+
+func progress(done, scenes int, name string, states int) {
+	fmt.Printf("  %3d/%d  %-55s %7d crash states\n", done, scenes, name, states)
+}
+
+func commit() string {
+	out, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
+}
