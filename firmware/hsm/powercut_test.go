@@ -18,13 +18,6 @@ import (
 // The sweep over every command is in firmware/rehearse. What follows is what one
 // sees only with a key of the house, or from a chip that fails and goes on.
 
-// tampered returns a chip after a tamper event.
-func tampered(t testing.TB, chip *flash.Memory) *flash.Memory {
-	u := powerOn(t, chip.Clone())
-	u.tamper(command.TamperOverTemperature)
-	return u.flash.(*flash.Memory)
-}
-
 // fingerprint tells all that can be seen of a chip without a password.
 func fingerprint(t testing.TB, chip *flash.Memory) string {
 	t.Helper()

@@ -87,6 +87,8 @@ func (m *deviceMachine) run(u *usb.URB) usb.Status {
 	return u.Status
 }
 
+func (m *deviceMachine) tamper(cause command.TamperCause) error { return m.device.Tamper(cause) }
+
 func (m *deviceMachine) off() error {
 	m.port.Disconnect()
 	return m.device.Close()

@@ -67,6 +67,8 @@ func (v *verdict) difference(got, want *Observation) string {
 		return differs(got.facts, want.facts)
 	case got.left != want.left:
 		return fmt.Sprintf("attempts left %v, want %v", got.left, want.left)
+	case got.tries != want.tries:
+		return fmt.Sprintf("%d attempts at keys failed, want %d", got.tries, want.tries)
 	case got.next != want.next:
 		return fmt.Sprintf("next handle %d, want %d", got.next, want.next)
 	}
@@ -84,6 +86,11 @@ func (v *verdict) judgeCounters(got *Observation, where string) {
 		if left != v.old.left[role] && left != v.new.left[role] && !begun {
 			v.add(Backwards, where, "%s has %d attempts left, had %d", command.Role(role), left, v.old.left[role])
 		}
+	}
+	begun := v.scene.Guesses && got.tries == v.old.tries+1
+	v.counted = v.counted || begun
+	if got.tries != v.old.tries && got.tries != v.new.tries && !begun {
+		v.add(Backwards, where, "%d attempts at keys failed, were %d", got.tries, v.old.tries)
 	}
 	if got.next != v.old.next && got.next != v.new.next {
 		v.add(Backwards, where, "next handle %d, was %d", got.next, v.old.next)
@@ -147,7 +154,8 @@ func (v *verdict) judgeEnds(live *Observation) {
 
 // judgeGuess wants to have seen the attempt counted before its outcome.
 func (v *verdict) judgeGuess() {
-	if v.scene.Spends != command.RoleNone && !v.counted && !v.scene.last(v.old) {
+	guesses := v.scene.Guesses || v.scene.Spends != command.RoleNone && !v.scene.last(v.old)
+	if guesses && !v.counted {
 		v.add(FreeGuess, "all power cuts", "none leaves the attempt counted: it is counted after the password was looked at")
 	}
 }

@@ -29,29 +29,24 @@ var geometry = flash.Geometry{PageSize: 256, PagesPerBlock: 16, Blocks: 96}
 // machine is a unit that is switched on, with a host that talks to it.
 type machine interface {
 	execute(code command.Code, session uint32, payload []byte) (command.Status, []byte, error)
-	off() error
-}
-
-// sensitive is a machine with sensors.
-type sensitive interface {
 	tamper(command.TamperCause) error
+	off() error
 }
 
 // Rig is how much of the device is rehearsed.
 type Rig struct {
-	Name    string
-	sensors bool
-	start   func(chip flash.Device, seed uint64) (machine, error)
+	Name  string
+	start func(chip flash.Device, seed uint64) (machine, error)
 }
 
 // Core is the HSM on its flash, without the frames around it.
 func Core() Rig { return coreWith(Defect{Name: "core"}) }
 
 // Assembled is the whole device, from the frames on its endpoints to its flash.
-func Assembled() Rig { return Rig{Name: "device", start: startDevice} }
+func Assembled() Rig { return Rig{"device", startDevice} }
 
 func coreWith(d Defect) Rig {
-	return Rig{d.Name, true, func(chip flash.Device, seed uint64) (machine, error) { return startCore(chip, seed, d) }}
+	return Rig{d.Name, func(chip flash.Device, seed uint64) (machine, error) { return startCore(chip, seed, d) }}
 }
 
 func startCore(chip flash.Device, seed uint64, d Defect) (m machine, err error) {

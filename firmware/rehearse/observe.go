@@ -12,6 +12,7 @@ import (
 type Observation struct {
 	facts   string                   // state, policies, roles, passwords that open them, objects
 	left    [command.RoleCU + 1]uint // attempts
+	tries   uint                     // that failed to authorise keys, all together
 	highest command.Handle           // of a token object
 	next    command.Handle           // of a token object that is made now; 0: nobody can make one
 	log     []command.AuditRecord    // that the host has not acknowledged
@@ -143,7 +144,12 @@ func (s *Observation) objects(o *Operator, facts *strings.Builder) {
 		s.highest = max(s.highest, handle)
 		var r command.GetAttributesResponse
 		o.Must(command.CodeGetAttributes, o.user, &command.GetAttributesRequest{Object: handle}, &r)
+		delete(r.Attributes, command.AttrFailedAuthCount)
 		fmt.Fprintln(facts, "object", handle, r.Attributes)
+		var key command.KeyStatusResponse
+		if o.Do(command.CodeKeyStatus, o.user, &command.KeyStatusRequest{Key: handle}, &key) == command.StatusOK {
+			s.tries += key.Failures
+		}
 	}
 	var made command.ObjectResponse
 	if status := o.Do(command.CodeGenerateKey, o.user, newSecret("probe"), &made); status != command.StatusOK {
@@ -161,7 +167,7 @@ func sameLog(a, b []command.AuditRecord) bool {
 
 // equal reports whether two observations say the same.
 func (s *Observation) equal(t *Observation) bool {
-	return s.facts == t.facts && s.left == t.left && s.next == t.next && sameLog(s.log, t.log)
+	return s.facts == t.facts && s.left == t.left && s.tries == t.tries && s.next == t.next && sameLog(s.log, t.log)
 }
 
 // differs returns the lines in which two texts of facts differ, for people.

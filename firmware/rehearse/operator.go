@@ -1,7 +1,6 @@
 package rehearse
 
 import (
-	"errors"
 	"fmt"
 
 	"usbhsm7/firmware/command"
@@ -109,13 +108,8 @@ func (o *Operator) Fail(role command.Role, times int) {
 
 // Tamper has a sensor find something.
 func (o *Operator) Tamper(cause command.TamperCause) {
-	m, ok := o.machine.(sensitive)
-	switch {
-	case o.err != nil:
-	case !ok:
-		o.err = errors.New("the machine has no sensors")
-	default:
-		o.err = m.tamper(cause)
+	if o.err == nil {
+		o.err = o.machine.tamper(cause)
 	}
 }
 

@@ -18,10 +18,10 @@ type Scene struct {
 	Quiet string
 	// Spends is the role whose attempt the command is.
 	Spends command.Role
+	// Guesses says that the command is an attempt to authorise a key.
+	Guesses bool
 	// Finding is what a sensor finds, in place of a command; Code is CodeTamper then.
 	Finding command.TamperCause
-	// Sensors says that the rig must have sensors.
-	Sensors bool
 	// Destroys says that the handles of objects may start again.
 	Destroys bool
 	// Apart says why the change and its audit record are not made together; ""
@@ -41,7 +41,7 @@ const punished = "the effect of the last attempt comes first, whatever becomes o
 // Scenes returns the scenes, in the order of the command table.
 func Scenes() []Scene {
 	var list []Scene
-	for _, group := range [][]Scene{deviceScenes(), policyScenes(), sessionScenes(), passwordScenes(), objectScenes(), keyUseScenes(), auditScenes(), unitScenes()} {
+	for _, group := range [][]Scene{deviceScenes(), policyScenes(), sessionScenes(), passwordScenes(), objectScenes(), keyUseScenes(), keyScenes(), partScenes(), auditScenes(), unitScenes()} {
 		list = append(list, group...)
 	}
 	return list

@@ -7,12 +7,11 @@ func unitScenes() []Scene {
 	so := as(command.RoleSO)
 	return []Scene{
 		{Name: "tamper events", Stage: Staffed, Code: command.CodeTamperShow, Slot: admin, Quiet: asks},
-		{Name: "tamper event", Stage: Staffed, Code: command.CodeTamper, Finding: command.TamperChassisOpened, Sensors: true},
-		{Name: "tamper event of a new device", Stage: Audited, Code: command.CodeTamper, Finding: command.TamperOverVoltage, Sensors: true},
-		{Name: "loss of the battery", Stage: Staffed, Code: command.CodeTamper, Finding: command.TamperBatteryLost, Sensors: true, Destroys: true},
+		{Name: "tamper event", Stage: Staffed, Code: command.CodeTamper, Finding: command.TamperChassisOpened},
+		{Name: "tamper event of a new device", Stage: Audited, Code: command.CodeTamper, Finding: command.TamperOverVoltage},
+		{Name: "loss of the battery", Stage: Staffed, Code: command.CodeTamper, Finding: command.TamperBatteryLost, Destroys: true},
 		{
 			Name: "clearing of a tamper event", Stage: Staffed, Before: tampered, Code: command.CodeTamperClear, Slot: admin,
-			Sensors: true,
 		},
 		{
 			Name: "restart", Stage: Staffed, Before: so, Code: command.CodeHSMRestart, Slot: admin,

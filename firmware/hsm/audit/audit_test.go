@@ -110,7 +110,7 @@ func TestAnotherSecretOrAnotherHSMVouchesForNothing(t *testing.T) {
 func TestPartsOfALogAreWholeByThemselves(t *testing.T) {
 	records, head := log(t, 9)
 	for begin := range records {
-		for _, after := range []command.AuditHead{{Number: uint64(begin)}, headOf(records, begin)} {
+		for _, after := range []command.AuditHead{{Number: uint64(begin)}, {Number: uint64(begin), Code: []byte{}}, headOf(records, begin)} {
 			v := audit.NewVerifier(secret, serial)
 			v.Begin(after)
 			for i := begin; i < len(records); i++ {
