@@ -17,6 +17,10 @@
 // does the same, except that Go makes asymmetric keys and ECDSA nonces from
 // the system's random numbers whatever reader it is given.
 //
+// What the unit itself meets comes in beside the hosts: Tamper is what a sensor
+// finds. It may lock the HSM, or destroy what is in it; the tables of erase.go and
+// halt.go say what remains, and which commands still work.
+//
 // What is written where, and under which key, is told in docs/security.md and
 // in the packages vault and auth; keys as PKCS#11 objects are in object, their
 // mechanisms in mech.

@@ -8,21 +8,21 @@ import (
 // Content is what an HSM holds, as a set of bits.
 type Content uint16
 
-// Contents.
+// Contents. Of a role it is password and attempts.
 const (
-	ContentSO                Content = 1 << iota // password and attempts of the HSM SO
-	ContentHSMLabel                              //
-	ContentHSMDomain                             //
-	ContentHSMPolicies                           //
-	ContentAdministrator                         // password and attempts
-	ContentAuditor                               // password and attempts
-	ContentAuditLog                              // with its secret and its settings
-	ContentTampers                               // what the sensors have found and nobody has cleared
-	ContentTransport                             // Secure Transport Mode
-	ContentPartitionName                         // label and domain of the partition
-	ContentPartitionPolicies                     //
-	ContentPartitionRoles                        // passwords and attempts of the roles of the partition
-	ContentObjects                               //
+	ContentSO Content = 1 << iota
+	ContentHSMLabel
+	ContentHSMDomain
+	ContentHSMPolicies
+	ContentAdministrator
+	ContentAuditor
+	ContentAuditLog      // with its secret and its settings
+	ContentTampers       // what the sensors have found and nobody has cleared
+	ContentTransport     // Secure Transport Mode
+	ContentPartitionName // label and domain
+	ContentPartitionPolicies
+	ContentPartitionRoles
+	ContentObjects
 )
 
 // ContentTable names the contents, in the order of their bits.
