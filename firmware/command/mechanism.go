@@ -1,9 +1,9 @@
 package command
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 )
 
 // MechanismType is a PKCS#11 CKM_ number.
@@ -79,8 +79,8 @@ func (r MechanismRow) WorksWith(keyType uint64) bool { return slices.Contains(r.
 
 // LookupMechanism returns the row of t.
 func LookupMechanism(t MechanismType) (MechanismRow, bool) {
-	i, ok := slices.BinarySearchFunc(MechanismTable, t, func(r MechanismRow, t MechanismType) int { return cmp.Compare(r.Type, t) })
-	if !ok {
+	i := sort.Search(len(MechanismTable), func(i int) bool { return MechanismTable[i].Type >= t })
+	if i == len(MechanismTable) || MechanismTable[i].Type != t {
 		return MechanismRow{}, false
 	}
 	return MechanismTable[i], true

@@ -158,13 +158,13 @@ material.
 			fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", p.ID, p.Name, p.Basis, effect)
 		}
 	}
-	b.WriteString("\n## Mechanisms\n\n| Mechanism | Number | Key bits |\n|---|---|---|\n")
+	b.WriteString("\n## Mechanisms\n\n| Mechanism | Number | Key bits | Number and name from | FIPS 140-3 status by |\n|---|---|---|---|---|\n")
 	for _, m := range command.MechanismTable {
 		bits := "-"
 		if m.MaxBits > 0 {
 			bits = fmt.Sprintf("%d to %d", m.MinBits, m.MaxBits)
 		}
-		fmt.Fprintf(&b, "| CKM_%s | 0x%08X | %s |\n", m.Name, uint32(m.Type), bits)
+		fmt.Fprintf(&b, "| CKM_%s | 0x%08X | %s | %s | %s |\n", m.Name, uint32(m.Type), bits, m.Evidence, m.Basis)
 	}
 	return b.String()
 }

@@ -22,6 +22,7 @@ func deriveECDH(base *Key, m *command.Mechanism, length int) ([]byte, error) {
 		return nil, err
 	}
 	if m.Hash != 0 {
+		defer clear(shared)
 		return x963(shared, m, length)
 	}
 	if m.Info != nil {

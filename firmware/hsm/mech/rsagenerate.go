@@ -90,7 +90,11 @@ func prime(bits int, entropy Entropy) (*big.Int, error) {
 // StatusAttributeValueInvalid.
 func RSAOf(p, q *big.Int, exponent int) (*rsa.PrivateKey, error) {
 	one := big.NewInt(1)
-	order := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
+	p1, q1 := new(big.Int).Sub(p, one), new(big.Int).Sub(q, one)
+	order := new(big.Int).Mul(p1, q1)
+	if common := new(big.Int).GCD(nil, nil, p1, q1); common.Sign() > 0 {
+		order.Div(order, common) // the least common multiple: FIPS 186-5, appendix A.1.1
+	}
 	d := new(big.Int).ModInverse(big.NewInt(int64(exponent)), order)
 	if d == nil {
 		return nil, command.StatusAttributeValueInvalid.With("the numbers make no RSA key", "")
