@@ -99,6 +99,7 @@ var harmless = map[string]string{
 }
 
 func TestConformanceUnderHarmlessFaults(t *testing.T) {
+	t.Parallel()
 	for name, script := range harmless {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -111,6 +112,7 @@ func TestConformanceUnderHarmlessFaults(t *testing.T) {
 }
 
 func TestDriverUnderHarmlessFaults(t *testing.T) {
+	t.Parallel()
 	scripts := maps.Clone(harmless)
 	scripts["empty transfers"] = "on bulk every 3: zero-length" // which a transport passes on
 	for name, script := range scripts {

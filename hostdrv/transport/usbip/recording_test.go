@@ -93,6 +93,7 @@ func (r *recorder) stop(t testing.TB) []byte {
 // driver make happen on a bus: enumeration, control, bulk and interrupt transfers,
 // stalls, cancellations, hosts that vanish and devices that are pulled out.
 func TestWiresharkUnderstandsEverythingThatADriverDoes(t *testing.T) {
+	t.Parallel()
 	const head = 64 + 200 // bytes to keep of a packet: some tests send 16 MiB
 	r := startRecorder(t, capture.Header{Snap: head})
 	t.Run("transport", func(t *testing.T) {

@@ -83,12 +83,14 @@ func exportOn(t testing.TB, p usb.Port, address string, ours *tls.Config) string
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	transporttest.Run(t, func(t *testing.T) transporttest.Target {
 		return target(serve(t))
 	})
 }
 
 func TestConformanceOverAUnixSocket(t *testing.T) {
+	t.Parallel()
 	transporttest.Run(t, func(t *testing.T) transporttest.Target {
 		port, bus := serveOn(t, "unix:"+filepath.Join(t.TempDir(), "s"), nil, nil)
 		return target(port, bus)
@@ -98,6 +100,7 @@ func TestConformanceOverAUnixSocket(t *testing.T) {
 // At another speed packets have another size, so other transfers end with a
 // zero-length packet, and at full speed an event takes several packets.
 func TestConformanceAtOtherSpeeds(t *testing.T) {
+	t.Parallel()
 	for _, speed := range []usb.Speed{usb.SpeedFull, usb.SpeedSuper} {
 		t.Run(speed.String(), func(t *testing.T) {
 			transporttest.Run(t, func(t *testing.T) transporttest.Target {
@@ -108,6 +111,7 @@ func TestConformanceAtOtherSpeeds(t *testing.T) {
 }
 
 func TestConformanceOverTLS(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := labca.Write(dir, labca.Plan{}); err != nil {
 		t.Fatal(err)
@@ -142,6 +146,7 @@ func target(port *usb.Device, bus *usbip.Bus) transporttest.Target {
 }
 
 func TestDriver(t *testing.T) {
+	t.Parallel()
 	hostdrvtest.Run(t, func(t *testing.T) hostdrvtest.Target {
 		port, bus := serve(t)
 		return hostdrvtest.Target{Bus: bus, Unplug: port.Unplug, Plug: port.Plug}
