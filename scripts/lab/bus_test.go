@@ -18,6 +18,7 @@ import (
 var busChecks = []check{
 	{"faults of the bus reach a program through the kernel, and pass", faulty},
 	{"a session of the kernel replays to a kernel", replayed},
+	{"usbmon counts the URBs that a tap in front of the device counts", usbmon},
 }
 
 // faulty has hsm7 meet faults through vhci_hcd, usbfs and libusb. When each is

@@ -182,10 +182,6 @@ func (c Controller) configured(local string) bool {
 	return err == nil && len(value) > 1
 }
 
-// Available reports whether devices can be attached to this machine's kernel.
-// See [Controller.Available].
-func Available() error { return Controller{}.Available() }
-
 // Ports lists the ports of this machine that are in use. See [Controller.Ports].
 func Ports() ([]Port, error) { return Controller{}.Ports() }
 
