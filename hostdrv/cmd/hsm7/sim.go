@@ -49,19 +49,13 @@ func powerCycle(c *control.Client, ctx context.Context) (control.Status, error) 
 
 // simCall makes a command of one request to the simulator.
 func (a *app) simCall(simulator func() (*control.Client, error), use, short string, call func(*control.Client, context.Context) (control.Status, error)) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		client, err := simulator()
-		if err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
-		defer cancel()
-		status, err := call(client, ctx)
+	return &cobra.Command{Use: use, Short: short, Args: noArgs, RunE: a.withSimulator(simulator, func(ctx context.Context, c *control.Client, _ []string) error {
+		status, err := call(c, ctx)
 		if err != nil {
 			return err
 		}
 		return a.print(status, func(w io.Writer) { printStatus(w, status) })
-	}}
+	})}
 }
 
 func printStatus(w io.Writer, s control.Status) {

@@ -28,6 +28,11 @@ func (a *app) withSimulator(simulator simulatorSource, do func(context.Context, 
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
 		defer cancel()
+		if a.where.wait > 0 {
+			if err := patiently(ctx, a.where.wait, func(ctx context.Context) error { _, err := client.Status(ctx); return err }); err != nil {
+				return err
+			}
+		}
 		return do(ctx, client, args)
 	}
 }

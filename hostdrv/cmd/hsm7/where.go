@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -27,6 +28,8 @@ type where struct {
 	path   string
 	usbID  string
 
+	wait time.Duration // how long to look for it
+
 	recorder recorder
 }
 
@@ -37,6 +40,7 @@ func (w *where) flags(flags *pflag.FlagSet) {
 	w.recorder.flags(flags)
 	flags.StringVar(&w.serial, "serial", "", "use the device with this serial number")
 	flags.StringVar(&w.path, "path", "", "use the device at this bus path (usb: 1-2.3; usbip: bus ID)")
+	flags.DurationVar(&w.wait, "wait", 0, "wait this long for the device, or the simulator, if it is not there yet")
 	flags.StringVar(&w.usbID, "usb-id", "", "use a device with this idVendor:idProduct, hexadecimal (default any from 1209:0001 to 1209:0010)")
 }
 
@@ -180,7 +184,10 @@ func (w where) open(ctx context.Context) (device *hostdrv.Device, release func()
 	if err != nil {
 		return nil, nil, err
 	}
-	device, err = w.dial(ctx, names, selector)
+	err = patiently(ctx, w.wait, func(ctx context.Context) error {
+		device, err = w.dial(ctx, names, selector)
+		return err
+	})
 	if err != nil {
 		return nil, nil, errors.Join(err, stop())
 	}
