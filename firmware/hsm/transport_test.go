@@ -77,8 +77,9 @@ func TestTransportStringsTellWhetherTheHSMWasTouched(t *testing.T) {
 	}
 }
 
-func TestTransportLogsEveryoneOut(t *testing.T) {
+func TestTransportLogsEveryoneOutAndLosesNothing(t *testing.T) {
 	u := ready(t)
+	key := u.aes("kept")
 	u.transport()
 	u.do(command.StatusSessionHandleInvalid, command.CodeSessionInfo, u.user, nil, nil)
 	u.do(command.StatusUserNotLoggedIn, command.CodeLogout, u.admin, nil, nil)
@@ -86,6 +87,12 @@ func TestTransportLogsEveryoneOut(t *testing.T) {
 	u.login(command.StatusSTMCommand, u.user, command.RoleCO, coPassword)
 	u.logIn(command.RoleSO).recover("aaaa-aaaa-aaaa-aaaa", true)
 	u.logIn(command.RoleCO)
+	if found := u.find(token("kept")); len(found) != 1 || found[0] != key {
+		t.Errorf("found %v, want %d", found, key)
+	}
+	if another := u.aes("another"); another <= key {
+		t.Errorf("handle %d was given again", another)
+	}
 }
 
 func TestTransportStringsAreOfTheAlphabet(t *testing.T) {
