@@ -66,6 +66,21 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 	command.CodeAuditVerify: func(ctx context.Context, _ *Device, s *Session) error {
 		return second(s.AuditVerify(ctx, command.AuditVerifyRequest{}))
 	},
+	command.CodeWrapKey: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.WrapKey(ctx, command.Mechanism{}, 1, 2))
+	},
+	command.CodeUnwrapKey: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.UnwrapKey(ctx, command.Mechanism{}, 1, nil, nil))
+	},
+	command.CodeDeriveKey: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.DeriveKey(ctx, command.Mechanism{}, 1, nil))
+	},
+	command.CodeEncapsulateKey: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.EncapsulateKey(ctx, command.Mechanism{}, 1, nil))
+	},
+	command.CodeDecapsulateKey: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.DecapsulateKey(ctx, command.Mechanism{}, 1, nil, nil))
+	},
 	command.CodeOperationBegin: func(ctx context.Context, _ *Device, s *Session) error {
 		return second(s.Begin(ctx, command.OperationSign, command.Mechanism{}, 1))
 	},

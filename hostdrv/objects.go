@@ -77,3 +77,39 @@ func (s *Session) SetAttributes(ctx context.Context, object command.Handle, attr
 func (s *Session) Destroy(ctx context.Context, object command.Handle) error {
 	return tell(ctx, s, command.CodeDestroyObject, &command.DestroyObjectRequest{Object: object})
 }
+
+// WrapKey encrypts a key with another one. A private key is wrapped as PKCS #8.
+func (s *Session) WrapKey(ctx context.Context, m command.Mechanism, wrapping, key command.Handle) (command.WrapKeyResponse, error) {
+	req := &command.WrapKeyRequest{Mechanism: m, WrappingKey: wrapping, Key: key}
+	return ask[command.WrapKeyResponse](ctx, s, command.CodeWrapKey, req)
+}
+
+// UnwrapKey makes a key of one that is wrapped, and returns its handle. The
+// template names class and key-type at least.
+func (s *Session) UnwrapKey(ctx context.Context, m command.Mechanism, unwrapping command.Handle, wrapped []byte, template command.Template) (command.Handle, error) {
+	req := &command.UnwrapKeyRequest{Mechanism: m, UnwrappingKey: unwrapping, Wrapped: wrapped, Template: template}
+	r, err := ask[command.ObjectResponse](ctx, s, command.CodeUnwrapKey, req)
+	return r.Object, err
+}
+
+// DeriveKey makes a secret key from another key, and returns its handle.
+func (s *Session) DeriveKey(ctx context.Context, m command.Mechanism, base command.Handle, template command.Template) (command.Handle, error) {
+	req := &command.DeriveKeyRequest{Mechanism: m, BaseKey: base, Template: template}
+	r, err := ask[command.ObjectResponse](ctx, s, command.CodeDeriveKey, req)
+	return r.Object, err
+}
+
+// EncapsulateKey makes a secret key, and the ciphertext from which the owner of
+// the public key makes the same one.
+func (s *Session) EncapsulateKey(ctx context.Context, m command.Mechanism, public command.Handle, template command.Template) (command.EncapsulateKeyResponse, error) {
+	req := &command.EncapsulateKeyRequest{Mechanism: m, PublicKey: public, Template: template}
+	return ask[command.EncapsulateKeyResponse](ctx, s, command.CodeEncapsulateKey, req)
+}
+
+// DecapsulateKey makes the secret key that somebody has encapsulated, and returns
+// its handle.
+func (s *Session) DecapsulateKey(ctx context.Context, m command.Mechanism, private command.Handle, ciphertext []byte, template command.Template) (command.Handle, error) {
+	req := &command.DecapsulateKeyRequest{Mechanism: m, PrivateKey: private, Ciphertext: ciphertext, Template: template}
+	r, err := ask[command.ObjectResponse](ctx, s, command.CodeDecapsulateKey, req)
+	return r.Object, err
+}

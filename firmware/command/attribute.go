@@ -55,6 +55,8 @@ const (
 	AttrAlwaysAuthenticate AttributeType = 0x0202
 	AttrWrapWithTrusted    AttributeType = 0x0210
 	AttrParameterSet       AttributeType = 0x061D
+	AttrEncapsulate        AttributeType = 0x0633 // PKCS#11 3.2, as the next
+	AttrDecapsulate        AttributeType = 0x0634
 	AttrAllowedMechanisms  AttributeType = 0x40000600
 	AttrUsageCount         AttributeType = 0x80000101
 	AttrUsageLimit         AttributeType = 0x80000200
@@ -178,6 +180,8 @@ var Attributes = []AttributeRow{
 	{AttrAlwaysAuthenticate, "always-authenticate", KindBool, onMake, Fixed, false},
 	{AttrWrapWithTrusted, "wrap-with-trusted", KindBool, onMake, OnlyTrue, false},
 	{AttrParameterSet, "parameter-set", KindUint, onMake, Fixed, false},
+	{AttrEncapsulate, "encapsulate", KindBool, onMake, Free, false},
+	{AttrDecapsulate, "decapsulate", KindBool, onMake, Free, false},
 	{AttrAllowedMechanisms, "allowed-mechanisms", KindBytes, onMake, Fixed, false},
 	{AttrUsageCount, "usage-count", KindUint, never, Fixed, false},
 	{AttrUsageLimit, "usage-limit", KindUint, onMake, Free, false},

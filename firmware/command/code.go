@@ -41,11 +41,16 @@ const (
 	CodeGenerateKeyPair Code = 0x0402
 	CodeCreateObject    Code = 0x0403 // from what the host sends: data, certificates, keys
 	CodeCopyObject      Code = 0x0404
+	CodeUnwrapKey       Code = 0x0405
+	CodeDeriveKey       Code = 0x0406
+	CodeEncapsulateKey  Code = 0x0407
+	CodeDecapsulateKey  Code = 0x0408
 	CodeFindObjects     Code = 0x0411
 	CodeGetAttributes   Code = 0x0412
 	CodeSetAttributes   Code = 0x0413
 	CodeDestroyObject   Code = 0x0414
 	CodeObjectSize      Code = 0x0415
+	CodeWrapKey         Code = 0x0416
 
 	CodeKeyAuthorize          Code = 0x0421 // per-key authorization: let the session use a key
 	CodeKeySetAuthorization   Code = 0x0422

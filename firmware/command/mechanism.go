@@ -79,11 +79,17 @@ func (r MechanismRow) WorksWith(keyType uint64) bool { return slices.Contains(r.
 
 // LookupMechanism returns the row of t.
 func LookupMechanism(t MechanismType) (MechanismRow, bool) {
+	row, _, ok := FindMechanism(t)
+	return row, ok
+}
+
+// FindMechanism returns the row of t and its place in MechanismTable.
+func FindMechanism(t MechanismType) (row MechanismRow, place int, ok bool) {
 	i := sort.Search(len(MechanismTable), func(i int) bool { return MechanismTable[i].Type >= t })
 	if i == len(MechanismTable) || MechanismTable[i].Type != t {
-		return MechanismRow{}, false
+		return MechanismRow{}, 0, false
 	}
-	return MechanismTable[i], true
+	return MechanismTable[i], i, true
 }
 
 // String returns the PKCS#11 name without its CKM_ prefix.

@@ -23,10 +23,13 @@ func (c *call) info() (*command.InfoResponse, error) {
 
 func (c *call) echo(r *command.Echo) (*command.Echo, error) { return r, nil }
 
+// mechanisms lists what the policies of the partition permit now.
 func (c *call) mechanisms() (*command.MechanismsResponse, error) {
 	list := make([]command.MechanismInfo, 0, len(command.MechanismTable))
-	for _, row := range command.MechanismTable {
-		list = append(list, command.MechanismInfo{Type: row.Type, MinBits: row.MinBits, MaxBits: row.MaxBits, Uses: row.Uses})
+	for i, now := range c.usables() {
+		if row := command.MechanismTable[i]; now.uses != 0 {
+			list = append(list, command.MechanismInfo{Type: row.Type, MinBits: now.bits, MaxBits: row.MaxBits, Uses: now.uses})
+		}
 	}
 	return &command.MechanismsResponse{Mechanisms: list}, nil
 }

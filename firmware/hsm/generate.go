@@ -9,12 +9,15 @@ import (
 )
 
 func (c *call) generateKey(r *command.GenerateKeyRequest) (*command.ObjectResponse, error) {
-	row, err := generator(&r.Mechanism, command.ClassSecretKey)
+	row, err := c.generator(&r.Mechanism, command.ClassSecretKey)
 	if err != nil {
 		return nil, err
 	}
 	draft, err := c.draft(c.generated(command.ClassSecretKey, row, r.Template), r.Template)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.fitsBits(uint(min(draft.Length(), mech.MaxDerived)*8), row, command.UseGenerate); err != nil {
 		return nil, err
 	}
 	value, err := mech.GenerateSecret(&r.Mechanism, draft.Uint(command.AttrKeyType), draft.Length(), c.hsm.entropy)
@@ -26,7 +29,7 @@ func (c *call) generateKey(r *command.GenerateKeyRequest) (*command.ObjectRespon
 }
 
 func (c *call) generateKeyPair(r *command.GenerateKeyPairRequest) (*command.KeyPairResponse, error) {
-	row, err := generator(&r.Mechanism, command.ClassPrivateKey)
+	row, err := c.generator(&r.Mechanism, command.ClassPrivateKey)
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +43,9 @@ func (c *call) generateKeyPair(r *command.GenerateKeyPairRequest) (*command.KeyP
 	}
 	pair, err := generatePair(public, c)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.fits(pair.Key, &r.Mechanism, row, command.UseGenerate); err != nil {
 		return nil, err
 	}
 	c.count(r.Mechanism.Type, command.UseGenerate)
@@ -63,9 +69,12 @@ func (c *call) generated(class uint64, row command.MechanismRow, t command.Templ
 }
 
 // generator returns the row of a mechanism that makes keys of a class.
-func generator(m *command.Mechanism, class uint64) (command.MechanismRow, error) {
-	row, ok := command.LookupMechanism(m.Type)
-	if !ok || row.Uses&command.UseGenerate == 0 || mech.Secret(row.Keys[0]) != (class == command.ClassSecretKey) {
+func (c *call) generator(m *command.Mechanism, class uint64) (command.MechanismRow, error) {
+	row, err := c.mechanism(m, command.UseGenerate)
+	if err != nil {
+		return row, err
+	}
+	if mech.Secret(row.Keys[0]) != (class == command.ClassSecretKey) {
 		return row, command.StatusMechanismInvalid.With(fmt.Sprintf("%s does not make such a key", m.Type), "")
 	}
 	if m.Type == command.MechPKCS5PBKD2 {

@@ -74,6 +74,12 @@ var handlers = map[command.Code]handler{
 	command.CodeKeyUnblock:            take((*call).keyUnblock),
 	command.CodeKeyStatus:             ask((*call).keyStatus),
 
+	command.CodeWrapKey:        ask((*call).wrapKey),
+	command.CodeUnwrapKey:      ask((*call).unwrapKey),
+	command.CodeDeriveKey:      ask((*call).deriveKey),
+	command.CodeEncapsulateKey: ask((*call).encapsulateKey),
+	command.CodeDecapsulateKey: ask((*call).decapsulateKey),
+
 	command.CodeSign:    ask((*call).sign),
 	command.CodeVerify:  take((*call).verify),
 	command.CodeEncrypt: ask((*call).encrypt),

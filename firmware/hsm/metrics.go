@@ -2,7 +2,6 @@ package hsm
 
 import (
 	"math/bits"
-	"sort"
 	"sync"
 	"sync/atomic"
 
@@ -29,7 +28,8 @@ func (c *call) count(m command.MechanismType, use command.Use) {
 
 func (x *metrics) of(m command.MechanismType) *[useKinds]atomic.Uint64 {
 	x.once.Do(func() { x.counts = make([][useKinds]atomic.Uint64, len(command.MechanismTable)) })
-	return &x.counts[sort.Search(len(command.MechanismTable)-1, func(i int) bool { return command.MechanismTable[i].Type >= m })]
+	_, place, _ := command.FindMechanism(m)
+	return &x.counts[place]
 }
 
 func (c *call) partitionMetrics() (*command.MetricsResponse, error) {

@@ -120,20 +120,32 @@ func (c *call) operationBegin(r *command.OperationBeginRequest) (*command.Operat
 		c.session.drop(r.Kind, m)
 		return nil, err
 	}
-	c.count(r.Mechanism.Type, kind.use.use)
 	return &command.OperationBeginResponse{IV: iv}, nil
 }
 
-// keyOf returns the key of an operation if the call may use it now; a digest has
-// none.
+// keyOf returns the key of a new operation, which uses it once; a digest has none.
 func (c *call) keyOf(r *command.OperationBeginRequest, kind kindRow) (*mech.Key, error) {
-	if r.Kind != command.OperationDigest {
-		return c.usable(r.Key, kind.use, &r.Mechanism)
-	}
-	if r.Key != 0 {
+	switch {
+	case r.Kind != command.OperationDigest:
+		return c.key(r.Key, kind.use, &r.Mechanism)
+	case r.Key != 0:
 		return nil, command.StatusArgumentsBad.With("a digest has no key", "digest-key adds the value of one")
 	}
-	return nil, nil
+	_, err := c.mechanism(&r.Mechanism, command.UseDigest)
+	if err == nil {
+		c.count(r.Mechanism.Type, command.UseDigest)
+	}
+	return nil, err
+}
+
+// mayGoOn checks that the key and the mechanism of an operation may still be used.
+func (c *call) mayGoOn(r *command.OperationBeginRequest, kind kindRow) error {
+	if r.Kind == command.OperationDigest {
+		_, err := c.mechanism(&r.Mechanism, command.UseDigest)
+		return err
+	}
+	_, _, err := c.usable(r.Key, kind.use, &r.Mechanism)
+	return err
 }
 
 func (c *call) operationUpdate(r *command.OperationUpdateRequest) (*command.OperationResponse, error) {
@@ -176,6 +188,9 @@ func (c *call) digestKey(r *command.DigestKeyRequest) error {
 		if o.Class() != command.ClassSecretKey {
 			return nil, command.StatusKeyIndigestible.With("only secret keys can be digested", "")
 		}
+		if err := c.mayUse(o, digesting); err != nil {
+			return nil, err
+		}
 		key, err := o.Parsed()
 		if err != nil {
 			return nil, err
@@ -201,7 +216,7 @@ func (c *call) step(kind command.OperationKind, do func(*multipart) ([]byte, err
 		return nil, noOperation()
 	}
 	c.uses = m.request.Key
-	if _, err = c.keyOf(m.request, row); err == nil {
+	if err = c.mayGoOn(m.request, row); err == nil {
 		var out []byte
 		if out, err = do(m); err == nil {
 			return &command.OperationResponse{Data: out}, nil

@@ -5,6 +5,7 @@ import (
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/mech"
+	"usbhsm7/firmware/hsm/object"
 )
 
 // maxRandom bounds one answer with random bytes.
@@ -23,40 +24,44 @@ var (
 	encrypting = operation{command.UseEncrypt, command.AttrEncrypt}
 	decrypting = operation{command.UseDecrypt, command.AttrDecrypt}
 	digesting  = operation{use: command.UseDigest}
+	wrapping   = operation{command.UseWrap, command.AttrWrap}
+	unwrapping = operation{command.UseUnwrap, command.AttrUnwrap}
+	deriving   = operation{command.UseDerive, command.AttrDerive}
+
+	encapsulating = operation{command.UseEncapsulate, command.AttrEncapsulate}
+	decapsulating = operation{command.UseDecapsulate, command.AttrDecapsulate}
 )
 
-// key returns the key of an object for an operation with a mechanism, which
-// counts as a use.
+// key returns the key of an object for an operation with a mechanism, which is a
+// use: it is counted, and written down if the key has a limit.
 func (c *call) key(handle command.Handle, op operation, m *command.Mechanism) (*mech.Key, error) {
-	key, err := c.usable(handle, op, m)
-	if err == nil {
-		c.count(m.Type, op.use)
+	key, o, err := c.usable(handle, op, m)
+	if err != nil {
+		return nil, err
 	}
-	return key, err
+	c.count(m.Type, op.use)
+	return key, c.spend(o)
 }
 
 // usable returns the key of an object if the call may use it for an operation
 // with a mechanism.
-func (c *call) usable(handle command.Handle, op operation, m *command.Mechanism) (*mech.Key, error) {
-	row, ok := command.LookupMechanism(m.Type)
-	if !ok || row.Uses&op.use == 0 {
-		return nil, command.StatusMechanismInvalid.With(fmt.Sprintf("%s is not a mechanism for this command", m.Type), "")
+func (c *call) usable(handle command.Handle, op operation, m *command.Mechanism) (*mech.Key, *object.Object, error) {
+	row, err := c.mechanism(m, op.use)
+	if err != nil {
+		return nil, nil, err
 	}
 	o, err := c.object(handle)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := c.mayUse(o, op); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	key, err := o.Key(op.attribute, row.Keys, m.Type)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if key.Bits < row.MinBits || key.Bits > row.MaxBits {
-		return nil, command.StatusKeySizeRange.With(fmt.Sprintf("%s takes keys of %d to %d bits", m.Type, row.MinBits, row.MaxBits), "")
-	}
-	return key, c.spend(o)
+	return key, o, c.fits(key, m, row, op.use)
 }
 
 func (c *call) sign(r *command.SignRequest) (*command.SignResponse, error) {
@@ -117,6 +122,9 @@ func (c *call) decrypt(r *command.CipherRequest) (*command.CipherResponse, error
 
 func (c *call) digest(r *command.DigestRequest) (*command.DigestResponse, error) {
 	if err := c.idle(command.OperationDigest); err != nil {
+		return nil, err
+	}
+	if _, err := c.mechanism(&r.Mechanism, command.UseDigest); err != nil {
 		return nil, err
 	}
 	digest, err := mech.Digest(&r.Mechanism, r.Data)

@@ -9,10 +9,12 @@ import (
 // what the HSM's leave of them.
 type policies struct {
 	hsm, partition policy.Values
+	usable         usables // follows from the others
 }
 
 // derive makes what follows from the records.
 func (s *state) derive() {
+	was := s.policies
 	s.policies.hsm = policy.HSM.Load(s.hsm.Policies)
 	if s.hsm.State == command.HSMInitialised {
 		s.policies.hsm[policy.PasswordAuthentication] = 1
@@ -22,6 +24,7 @@ func (s *state) derive() {
 	s.policies.hsm[policy.QuorumAuthentication] = 0
 	s.policies.partition = policy.Partition.Load(s.partition.Policies).Under(&s.policies.hsm)
 	s.halt = s.halted()
+	s.policies.usable = s.policies.usables(was)
 }
 
 func (c *call) hsmPolicies() (*command.PoliciesResponse, error) {

@@ -27,6 +27,9 @@ func Wrap(wrapping *Key, m *command.Mechanism, material []byte, entropy Entropy)
 	return Encrypt(wrapping, m, material, entropy)
 }
 
+// Padded reports whether Unwrap gives a key back without zeros behind it.
+func Padded(m command.MechanismType) bool { return !unpadded[m] }
+
 // Unwrap is the inverse of Wrap. With a mechanism that pads with zeros they are
 // still there.
 func Unwrap(wrapping *Key, m *command.Mechanism, wrapped []byte) ([]byte, error) {

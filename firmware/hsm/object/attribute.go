@@ -71,6 +71,8 @@ var presences = map[command.AttributeType]presence{
 	command.AttrAllowedMechanisms:  {onKey, ofAny, 0},
 	command.AttrUsageCount:         {onKey, ofAny, 0},
 	command.AttrUsageLimit:         {onKey, ofAny, 0},
+	command.AttrEncapsulate:        {onPublic, ofLattice, 0},
+	command.AttrDecapsulate:        {onPrivate, ofLattice, 0},
 	command.AttrDerive:             {onKey, ofAny, 0},
 	command.AttrEncrypt:            {onPublic | onSecret, ofAny, 0},
 	command.AttrDecrypt:            {onHidden, ofAny, 0},

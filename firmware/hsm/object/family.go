@@ -49,7 +49,7 @@ var kinds = map[uint64]kind{
 	command.KeyECEdwards:     {ofCurve, command.AttrECParams, verifies, signs, nil},
 	command.KeyECMontgomery:  {ofCurve, command.AttrECParams, nil, nil, nil},
 	command.KeyMLDSA:         {ofLattice, command.AttrParameterSet, verifies, signs, nil},
-	command.KeyMLKEM:         {ofLattice, command.AttrParameterSet, nil, nil, nil},
+	command.KeyMLKEM:         {ofLattice, command.AttrParameterSet, []command.AttributeType{command.AttrEncapsulate}, []command.AttributeType{command.AttrDecapsulate}, nil},
 	command.KeyDES3:          {ofDES3, 0, nil, nil, ciphers},
 	command.KeyAES:           {ofSecret, command.AttrValueLen, nil, nil, ciphers},
 	command.KeyGenericSecret: {ofSecret, command.AttrValueLen, nil, nil, macs},
@@ -80,6 +80,7 @@ var purposes = [][]command.AttributeType{
 	{command.AttrSign, command.AttrVerify},
 	{command.AttrWrap, command.AttrUnwrap},
 	{command.AttrDerive},
+	{command.AttrEncapsulate, command.AttrDecapsulate},
 }
 
 // IsUse reports whether an attribute says what a key may be used for.
