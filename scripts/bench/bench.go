@@ -28,7 +28,7 @@ var (
 // is reached without leaving the process.
 type bench struct {
 	tcp, unix attached
-	inProcess *hostdrv.Device
+	inProcess attached
 	wire      *wire
 	closers   []func() error
 }
@@ -60,7 +60,10 @@ func newBench() (b *bench, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.inProcess, err = b.dial(local.New(beside.USB()))
+	if b.inProcess.device, err = b.dial(local.New(beside.USB())); err != nil {
+		return nil, err
+	}
+	b.inProcess.session, err = logIn(b.inProcess.device)
 	return b, err
 }
 

@@ -17,7 +17,7 @@ import (
 const idleDevices = 256
 
 // idleCases measure what an attached device costs that does nothing.
-func idleCases() ([]benchCase, func(), error) {
+func idleCases(plan) ([]benchCase, func(), error) {
 	return []benchCase{
 		ceiling{"usbip/idle/processor", "% of one core", "what is allowed", 0.1, idleProcessor},
 		ceiling{"usbip/idle/memory", "MiB resident", "what is allowed", 1, idleMemory((*wire).parkPeripheral)},

@@ -60,7 +60,7 @@ func run(out, figures string, short bool, only string) error {
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
-	plan := plan{runs: 15, slice: 300 * time.Millisecond}
+	plan := plan{runs: 9, slice: 300 * time.Millisecond}
 	if short {
 		plan.runs, plan.slice = 1, 100*time.Millisecond
 	}
@@ -87,7 +87,7 @@ func run(out, figures string, short bool, only string) error {
 func (r *report) fill(p plan, chosen *regexp.Regexp) error {
 	fmt.Printf("%s\n%-44s %-12s %14s %14s %7s\n", r.Machine, "", "", "ours", "theirs", "ratio")
 	for _, group := range groups {
-		cases, closeGroup, err := group()
+		cases, closeGroup, err := group(p)
 		if err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ func startProfile(name string) (stop func(), err error) {
 
 // groups make the cases. Each sets up what its cases share and returns what
 // takes that down again.
-var groups = []func() (cases []benchCase, closeGroup func(), err error){wireCases, idleCases, commandCases, signCases}
+var groups = []func(plan) (cases []benchCase, closeGroup func(), err error){wireCases, idleCases, commandCases, signCases, operationCases, objectCases}
 
 func commit() string {
 	out, err := exec.Command("git", "rev-parse", "HEAD").Output()

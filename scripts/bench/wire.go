@@ -34,7 +34,7 @@ type hostKind struct {
 var hostKinds = []hostKind{{"server", 0.85, (*wire).rawLoad}, {"client", 0, (*wire).clientLoad}}
 
 // wireCases measure URBs over USB/IP against bare exchanges over TCP.
-func wireCases() ([]benchCase, func(), error) {
+func wireCases(plan) ([]benchCase, func(), error) {
 	w, err := newWire()
 	if err != nil {
 		return nil, nil, err
