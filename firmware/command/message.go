@@ -43,11 +43,13 @@ type InfoResponse struct {
 	State          HSMState       `cbor:"5,keyasint" json:"state"`
 	Partition      PartitionState `cbor:"6,keyasint" json:"partition"`
 	PartitionLabel string         `cbor:"7,keyasint" json:"partition_label"`
-	Objects        uint           `cbor:"8,keyasint" json:"objects"`                   // token objects on the partition
-	StorageTotal   uint64         `cbor:"9,keyasint" json:"storage_total"`             // bytes for records
-	StorageFree    uint64         `cbor:"10,keyasint" json:"storage_free"`             // bytes
-	Sessions       uint           `cbor:"11,keyasint" json:"sessions"`                 // open now
-	Halt           Halt           `cbor:"12,keyasint,omitempty" json:"halt,omitempty"` // why few commands work
+	Objects        uint           `cbor:"8,keyasint" json:"objects"`                    // token objects on the partition
+	StorageTotal   uint64         `cbor:"9,keyasint" json:"storage_total"`              // bytes for records
+	StorageFree    uint64         `cbor:"10,keyasint" json:"storage_free"`              // bytes
+	Sessions       uint           `cbor:"11,keyasint" json:"sessions"`                  // open now
+	Halt           Halt           `cbor:"12,keyasint,omitempty" json:"halt,omitempty"`  // why few commands work
+	PartitionTotal uint64         `cbor:"13,keyasint,omitempty" json:"partition_total"` // bytes for token objects; 0: as many as there are for records
+	PartitionUsed  uint64         `cbor:"14,keyasint,omitempty" json:"partition_used"`  // bytes that they take
 }
 
 // Echo is both request and response of CodeEcho: up to MaxMessage bytes.

@@ -207,12 +207,15 @@ func (u *update) putObject(c *call, o *object.Object) error {
 			return err
 		}
 	}
+	if err := u.claim(o.Handle, len(r.Body)); err != nil {
+		return err
+	}
 	return u.put(name, r)
 }
 
 func fullOfObjects(err error) error {
 	if errors.Is(err, store.ErrFull) {
-		return command.StatusObjectStorageFull.With("there is no room for another object", "destroy some")
+		return storageFull()
 	}
 	return err
 }

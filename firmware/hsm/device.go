@@ -18,6 +18,8 @@ func (c *call) info() (*command.InfoResponse, error) {
 		StorageFree:    uint64(max(usage.Free, 0)),
 		Sessions:       uint(max(h.sessions.Load(), 0)),
 		Halt:           s.halt,
+		PartitionTotal: uint64(max(h.model.Storage, 0)),
+		PartitionUsed:  uint64(max(h.taken.Load(), 0)),
 	}, nil
 }
 

@@ -213,6 +213,8 @@ func (h *HSM) dropPartition() {
 	h.stored.Store(0)
 	h.lastToken = 0
 	clear(h.uses)
+	h.storage.clear()
+	h.taken.Store(0)
 }
 
 func (h *HSM) closePartition() {

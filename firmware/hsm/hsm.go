@@ -16,15 +16,6 @@ import (
 	"usbhsm7/firmware/store"
 )
 
-// Model names a product and the firmware whose behaviour it follows.
-type Model struct {
-	Name     string
-	Firmware string
-}
-
-// DefaultModel is used where Config names none.
-var DefaultModel = Model{Name: "USB HSM 7 Simulator", Firmware: "7.9.2"}
-
 // Config says what the HSM is made of. Store and Entropy are required.
 type Config struct {
 	Store    vault.Storage       // a *store.Store; the HSM does not close it
@@ -32,7 +23,7 @@ type Config struct {
 	SetClock func(time.Time)     // sets it; nil means that it cannot be set
 	Entropy  io.Reader           // random bytes; safe for use by several callers at once
 	Seeded   bool                // derive all that is random from Entropy alone, so that the same entropy gives the same keys and signatures
-	Model    Model               // zero means DefaultModel
+	Model    Model               // zero means the first of Models
 	Serial   string              // of a device that has none yet; later the stored one counts
 	Cost     auth.Cost           // of checking a password; 0 means auth.Standard
 	Notify   func(command.Event) // called after a change, with no lock held; must not block; may be nil
@@ -59,6 +50,7 @@ type HSM struct {
 	tokens   atomic.Pointer[object.Set] // stored objects: public ones always, private ones while a role that works with them is logged in
 	sessions atomic.Int64               // open now
 	stored   atomic.Int64               // token objects
+	taken    atomic.Int64               // bytes that they take
 	audit    auditLog
 	metrics  metrics
 	kept     atomic.Int64 // bytes that operations under way keep
@@ -71,11 +63,12 @@ type HSM struct {
 	mu          sync.Mutex // the one writer; guards what follows and all stores to the atomics
 	vault       *vault.Vault
 	hosts       map[*Host]struct{}
-	keyHolders  int                             // logins of roles that work with keys
-	lastSession uint32                          // handle
-	lastToken   command.Handle                  // handle of a token object; durable
-	lastObject  command.Handle                  // handle of a session object
-	objects     int                             // session objects of all hosts
+	keyHolders  int            // logins of roles that work with keys
+	lastSession uint32         // handle
+	lastToken   command.Handle // handle of a token object; durable
+	lastObject  command.Handle // handle of a session object
+	objects     int            // session objects of all hosts
+	storage     storage
 	uses        map[command.Handle]*object.Uses // of token objects with a usage-limit
 	storageLow  bool
 	closed      bool
@@ -88,7 +81,7 @@ func Open(c Config) (*HSM, error) {
 		return nil, errors.New("an HSM needs a store and entropy")
 	}
 	if c.Model == (Model{}) {
-		c.Model = DefaultModel
+		c.Model = Models()[0]
 	}
 	if c.Cost == 0 {
 		c.Cost = auth.Standard
@@ -99,7 +92,8 @@ func Open(c Config) (*HSM, error) {
 	h := &HSM{
 		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost,
 		restarts: c.Restarts, delayed: c.Clock(),
-		hosts: make(map[*Host]struct{}), uses: make(map[command.Handle]*object.Uses), lastObject: firstSessionObject - 1,
+		hosts: make(map[*Host]struct{}), uses: make(map[command.Handle]*object.Uses),
+		storage: storage{sizes: make(map[command.Handle]int64)}, lastObject: firstSessionObject - 1,
 	}
 	if err := h.load(c.Store, c.Transport); err != nil {
 		return nil, err

@@ -117,6 +117,7 @@ func (c *call) destroyObject(r *command.DestroyObjectRequest) error {
 			return nil
 		}
 		u.records.Delete(recordObject(o.Handle))
+		u.release(o.Handle)
 		if o.Uses != nil {
 			u.records.Delete(recordUses(o.Handle))
 		}

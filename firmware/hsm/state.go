@@ -193,6 +193,7 @@ func (h *HSM) loadPublic() error {
 	}
 	h.publish(object.NewSet(list))
 	h.stored.Store(int64(count))
+	h.taken.Store(h.storage.used)
 	return nil
 }
 
@@ -222,6 +223,7 @@ func (h *HSM) loadObject(name string, partition *vault.Sealer) (*object.Object, 
 	if err != nil {
 		return nil, fmt.Errorf("record %q: %w", name, err)
 	}
+	h.storage.set(handle, int64(len(r.Body))+objectOverhead)
 	body := r.Body
 	if r.Private {
 		if partition == nil {

@@ -21,6 +21,7 @@ type update struct {
 
 	lastToken command.Handle // highest handle given to a new token object; 0: none given
 	volatile  int            // new session objects
+	growth    int64          // bytes that token objects grow by
 }
 
 // after has f run once the change is durable, before anyone else may write.

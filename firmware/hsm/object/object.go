@@ -72,16 +72,20 @@ func (o *Object) parse() (*mech.Key, error) {
 	if class == command.ClassSecretKey {
 		return mech.ParseSecret(keyType, o.value)
 	}
+	if class == command.ClassPrivateKey {
+		return mech.ParsePrivate(keyType, o.public(), o.value)
+	}
+	return mech.ParsePublic(keyType, o.public())
+}
+
+// public returns what the object tells of its public half.
+func (o *Object) public() mech.Public {
 	set, _ := o.attrs.Uint(command.AttrParameterSet)
-	public := mech.Public{
+	return mech.Public{
 		Modulus: o.attrs.Bytes(command.AttrModulus), Exponent: o.attrs.Bytes(command.AttrPublicExponent),
 		ECParams: o.attrs.Bytes(command.AttrECParams), ECPoint: o.attrs.Bytes(command.AttrECPoint),
 		ParameterSet: set, Value: o.attrs.Bytes(command.AttrValue),
 	}
-	if class == command.ClassPrivateKey {
-		return mech.ParsePrivate(keyType, public, o.value)
-	}
-	return mech.ParsePublic(keyType, public)
 }
 
 // Token reports whether the object is stored.

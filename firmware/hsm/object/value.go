@@ -33,12 +33,28 @@ func (d Draft) TakeValue() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Object{attrs: d.attrs, value: value}
-	if _, err := o.parse(); err != nil {
+	if err := d.checkKey(value); err != nil {
 		clear(value)
-		return nil, command.StatusAttributeValueInvalid.With("the key is damaged, or of a size or curve that is not supported", "")
+		return nil, err
 	}
 	return value, nil
+}
+
+// checkKey checks key material, and adds to a private key what is public of it.
+func (d Draft) checkKey(value []byte) error {
+	o := &Object{attrs: d.attrs, value: value}
+	if _, err := o.parse(); err != nil {
+		return command.StatusAttributeValueInvalid.With("the key is damaged, or of a size or curve that is not supported", "")
+	}
+	if d.Class() != command.ClassPrivateKey {
+		return nil
+	}
+	pair, err := mech.PairOf(o.keyType(), o.public(), value)
+	if err != nil {
+		return command.StatusAttributeValueInvalid.With("the key has no public half", "")
+	}
+	d.TakePair(pair)
+	return nil
 }
 
 // secrets are what is never kept as an attribute of a private or secret key.
