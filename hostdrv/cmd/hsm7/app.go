@@ -65,7 +65,7 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(a.attachCommand(), a.detachCommand(), a.portsCommand(), a.doctorCommand(), a.tlsCommand(),
 		a.simCommand(), a.captureCommand(), a.replayCommand())
 	root.AddCommand(a.hsmCommand(), a.partitionCommand(), a.roleCommand(), a.auditCommand())
-	root.AddCommand(a.keyCommand(), a.signCommand(), a.verifyCommand(), a.encryptCommand(), a.decryptCommand(),
+	root.AddCommand(a.keyCommand(), a.objectCommand(), a.signCommand(), a.verifyCommand(), a.encryptCommand(), a.decryptCommand(),
 		a.digestCommand(), a.randomCommand(), a.certCommand(), a.benchCommand())
 	return root
 }

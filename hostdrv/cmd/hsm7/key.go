@@ -27,8 +27,9 @@ func keyKindNames() []string {
 }
 
 func (a *app) keyCommand() *cobra.Command {
-	return group("key", "key", "Make, list, show and destroy keys",
-		a.keyGenerateCommand(), a.keyListCommand(), a.keyShowCommand(), a.keyPublicCommand(), a.keyDestroyCommand())
+	return group("key", "key", "Make, list, show, guard and destroy keys", append([]*cobra.Command{
+		a.keyGenerateCommand(), a.keyListCommand(), a.keyShowCommand(), a.keyPublicCommand(), a.keyDestroyCommand(),
+	}, a.keyAuthCommands()...)...)
 }
 
 // made is what generate prints.
@@ -129,7 +130,12 @@ func (a *app) keyListCommand() *cobra.Command {
 
 // listKeys prints every object, one a line.
 func (a *app) listKeys(ctx context.Context, s *hostdrv.Session) error {
-	handles, err := s.Find(ctx, nil)
+	return a.listObjects(ctx, s, nil)
+}
+
+// listObjects prints the objects that match a template, one a line.
+func (a *app) listObjects(ctx context.Context, s *hostdrv.Session, template command.Template) error {
+	handles, err := s.Find(ctx, template)
 	if err != nil {
 		return err
 	}
@@ -168,7 +174,7 @@ func (a *app) keyShowCommand() *cobra.Command {
 }
 
 func (k keyInfo) text(w io.Writer) {
-	fmt.Fprintf(w, "%s %s %q, handle %d\n", k.Type, k.Class, k.Label, k.Handle)
+	fmt.Fprintf(w, "%s %q, handle %d\n", strings.TrimSpace(k.Type+" "+k.Class), k.Label, k.Handle)
 	names := slices.Collect(maps.Keys(k.Attributes))
 	sort.Strings(names)
 	for _, name := range names {
@@ -198,6 +204,10 @@ func readKey(ctx context.Context, s *hostdrv.Session, handle command.Handle) (ke
 func className(t command.Template) string {
 	class, _ := t.Uint(command.AttrClass)
 	switch class {
+	case command.ClassData:
+		return "data"
+	case command.ClassCertificate:
+		return "certificate"
 	case command.ClassPublicKey:
 		return "public key"
 	case command.ClassPrivateKey:

@@ -58,7 +58,10 @@ func secretKind(name string, m command.MechanismType, length uint64) keyKind {
 
 // typeName returns the name of the kind of a key, or says its type and size.
 func typeName(t command.Template) string {
-	keyType, _ := t.Uint(command.AttrKeyType)
+	keyType, ok := t.Uint(command.AttrKeyType)
+	if !ok {
+		return "" // it is no key
+	}
 	length, _ := t.Uint(command.AttrValueLen)
 	switch keyType {
 	case command.KeyRSA:
