@@ -108,6 +108,14 @@ func (a *app) print(v any, text func(w io.Writer)) error {
 	return nil
 }
 
+// counted returns "1 record" or "2 records".
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 // done reports a command that has nothing else to say.
 func (a *app) done(format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)

@@ -245,7 +245,7 @@ func (a *app) collect(ctx context.Context, directory string, forward func(contex
 	if err != nil {
 		return err
 	}
-	return a.done("%d records collected", taken)
+	return a.done("%s collected", counted(taken, "record"))
 }
 
 func (a *app) auditVerifyCommand() *cobra.Command {
@@ -346,7 +346,7 @@ func (a *app) auditArchiveCommand() *cobra.Command {
 			if err := errors.Join(audit.Archive(out, files), out.Close()); err != nil {
 				return err
 			}
-			return a.done("%d files archived", len(files))
+			return a.done("%s archived", counted(len(files), "file"))
 		},
 	}
 	cmd.Flags().StringVar(&directory, "dir", "", "directory of the files")

@@ -27,7 +27,8 @@ func main() {
 }
 
 // run runs one command line and returns its exit status.
-func run(ctx context.Context, args []string, in *os.File, out, errs *os.File) int {
+func run(ctx context.Context, args []string, in *os.File, stdout, errs *os.File) int {
+	out := &output{file: stdout}
 	a := &app{in: in, out: out, errs: errs}
 	root := a.command()
 	root.SetArgs(args)
@@ -35,10 +36,28 @@ func run(ctx context.Context, args []string, in *os.File, out, errs *os.File) in
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = out.err
+	}
 	if err != nil {
 		a.complain(err)
 	}
 	return exitStatus(err)
+}
+
+// output is standard output. It remembers that something could not be written,
+// so that a full disk is not taken for success.
+type output struct {
+	file *os.File
+	err  error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.file.Write(p)
+	if err != nil && o.err == nil {
+		o.err = fmt.Errorf("write the output: %w", err)
+	}
+	return n, err
 }
 
 // complain tells the user what went wrong, as JSON if that is the language.

@@ -89,7 +89,7 @@ func (a *app) changePolicyCommand(owner policyOwner) *cobra.Command {
 				if err := owner.change(s, ctx, req); err != nil {
 					return err
 				}
-				return a.done("%d policies of the %s changed", len(req.Settings), owner.name)
+				return a.done("policies of the %s changed", owner.name)
 			})
 		},
 	}

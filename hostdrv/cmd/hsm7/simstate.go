@@ -79,7 +79,7 @@ func parseTime(args []string) (control.ClockChange, error) {
 func parseAdvance(args []string) (control.ClockChange, error) {
 	d, err := time.ParseDuration(args[0])
 	if err != nil {
-		return control.ClockChange{}, usagef("%q is not like 1h30m or -5s", args[0])
+		return control.ClockChange{}, usagef("%q is not like 1h30m; to set the clock back: hsm7 sim clock advance -- -5s", args[0])
 	}
 	return control.ClockChange{Advance: control.Duration(d)}, nil
 }
