@@ -86,19 +86,20 @@ func (a *app) cipher(ctx context.Context, c cipherFlags, do func(context.Context
 func (a *app) digestCommand() *cobra.Command {
 	var in, mechanism string
 	cmd := &cobra.Command{
-		Use: "digest --in FILE", Short: "Hash a file in the device", GroupID: "key", Args: noArgs,
+		Use: "digest --in FILE", Short: "Hash a file of any length in the device", GroupID: "key", Args: noArgs,
 		Example: "  hsm7 digest --in file --mechanism SHA384",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m, err := mechanismNamed(mechanism)
 			if err != nil {
 				return err
 			}
-			data, err := a.readInput(in)
+			data, err := a.openInput(in)
 			if err != nil {
 				return err
 			}
+			defer data.Close()
 			return a.withSession(cmd.Context(), command.SlotAdmin, func(ctx context.Context, s *hostdrv.Session) error {
-				digest, err := s.Digest(ctx, m, data)
+				digest, err := s.DigestReader(ctx, m, data)
 				if err != nil {
 					return err
 				}

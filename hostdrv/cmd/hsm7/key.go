@@ -27,8 +27,9 @@ func keyKindNames() []string {
 }
 
 func (a *app) keyCommand() *cobra.Command {
-	return group("key", "key", "Make, list, show, guard and destroy keys", append([]*cobra.Command{
+	return group("key", "key", "Make, list, show, wrap, guard and destroy keys", append([]*cobra.Command{
 		a.keyGenerateCommand(), a.keyListCommand(), a.keyShowCommand(), a.keyPublicCommand(), a.keyDestroyCommand(),
+		a.keyWrapCommand(), a.keyUnwrapCommand(),
 	}, a.keyAuthCommands()...)...)
 }
 
@@ -41,7 +42,10 @@ type made struct {
 }
 
 func (a *app) keyGenerateCommand() *cobra.Command {
-	var kindName, label, id string
+	var (
+		kindName, label, id string
+		wraps, extractable  bool
+	)
 	cmd := &cobra.Command{
 		Use:     "generate --type TYPE --label LABEL",
 		Aliases: []string{"gen"},
@@ -61,6 +65,8 @@ func (a *app) keyGenerateCommand() *cobra.Command {
 	cmd.Flags().StringVar(&kindName, "type", "", "type and size of the key")
 	cmd.Flags().StringVar(&label, "label", "", "label, by which other commands name the key")
 	cmd.Flags().StringVar(&id, "id", "", "CKA_ID, hexadecimal")
+	cmd.Flags().BoolVar(&wraps, "wraps", false, "the key wraps and unwraps other keys (aes, rsa)")
+	cmd.Flags().BoolVar(&extractable, "extractable", false, "the key may leave, wrapped")
 	_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions(keyKindNames(), cobra.ShellCompDirectiveNoFileComp))
 	return a.asRole(command.RoleCO, cmd, func(ctx context.Context, s *hostdrv.Session, _ []string) error {
 		idBytes, err := hex.DecodeString(id)
@@ -71,7 +77,7 @@ func (a *app) keyGenerateCommand() *cobra.Command {
 			return err
 		}
 		kind := keyKinds[slices.Index(keyKindNames(), kindName)]
-		result, err := generate(ctx, s, kind, label, idBytes)
+		result, err := generate(ctx, s, kind.with(wraps, extractable), label, idBytes)
 		if err != nil {
 			return err
 		}
@@ -107,6 +113,7 @@ func generate(ctx context.Context, s *hostdrv.Session, kind keyKind, label strin
 		result.Key = handle
 		return result, err
 	}
+	maps.Copy(base, kind.hidden)
 	pair, err := s.GenerateKeyPair(ctx, command.Mechanism{Type: kind.mechanism}, first, base)
 	result.Key, result.Public = pair.Private, pair.Public
 	return result, err

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 
 	"usbhsm7/firmware/command"
 )
@@ -13,6 +14,24 @@ type keyKind struct {
 	mechanism  command.MechanismType
 	attributes command.Template // of the key, or of the public key of a pair
 	pair       bool
+	hidden     command.Template // of the private key of a pair
+}
+
+// with returns the kind for keys that wrap others, or may leave.
+func (k keyKind) with(wraps, extractable bool) keyKind {
+	attributes, inner := command.Template{}, command.Template{}
+	maps.Copy(attributes, k.attributes)
+	k.attributes, k.hidden = attributes, inner
+	if !k.pair {
+		inner = attributes
+	}
+	if wraps {
+		attributes[command.AttrWrap], inner[command.AttrUnwrap] = true, true
+	}
+	if extractable {
+		inner[command.AttrExtractable] = true
+	}
+	return k
 }
 
 var keyKinds = []keyKind{
@@ -32,28 +51,28 @@ var keyKinds = []keyKind{
 	secretKind("aes-128", command.MechAESKeyGen, 16),
 	secretKind("aes-192", command.MechAESKeyGen, 24),
 	secretKind("aes-256", command.MechAESKeyGen, 32),
-	{"des3", command.MechDES3KeyGen, nil, false},
+	{"des3", command.MechDES3KeyGen, nil, false, nil},
 	secretKind("hmac-256", command.MechGenericSecretGen, 32),
 	secretKind("hmac-384", command.MechGenericSecretGen, 48),
 	secretKind("hmac-512", command.MechGenericSecretGen, 64),
 }
 
 func rsaKind(name string, bits uint64) keyKind {
-	return keyKind{name, command.MechRSAKeyPairGen, command.Template{command.AttrModulusBits: bits}, true}
+	return keyKind{name, command.MechRSAKeyPairGen, command.Template{command.AttrModulusBits: bits}, true, nil}
 }
 
 // curveKind is a key on the curve with an object identifier in DER (RFC 5480,
 // section 2.1.1.1; RFC 8410, section 3).
 func curveKind(name string, m command.MechanismType, oid ...byte) keyKind {
-	return keyKind{name, m, command.Template{command.AttrECParams: oid}, true}
+	return keyKind{name, m, command.Template{command.AttrECParams: oid}, true, nil}
 }
 
 func latticeKind(name string, m command.MechanismType, set uint64) keyKind {
-	return keyKind{name, m, command.Template{command.AttrParameterSet: set}, true}
+	return keyKind{name, m, command.Template{command.AttrParameterSet: set}, true, nil}
 }
 
 func secretKind(name string, m command.MechanismType, length uint64) keyKind {
-	return keyKind{name, m, command.Template{command.AttrValueLen: length}, false}
+	return keyKind{name, m, command.Template{command.AttrValueLen: length}, false, nil}
 }
 
 // typeName returns the name of the kind of a key, or says its type and size.
