@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -46,7 +47,8 @@ func run(ctx context.Context, args []string, in *os.File, stdout, errs *os.File)
 }
 
 // output is standard output. It remembers that something could not be written,
-// so that a full disk is not taken for success.
+// so that a full disk is not taken for success. A reader that has seen enough and
+// left is no failure.
 type output struct {
 	file *os.File
 	err  error
@@ -54,7 +56,7 @@ type output struct {
 
 func (o *output) Write(p []byte) (int, error) {
 	n, err := o.file.Write(p)
-	if err != nil && o.err == nil {
+	if err != nil && o.err == nil && !errors.Is(err, syscall.EPIPE) {
 		o.err = fmt.Errorf("write the output: %w", err)
 	}
 	return n, err
