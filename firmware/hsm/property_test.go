@@ -39,6 +39,9 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 			"generate pair": m.generatePair,
 			"destroy":       m.destroy,
 			"rename":        m.renameOne,
+			"export":        m.export,
+			"parts":         m.parts,
+			"take a right":  m.takeARight,
 			"wrong login":   m.wrongLogin,
 			"reboot":        func(*rapid.T) { m.unit = m.reboot(); m.start() },
 			"log out, in":   func(*rapid.T) { m.ok(command.CodeLogout, m.user, nil, nil); m.enter() },
@@ -92,6 +95,64 @@ func (m *machine) renameOne(t *rapid.T) {
 	h, label := m.pick(t), someLabels.Draw(t, "label")
 	m.ok(command.CodeSetAttributes, m.user, &command.SetAttributesRequest{Object: h, Attributes: command.Template{command.AttrLabel: label}}, nil)
 	m.objects[h] = label
+}
+
+// export tries to wrap any key with any other. What comes out is wrapped, and of
+// a key that may leave.
+func (m *machine) export(t *rapid.T) {
+	by, key := m.pick(t), m.pick(t)
+	mechanism := rapid.SampledFrom([]command.MechanismType{command.MechAESKeyWrapKWP, command.MechAESECB, command.MechRSAPKCSOAEP}).Draw(t, "mechanism")
+	status, answer := m.try(m.user, command.CodeWrapKey, &command.WrapKeyRequest{Mechanism: command.Mechanism{Type: mechanism}, WrappingKey: by, Key: key})
+	checkAnswer(m.t, mustRow(m.t, command.CodeWrapKey), status, answer)
+	if status == command.StatusOK && !(m.attributes(by).Bool(command.AttrWrap, false) && m.attributes(key).Bool(command.AttrExtractable, false)) {
+		t.Fatalf("object %d left, wrapped with %d", key, by)
+	}
+}
+
+// parts takes steps of operations in any order; whatever they are, the device
+// says so with a status that is published.
+func (m *machine) parts(t *rapid.T) {
+	kind := rapid.SampledFrom(command.OperationKinds).Draw(t, "kind")
+	data := rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "data")
+	steps := map[command.Code]any{
+		command.CodeOperationUpdate: &command.OperationUpdateRequest{Kind: kind, Data: data},
+		command.CodeOperationFinish: &command.OperationFinishRequest{Kind: kind, Offset: uint64(len(data))},
+		command.CodeOperationCancel: &command.OperationCancelRequest{Kind: kind},
+		command.CodeOperationBegin: &command.OperationBeginRequest{
+			Kind: kind, Key: command.Handle(rapid.IntRange(0, 5).Draw(t, "key")),
+			Mechanism: command.Mechanism{Type: rapid.SampledFrom(command.MechanismTable).Draw(t, "mechanism").Type},
+		},
+	}
+	code := rapid.SampledFrom(slices.Sorted(maps.Keys(steps))).Draw(t, "step")
+	status, answer := m.try(m.user, code, steps[code])
+	checkAnswer(m.t, mustRow(m.t, code), status, answer)
+}
+
+// takeARight has somebody without a login ask for what needs one.
+func (m *machine) takeARight(t *rapid.T) {
+	row := rapid.SampledFrom(command.Rows).Draw(t, "command")
+	if row.Need == command.NeedNothing || row.Roles == command.Anyone {
+		t.Skip("anyone may")
+	}
+	slot := command.SlotPartition
+	if row.Need == command.NeedAdmin {
+		slot = command.SlotAdmin
+	}
+	host := m.hsm.Connect()
+	defer host.Close()
+	session := m.openOn(host, slot, false)
+	if status, _ := host.Execute(context.Background(), row.Code, session, sample(m.t, row, slot)); status != command.StatusUserNotLoggedIn {
+		t.Fatalf("%s without a login: %v", row.Name, status)
+	}
+}
+
+// try runs a command whatever comes of it.
+func (m *machine) try(session uint32, code command.Code, in any) (command.Status, []byte) {
+	payload, err := command.Marshal(in)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return m.host.Execute(context.Background(), code, session, payload)
 }
 
 // wrongLogin spends an attempt, but never the last one.
