@@ -15,6 +15,7 @@ import (
 const (
 	maxAuditRead    = 1000 // records in one answer
 	maxAuditMessage = 1024 // bytes of an external event
+	maxGivenUp      = 500  // parts of the log that are deleted together
 )
 
 // auditConfigRecord is what the Auditor has set.
@@ -156,24 +157,37 @@ func (c *call) auditRead(r *command.AuditReadRequest) (*command.AuditReadRespons
 // auditAcknowledge gives up the records that the host has, as far as they are
 // stored in whole parts.
 func (c *call) auditAcknowledge(r *command.AuditAcknowledgeRequest) error {
-	return c.hsm.update(func(u *update) error {
-		l := &u.hsm.audit
-		done := 0
-		for done < len(l.blocks) && l.blocks[done].last <= r.Through {
-			u.records.DeletePlain(recordAuditBlock(l.blocks[done].first))
-			done++
-		}
-		if done == 0 {
-			return nil
-		}
-		head, err := command.Marshal(l.chain.Head())
+	for more := true; more; {
+		err := c.hsm.update(func(u *update) (err error) {
+			more, err = u.giveUp(r.Through)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		u.records.PutPlain(recordAuditHead, head)
-		u.after(func() { l.drop(done) })
-		return nil
-	})
+	}
+	return nil
+}
+
+// giveUp deletes parts of the log up to a record, and tells whether there are
+// more.
+func (u *update) giveUp(through uint64) (more bool, err error) {
+	l := &u.hsm.audit
+	done := 0
+	for done < len(l.blocks) && l.blocks[done].last <= through && done < maxGivenUp {
+		u.records.DeletePlain(recordAuditBlock(l.blocks[done].first))
+		done++
+	}
+	if done == 0 {
+		return false, nil
+	}
+	head, err := command.Marshal(l.chain.Head())
+	if err != nil {
+		return false, err
+	}
+	u.records.PutPlain(recordAuditHead, head)
+	u.after(func() { l.drop(done) })
+	return done == maxGivenUp, nil
 }
 
 // drop forgets the first n blocks.

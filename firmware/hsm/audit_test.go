@@ -223,6 +223,22 @@ func TestHostTakesTheLogInParts(t *testing.T) {
 	}
 }
 
+func TestALongLogIsGivenUpAtOnce(t *testing.T) {
+	u := powerOn(t, newChip(t, 2048))
+	u.ok(command.CodeRoleInit, u.admin, &command.RoleInitRequest{Role: command.RoleAuditor, Password: []byte(auditorPassword)}, nil)
+	u.logIn(command.RoleAuditor)
+	u.ok(command.CodeAuditSetDomain, u.admin, &command.AuditDomainRequest{Domain: []byte("audit-domain")}, nil)
+	u.setMask("s,x")
+	const records = 1700
+	for range records {
+		u.ok(command.CodeAuditLogMessage, u.admin, &command.AuditMessageRequest{Message: "x"}, nil)
+	}
+	u.ok(command.CodeAuditAcknowledge, u.admin, &command.AuditAcknowledgeRequest{Through: records}, nil)
+	if s := u.reboot().auditStatus(); s.Used != 0 || s.Head.Number != records {
+		t.Errorf("status %+v", s)
+	}
+}
+
 func TestUsesOfKeysAreWrittenInGroups(t *testing.T) {
 	u := audited(t, "s,u")
 	key := u.aes("key")
