@@ -1,0 +1,58 @@
+package ikey
+
+import "errors"
+
+// Kind is what a key holds. The colour of the sticker on its outside is not
+// known to the key or to any device.
+type Kind uint8
+
+// Kinds, with the colour of the sticker that people put on such a key.
+const (
+	Blank   Kind = iota // nothing
+	SO                  // blue: HSM SO, Partition SO
+	User                // black or grey: Crypto Officer, Limited Crypto Officer, Crypto User
+	Domain              // red: cloning domain
+	Auditor             // white
+	RPV                 // orange: vector of a remote PED
+)
+
+// Set names a keyset: 16 random bytes that all its keys share.
+type Set [16]byte
+
+// Bounds.
+const (
+	MaxKeys    = 16 // of a keyset
+	SecretSize = 32 // bytes of the secret that a keyset opens
+	MinPIN     = 4  // digits of a PIN
+	MaxPIN     = 48
+)
+
+// Contents is what a device writes on a key. Copies of a key have the same
+// contents, so a device cannot tell them apart.
+type Contents struct {
+	Kind  Kind   // never Blank
+	Set   Set    // which keyset it belongs to
+	M     uint8  // how many different keys open the set: 1 to N
+	N     uint8  // how many different keys there are: 1 to MaxKeys
+	Index uint8  // which of them this is: 1 to N
+	Share []byte // of the secret: what share.Split made; with N = 1 the secret itself
+	Check []byte // binds a set together: the same on all its keys, right only with the right secret
+}
+
+// Info is what a key tells before its PIN is given.
+type Info struct {
+	Kind      Kind
+	PIN       bool // a PIN is set
+	TriesLeft int  // at the PIN, until the key erases itself
+}
+
+// Errors that devices tell apart with errors.Is.
+var (
+	ErrNoKey    = errors.New("no iKey in the port")
+	ErrNotAKey  = errors.New("the device in the port is no iKey")
+	ErrDamaged  = errors.New("the iKey is damaged")
+	ErrPIN      = errors.New("wrong PIN of the iKey")
+	ErrBlank    = errors.New("the iKey is blank")
+	ErrContents = errors.New("the contents of the iKey make no sense")
+	ErrRemoved  = errors.New("the iKey was pulled out")
+)
