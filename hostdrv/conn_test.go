@@ -330,7 +330,7 @@ func TestTheEndOfTheLinkEndsEveryCall(t *testing.T) {
 		{"garbage", func(d *fakeDevice) { d.link.in <- garbage }, ErrProtocol},
 		{"a request was damaged", func(d *fakeDevice) { d.send(frame.TypeResponse, 0, command.StatusCommandMalformed, nil) }, ErrProtocol},
 		{"reset behind the driver's back", func(d *fakeDevice) {
-			d.send(frame.TypeResponse, 7, command.StatusOperationNotInitialized, nil)
+			d.send(frame.TypeResponse, 7, command.StatusNoTransmission, nil)
 		}, transport.ErrDisconnected},
 		{"an event among the responses", func(d *fakeDevice) { d.send(frame.TypeEvent, 0, 1, nil) }, ErrProtocol},
 	}

@@ -125,3 +125,29 @@ func (c *cancelling) Read(p []byte) (int, error) {
 	c.cancel()
 	return c.Reader.Read(p)
 }
+
+func TestAStepOfAnOperationThatIsOverLeavesTheLinkAlone(t *testing.T) {
+	ctx := t.Context()
+	s := hsmtest.Start(t).Login(t, command.RoleCO)
+	over, err := s.Begin(ctx, command.OperationDigest, command.Mechanism{Type: command.MechSHA256}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := over.Finish(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	steps := map[string]func() error{
+		"update":     func() error { _, err := over.Update(ctx, []byte("more")); return err },
+		"finish":     func() error { _, err := over.Finish(ctx, nil); return err },
+		"digest-key": func() error { return over.DigestKey(ctx, 1) },
+		"cancel":     func() error { return over.Cancel(ctx) },
+	}
+	for name, step := range steps {
+		if err := step(); !errors.Is(err, command.StatusOperationNotInitialized) {
+			t.Errorf("%s: %v, want %v", name, err, command.StatusOperationNotInitialized)
+		}
+	}
+	if info, err := s.Info(ctx); err != nil || info.Role != command.RoleCO {
+		t.Errorf("the session afterwards: %+v, %v", info, err)
+	}
+}

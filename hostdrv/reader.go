@@ -38,7 +38,7 @@ type responses struct {
 // Message implements frame.Sink.
 func (in *responses) Message(m frame.Message) {
 	switch {
-	case m.Type == frame.TypeResponse && command.Status(m.Code) == command.StatusOperationNotInitialized:
+	case m.Type == frame.TypeResponse && command.Status(m.Code) == command.StatusNoTransmission:
 		in.err = errForgotten
 	case m.Type == frame.TypeResponse && m.Tag != 0:
 		in.traffic.answer(m)

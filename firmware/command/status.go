@@ -41,6 +41,7 @@ const (
 	StatusSOLoginFailureThreshold Status = 0x0030000F // that was the HSM SO's last attempt: the HSM is zeroized
 	StatusIncompatible            Status = 0x00300024 // no common version of the protocol
 	StatusTransmissionError       Status = 0x00300203 // a frame or message arrived in part
+	StatusNoTransmission          Status = 0x00300204 // a request before HELLO: the link is closed
 	StatusCommandMalformed        Status = 0x00300205 // bytes that are no frame, or a frame that makes no sense
 	StatusMailboxesNotAvailable   Status = 0x00300206 // too many requests or too many bytes under way
 	StatusNotEnoughMemory         Status = 0x00310000 // the operations under way keep too much data
@@ -59,7 +60,7 @@ const (
 	StatusObjectHandleInvalid     Status = 0x00820000 // no such object, or it is not visible without a login
 	StatusMaxObjectCount          Status = 0x00820001 // as many objects as the device can hold
 	StatusOperationActive         Status = 0x00900000 // the tag is that of a request still in flight, or the session has such an operation under way
-	StatusOperationNotInitialized Status = 0x00910000 // a request before HELLO, or no such operation under way
+	StatusOperationNotInitialized Status = 0x00910000 // the session has no such operation under way
 	StatusPINIncorrect            Status = 0x00A00000 // wrong password; the failure was counted
 	StatusPINIncorrectZeroized    Status = 0x00A00001 // wrong password and the last attempt: the partition is zeroized
 	StatusPINIncorrectLocked      Status = 0x00A00002 // wrong password and the last attempt: the role is locked

@@ -28,6 +28,7 @@ var published = map[string]string{
 	"StatusSOLoginFailureThreshold": "LUNA_RET_SO_LOGIN_FAILURE_THRESHOLD",
 	"StatusIncompatible":            "LUNA_RET_INCOMPATIBLE",
 	"StatusTransmissionError":       "LUNA_RET_CL_TRANSMISSION_ERROR",
+	"StatusNoTransmission":          "LUNA_RET_CL_NO_TRANSMISSION",
 	"StatusCommandMalformed":        "LUNA_RET_CL_COMMAND_MALFORMED",
 	"StatusMailboxesNotAvailable":   "LUNA_RET_CL_MAILBOXES_NOT_AVAILABLE",
 	"StatusEncryptedDataInvalid":    "LUNA_RET_ENCRYPTED_DATA_INVALID",

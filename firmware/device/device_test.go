@@ -104,7 +104,7 @@ func TestBadInputIsAnsweredByItsStatusAndTheDeviceGoesOn(t *testing.T) {
 
 func TestARequestBeforeHelloIsRefused(t *testing.T) {
 	h := plugIn(t, power(t))
-	if status := h.call(command.CodeInfo, 0, nil, nil); status != command.StatusOperationNotInitialized {
+	if status := h.call(command.CodeInfo, 0, nil, nil); status != command.StatusNoTransmission {
 		t.Errorf("status %v", status)
 	}
 }

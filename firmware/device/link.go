@@ -186,7 +186,7 @@ func (l *link) accept(m frame.Message) error {
 	defer l.mu.Unlock()
 	switch {
 	case l.host == nil:
-		return command.StatusOperationNotInitialized.With("no HELLO yet", "send HELLO first")
+		return command.StatusNoTransmission.With("no HELLO yet", "send HELLO first")
 	case m.Tag == 0:
 		return command.StatusCommandMalformed.With("a request has a tag other than 0", "")
 	case l.inFlight[m.Tag] != nil:

@@ -94,7 +94,7 @@ func (h *Host) Execute(ctx context.Context, code command.Code, session uint32, p
 
 func (h *Host) run(ctx context.Context, code command.Code, session uint32, payload []byte) ([]byte, error) {
 	if h.gone.Load() {
-		return nil, command.StatusOperationNotInitialized.With("the link was closed", "connect again")
+		return nil, command.StatusNoTransmission.With("the link was closed", "connect again")
 	}
 	row, ok := command.Lookup(code)
 	run, runs := handlers[code]

@@ -287,13 +287,13 @@ func TestClosedHostsAndDevices(t *testing.T) {
 	u.openOn(other, command.SlotPartition, false)
 	other.Close()
 	other.Close()
-	u.on(other, command.StatusOperationNotInitialized, command.CodeInfo, 0, nil, nil)
+	u.on(other, command.StatusNoTransmission, command.CodeInfo, 0, nil, nil)
 	if n := u.info().Sessions; n != 2 {
 		t.Errorf("%d sessions, want the 2 of the host that stayed", n)
 	}
 	u.hsm.Close()
-	u.do(command.StatusOperationNotInitialized, command.CodeInfo, 0, nil, nil)
-	u.on(u.hsm.Connect(), command.StatusOperationNotInitialized, command.CodeInfo, 0, nil, nil)
+	u.do(command.StatusNoTransmission, command.CodeInfo, 0, nil, nil)
+	u.on(u.hsm.Connect(), command.StatusNoTransmission, command.CodeInfo, 0, nil, nil)
 	u.again()
 }
 
