@@ -14,7 +14,18 @@ const (
 	Domain              // red: cloning domain
 	Auditor             // white
 	RPV                 // orange: vector of a remote PED
+
+	lastKind = RPV
 )
+
+// String returns a name for people, for example "SO".
+func (k Kind) String() string {
+	names := [...]string{"blank", "SO", "user", "domain", "auditor", "RPV"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return "invalid"
+}
 
 // Set names a keyset: 16 random bytes that all its keys share.
 type Set [16]byte
