@@ -114,7 +114,7 @@ func (c *call) fits(key *mech.Key, m *command.Mechanism, row command.MechanismRo
 	switch {
 	case !mech.Approved(key, m, use):
 		return command.StatusMechanismInvalid.With("the FIPS configuration does not permit this key or this parameter", "")
-	case use == command.UseEncrypt && m.Type == command.MechAESGCM && m.IV != nil:
+	case use&(command.UseEncrypt|command.UseWrap) != 0 && m.Type == command.MechAESGCM && m.IV != nil:
 		return command.StatusMechanismParamInvalid.With("in the FIPS configuration the device chooses the nonce", "leave iv out")
 	}
 	return nil

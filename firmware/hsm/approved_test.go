@@ -109,6 +109,8 @@ func TestWhatTheFIPSConfigurationRefuses(t *testing.T) {
 	u := ready(t)
 	koblitz := u.ec("koblitz", []byte{0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x0A})
 	pair, aes := u.ec("ec", p256), u.aes("aes")
+	wrapper := u.secret(command.MechAESKeyGen, token("wrapper", command.AttrValueLen, uint64(32), command.AttrWrap, true))
+	travels := u.secret(command.MechAESKeyGen, token("travels", command.AttrValueLen, uint64(32), command.AttrExtractable, true))
 	short := u.secret(command.MechGenericSecretGen, token("short", command.AttrValueLen, uint64(8)))
 	hash, gcm := make([]byte, 32), command.Mechanism{Type: command.MechAESGCM}
 	own := command.Mechanism{Type: command.MechAESGCM, IV: make([]byte, 12)}
@@ -126,6 +128,8 @@ func TestWhatTheFIPSConfigurationRefuses(t *testing.T) {
 	try(command.StatusOK, command.CodeVerify, &command.VerifyRequest{Mechanism: hmac, Key: short, Data: hash, Signature: old}, nil)
 	try(command.StatusMechanismParamInvalid, command.CodeEncrypt, &command.CipherRequest{Mechanism: own, Key: aes, Data: hash}, nil)
 	try(command.StatusOK, command.CodeEncrypt, &command.CipherRequest{Mechanism: gcm, Key: aes, Data: hash}, new(command.CipherResponse))
+	try(command.StatusMechanismParamInvalid, command.CodeWrapKey, &command.WrapKeyRequest{Mechanism: own, WrappingKey: wrapper, Key: travels}, nil)
+	try(command.StatusOK, command.CodeWrapKey, &command.WrapKeyRequest{Mechanism: gcm, WrappingKey: wrapper, Key: travels}, new(command.WrapKeyResponse))
 	try(command.StatusKeySizeRange, command.CodeGenerateKey, &command.GenerateKeyRequest{
 		Mechanism: command.Mechanism{Type: command.MechGenericSecretGen}, Template: command.Template{command.AttrValueLen: uint64(13)},
 	}, nil)
