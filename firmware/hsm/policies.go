@@ -1,6 +1,8 @@
 package hsm
 
 import (
+	"math"
+
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/policy"
 )
@@ -79,6 +81,7 @@ func (c *call) partitionPolicyChange(r *command.PolicyChangeRequest) error {
 	c.hsm.password.Lock()
 	defer c.hsm.password.Unlock()
 	return c.update(func(u *update) error {
+		locked := u.lockedByPolicy()
 		destroys, err := u.changePartition(policy.Request{Settings: r.Settings, Destructive: r.Destructive})
 		if err != nil {
 			return err
@@ -86,10 +89,38 @@ func (c *call) partitionPolicyChange(r *command.PolicyChangeRequest) error {
 		u.event(stateChanged("policies of the partition are changed"))
 		if destroys {
 			u.event(command.Event{Code: command.EventZeroized, Text: "the objects of the partition are destroyed"})
-			return u.erase(&partitionPolicyChange)
+			err = u.erase(&partitionPolicyChange)
+		} else {
+			err = u.put(recordPartition, u.state.partition)
 		}
-		return u.put(recordPartition, u.state.partition)
+		if err != nil {
+			return err
+		}
+		return u.keepLocked(locked)
 	})
+}
+
+// lockedByPolicy returns the roles that have used up the attempts that a policy
+// gives them.
+func (u *update) lockedByPolicy() (locked []command.Role) {
+	for _, limit := range limits {
+		if limit.Policy != 0 && limit.spent(&u.state) {
+			locked = append(locked, limit.Role)
+		}
+	}
+	return locked
+}
+
+// keepLocked keeps roles locked whatever attempts the policy gives them now: only
+// a reset unlocks, and HSM policy 15 may forbid that.
+func (u *update) keepLocked(locked []command.Role) error {
+	for _, role := range locked {
+		u.state.roles[role].attempts = math.MaxUint8
+		if err := u.put(recordAttempts(role), attemptsRecord{math.MaxUint8}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // changePartition changes the partition's record, which the caller writes.

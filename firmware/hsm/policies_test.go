@@ -186,6 +186,30 @@ func TestPolicy15DecidesWhetherALockOutIsForEver(t *testing.T) {
 	u.logIn(command.RoleCO)
 }
 
+func TestMoreAttemptsUnlockNobody(t *testing.T) {
+	for _, destructive := range []bool{false, true} {
+		u := powerOn(t, stage(t).staffed.Clone())
+		u.user = u.open(command.SlotPartition, false)
+		u.logIn(command.RolePO).partitionPolicy(policy.MaxFailedLogins, 1, false)
+		u.ok(command.CodeLogout, u.user, nil, nil)
+		u.login(command.StatusPINIncorrectLocked, u.user, command.RoleCO, "a wrong one")
+		settings := []command.PolicySetting{{ID: policy.MaxFailedLogins, Value: 10}}
+		if destructive {
+			settings = append(settings, command.PolicySetting{ID: policy.DigestKey, Value: 1})
+		}
+		u.logIn(command.RolePO).ok(command.CodePartitionPolicyChange, u.user, &command.PolicyChangeRequest{Settings: settings, Destructive: destructive}, nil)
+		for _, v := range []*unit{u, u.reboot()} {
+			v.user = v.open(command.SlotPartition, false)
+			if s := v.role(v.user, command.RoleCO); !s.Locked || s.AttemptsLeft != 0 {
+				t.Errorf("destructive %v: %+v", destructive, s)
+			}
+			if s := v.role(v.user, command.RoleCU); s.AttemptsLeft != 10 {
+				t.Errorf("destructive %v: %+v of who was not locked", destructive, s)
+			}
+		}
+	}
+}
+
 func TestCryptoOfficerResetsTheCryptoUser(t *testing.T) {
 	u := powerOn(t, stage(t).staffed.Clone())
 	u.user = u.open(command.SlotPartition, false)
