@@ -15,6 +15,7 @@ package device
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -83,16 +84,18 @@ type Device struct {
 // New powers a device on. It fails with store.ErrCorrupt, and changes nothing,
 // if the flash holds something other than the state of a device.
 func New(c Config) (*Device, error) {
-	c, err := c.withDefaults()
-	if err != nil {
-		return nil, err
-	}
+	c = c.withDefaults()
 	records, err := store.Open(c.Flash)
 	if err != nil {
 		return nil, fmt.Errorf("read the state from flash: %w", err)
 	}
 	if c.Seed != nil {
 		if c.Entropy, err = seededEntropy(c.Seed, records); err != nil {
+			return nil, err
+		}
+	}
+	if c.Serial == "" {
+		if c.Serial, err = randomSerial(c.Entropy); err != nil {
 			return nil, err
 		}
 	}
@@ -115,7 +118,7 @@ func New(c Config) (*Device, error) {
 	return d, nil
 }
 
-func (c Config) withDefaults() (Config, error) {
+func (c Config) withDefaults() Config {
 	if c.Vendor == 0 {
 		c.Vendor = DefaultVendor
 	}
@@ -132,14 +135,16 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Entropy == nil {
 		c.Entropy = rand.Reader
 	}
-	if c.Serial == "" {
-		number := make([]byte, 4)
-		if _, err := io.ReadFull(c.Entropy, number); err != nil {
-			return c, fmt.Errorf("choose a serial number: %w", err)
-		}
-		c.Serial = fmt.Sprintf("7%07d", (uint32(number[0])<<24|uint32(number[1])<<16|uint32(number[2])<<8|uint32(number[3]))%10_000_000)
+	return c
+}
+
+// randomSerial returns a serial number of the simulator's own range.
+func randomSerial(entropy io.Reader) (string, error) {
+	number := make([]byte, 4)
+	if _, err := io.ReadFull(entropy, number); err != nil {
+		return "", fmt.Errorf("choose a serial number: %w", err)
 	}
-	return c, nil
+	return fmt.Sprintf("7%07d", binary.BigEndian.Uint32(number)%10_000_000), nil
 }
 
 // start begins the goroutines. The workers end when the link's channels are

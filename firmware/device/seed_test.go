@@ -116,6 +116,21 @@ func TestSeedDecidesEverything(t *testing.T) {
 	}
 }
 
+func TestSeedDecidesTheSerialNumber(t *testing.T) {
+	serial := func(seed string) string {
+		d, err := device.New(device.Config{Flash: blank(t), Seed: []byte(seed), Cost: auth.Quick})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		_, serial, _ := d.Identity()
+		return serial
+	}
+	if first, again, other := serial("a"), serial("a"), serial("b"); first != again || first == other {
+		t.Errorf("seed a: %s and %s; seed b: %s", first, again, other)
+	}
+}
+
 func TestSeededDeviceDoesNotRepeatItselfAfterAPowerCycle(t *testing.T) {
 	chip := blank(t)
 	random := func() []byte {
