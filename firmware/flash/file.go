@@ -1,11 +1,14 @@
 package flash
 
 import (
+	"bufio"
+	"bytes"
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -86,7 +89,7 @@ func (f *File) Erase(block int) error {
 	if err := f.write(int64(block)*int64(size), erased); err != nil {
 		return err
 	}
-	wear := binary.LittleEndian.AppendUint32(nil, f.wear[block])
+	wear := binary.LittleEndian.AppendUint32(nil, f.Wear(block))
 	if _, err := f.file.WriteAt(wear, fileAlign+4*int64(block)); err != nil {
 		return fmt.Errorf("flash: wear of block %d: %w", block, err)
 	}
@@ -138,35 +141,35 @@ func (f *File) load() error {
 }
 
 func (f *File) loadBlocks() error {
-	g := f.geometry
-	wear := make([]byte, 4*g.Blocks)
+	wear := make([]byte, 4*f.geometry.Blocks)
 	if _, err := f.file.ReadAt(wear, fileAlign); err != nil {
 		return err
 	}
-	image := make([]byte, g.Size())
-	if _, err := f.file.ReadAt(image, dataStart(g)); err != nil {
-		return err
-	}
-	f.fillFrom(wear, image)
-	return nil
+	image := io.NewSectionReader(f.file, dataStart(f.geometry), f.geometry.Size())
+	return f.fillFrom(wear, image)
 }
 
-// fillFrom gives an erased chip what a file holds, which it keeps: the wear and
-// the inverted blocks.
-func (m *Memory) fillFrom(wear, image []byte) {
-	for i := range m.wear {
-		m.wear[i] = binary.LittleEndian.Uint32(wear[4*i:])
-	}
+// fillFrom gives an erased chip what a file holds: the wear and the inverted
+// blocks.
+func (m *Memory) fillFrom(wear []byte, image io.Reader) error {
 	size := m.geometry.BlockSize()
-	zeros := make([]byte, size)
-	for i := range m.blocks {
-		part := image[i*size : (i+1)*size : (i+1)*size]
-		if string(part) == string(zeros) {
+	in := bufio.NewReaderSize(image, 256<<10)
+	part, zeros := make([]byte, size), make([]byte, size)
+	for i := range m.geometry.Blocks {
+		if _, err := io.ReadFull(in, part); err != nil {
+			return err
+		}
+		if n := binary.LittleEndian.Uint32(wear[4*i:]); n > 0 {
+			m.ownGroup(i).wear[i%groupBlocks] = n
+		}
+		if bytes.Equal(part, zeros) {
 			continue // erased
 		}
-		invert(part)
-		m.blocks[i] = &block{owner: m.self, bytes: part}
+		b := m.own(i)
+		copy(b.bytes, part)
+		invert(b.bytes)
 	}
+	return nil
 }
 
 // create makes the file in one step: a crash leaves all of it or nothing.

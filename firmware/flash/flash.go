@@ -16,6 +16,14 @@
 // writes that reach the medium in another order than they were made. With
 // clones, a test can examine every state a crash could leave behind.
 //
+// Chips also fail while they have power. Each way is a decorator with a seed:
+// [Decay] loses bits behind a code that corrects some, [BadBlocks] has blocks
+// that fail or wear out, [Misdirected] writes in the wrong place, [Stuck] has
+// bits that no longer change; and a torn erasure leaves words that read
+// differently each time ([Memory.Unsettle]).
+//
+// [Region] makes a part of a chip a device of its own.
+//
 // A device is used by one goroutine at a time.
 package flash
 

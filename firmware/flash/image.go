@@ -8,21 +8,21 @@ import (
 )
 
 // WriteTo writes the chip in the layout of the file that OpenFile opens, about
-// 8 MiB for the default geometry. It implements io.WriterTo.
+// 16 MiB for the default geometry. It implements io.WriterTo.
 func (m *Memory) WriteTo(w io.Writer) (int64, error) {
 	g := m.geometry
 	out := bufio.NewWriterSize(w, 64<<10)
 	front := make([]byte, dataStart(g))
 	copy(front, appendHeader(nil, g))
-	for i, n := range m.wear {
-		binary.LittleEndian.PutUint32(front[fileAlign+4*i:], n)
+	for i := range g.Blocks {
+		binary.LittleEndian.PutUint32(front[fileAlign+4*i:], m.Wear(i))
 	}
 	written, err := out.Write(front)
 	total := int64(written)
 	part := make([]byte, g.BlockSize())
 	for i := 0; i < g.Blocks && err == nil; i++ {
 		clear(part)
-		if b := m.blocks[i]; b != nil {
+		if b := m.block(i); b != nil {
 			copy(part, b.bytes)
 			invert(part)
 		}
@@ -49,14 +49,12 @@ func ReadImage(r io.Reader, g Geometry) (*Memory, error) {
 	if err := checkHeader(front[:headerSize], g); err != nil {
 		return nil, err
 	}
-	image := make([]byte, g.Size())
-	if _, err := io.ReadFull(r, image); err != nil {
+	if err := m.fillFrom(front[fileAlign:], io.LimitReader(r, g.Size())); err != nil {
 		return nil, cutShort(err)
 	}
 	if n, _ := io.ReadFull(r, make([]byte, 1)); n > 0 {
 		return nil, fmt.Errorf("flash: image is longer than its chip: %w", ErrCorrupt)
 	}
-	m.fillFrom(front[fileAlign:], image)
 	return m, nil
 }
 

@@ -1,21 +1,38 @@
 package flash
 
-import "fmt"
+import (
+	"fmt"
+	"sync/atomic"
+)
+
+// groupBlocks is how many blocks a chip in memory keeps track of together.
+const groupBlocks = 64
 
 // Memory is a chip in memory. Clones share the blocks that neither side has
 // changed since.
 type Memory struct {
 	geometry Geometry
-	blocks   []*block // nil: erased
-	wear     []uint32
+	groups   []*group // of groupBlocks blocks each; nil: all of them are as they were made
 	self     *owner
+	unsteady int    // blocks that have unsteady words
+	reads    uint64 // of such blocks, while there are any
 }
 
-// block holds the bytes of one erase block. Only the chip whose owner is named
-// may change them; everyone else copies first.
+// group holds what there is to know of some blocks. Only the chip whose owner is
+// named may change it; everyone else copies first.
+type group struct {
+	owner  *owner
+	blocks [groupBlocks]*block // nil: erased
+	wear   [groupBlocks]uint32
+	digest atomic.Pointer[Digest] // of the content; nil: not known
+}
+
+// block holds the bytes of one erase block, under the same rule.
 type block struct {
-	owner *owner
-	bytes []byte
+	owner    *owner
+	bytes    []byte
+	unsteady *unsteady              // nil: it reads the same each time
+	digest   atomic.Pointer[Digest] // nil: not known
 }
 
 // owner is an identity. It has a size so that no two share an address.
@@ -28,8 +45,7 @@ func NewMemory(g Geometry) (*Memory, error) {
 	}
 	return &Memory{
 		geometry: g,
-		blocks:   make([]*block, g.Blocks),
-		wear:     make([]uint32, g.Blocks),
+		groups:   make([]*group, (g.Blocks+groupBlocks-1)/groupBlocks),
 		self:     new(owner),
 	}, nil
 }
@@ -44,19 +60,18 @@ func Load(g Geometry, image []byte) (*Memory, error) {
 	if int64(len(image)) != g.Size() {
 		return nil, fmt.Errorf("flash: image of %d bytes for a chip of %d: %w", len(image), g.Size(), ErrRange)
 	}
-	for i := range m.blocks {
+	for i := range g.Blocks {
 		start := i * g.BlockSize()
 		copy(m.own(i).bytes, image[start:start+g.BlockSize()])
 	}
 	return m, nil
 }
 
-// Clone returns a chip with the same content and wear. Its cost grows with the
-// number of blocks, not with their content.
+// Clone returns a chip with the same content and wear. It copies a pointer for
+// each 64 blocks, and no content.
 func (m *Memory) Clone() *Memory {
 	c := *m
-	c.blocks = append([]*block(nil), m.blocks...)
-	c.wear = append([]uint32(nil), m.wear...)
+	c.groups = append([]*group(nil), m.groups...)
 	// Neither side may go on changing what both now see.
 	m.self, c.self = new(owner), new(owner)
 	return &c
@@ -71,10 +86,15 @@ func (m *Memory) Read(addr int64, p []byte) error {
 		return err
 	}
 	m.walk(addr, p, func(i, offset int, part []byte) bool {
-		if b := m.blocks[i]; b != nil {
-			copy(part, b.bytes[offset:])
-		} else {
+		switch b := m.block(i); {
+		case b == nil:
 			fill(part, Erased)
+		case b.unsteady != nil:
+			copy(part, b.bytes[offset:])
+			m.reads++
+			b.unsteady.flip(part, offset, m.reads)
+		default:
+			copy(part, b.bytes[offset:])
 		}
 		return true
 	})
@@ -98,8 +118,10 @@ func (m *Memory) Erase(block int) error {
 	if err := m.geometry.checkBlock(block); err != nil {
 		return err
 	}
-	m.blocks[block] = nil
-	m.wear[block]++
+	m.settle(block)
+	g := m.ownGroup(block)
+	g.blocks[block%groupBlocks] = nil
+	g.wear[block%groupBlocks]++
 	return nil
 }
 
@@ -110,7 +132,12 @@ func (m *Memory) Sync() error { return nil }
 func (m *Memory) Close() error { return nil }
 
 // Wear returns how often a block was erased.
-func (m *Memory) Wear(block int) uint32 { return m.wear[block] }
+func (m *Memory) Wear(block int) uint32 {
+	if g := m.groups[block/groupBlocks]; g != nil {
+		return g.wear[block%groupBlocks]
+	}
+	return 0
+}
 
 // Flip inverts one bit, as decay of the chip does, whatever the rules of
 // programming say. Bit 0 is the least significant bit of byte 0.
@@ -131,7 +158,7 @@ func (m *Memory) checkProgram(addr int64, p []byte) error {
 	}
 	legal := true
 	m.walk(addr, p, func(i, offset int, part []byte) bool {
-		b := m.blocks[i]
+		b := m.block(i)
 		legal = b == nil || clears(b.bytes[offset:], part)
 		return legal
 	})
@@ -164,19 +191,44 @@ func (m *Memory) walk(addr int64, p []byte, visit func(block, offset int, part [
 	}
 }
 
-// own returns a block that this chip may change.
+// block returns what a block holds; nil: it is erased.
+func (m *Memory) block(i int) *block {
+	if g := m.groups[i/groupBlocks]; g != nil {
+		return g.blocks[i%groupBlocks]
+	}
+	return nil
+}
+
+// ownGroup returns the group of a block, for this chip to change.
+func (m *Memory) ownGroup(i int) *group {
+	g := m.groups[i/groupBlocks]
+	if g == nil || g.owner != m.self {
+		mine := &group{owner: m.self}
+		if g != nil {
+			mine.blocks, mine.wear = g.blocks, g.wear
+		}
+		m.groups[i/groupBlocks], g = mine, mine
+	}
+	g.digest.Store(nil)
+	return g
+}
+
+// own returns a block for this chip to change.
 func (m *Memory) own(i int) *block {
-	b := m.blocks[i]
+	g := m.ownGroup(i)
+	b := g.blocks[i%groupBlocks]
 	if b != nil && b.owner == m.self {
+		b.digest.Store(nil)
 		return b
 	}
 	mine := &block{owner: m.self, bytes: make([]byte, m.geometry.BlockSize())}
 	if b != nil {
 		copy(mine.bytes, b.bytes)
+		mine.unsteady = b.unsteady
 	} else {
 		fill(mine.bytes, Erased)
 	}
-	m.blocks[i] = mine
+	g.blocks[i%groupBlocks] = mine
 	return mine
 }
 

@@ -39,16 +39,24 @@ type Mode uint8
 
 // How far an operation can come when power fails.
 const (
-	Before     Mode = iota + 1 // power failed before it: nothing happened
-	TornPrefix                 // the first bytes are done, in one byte only some bits
-	TornBits                   // a random subset of the bits that should change has changed
-	After                      // power failed after it: all of it happened
+	Before       Mode = iota + 1 // power failed before it: nothing happened
+	TornPrefix                   // the first bytes are done, in one byte only some bits
+	TornBits                     // a random subset of the bits that should change has changed
+	After                        // power failed after it: all of it happened
+	TornWord                     // the first words are done, in one word only some bits
+	TornUnsteady                 // of an erasure: any of the bits are set, and some words read differently each time until they are erased again
 )
+
+// wordSize is what a chip programs at once, in bytes.
+const wordSize = 8
 
 // String returns the name of the mode.
 func (m Mode) String() string {
-	names := [...]string{Before: "before", TornPrefix: "torn prefix", TornBits: "torn bits", After: "after"}
-	if m < Before || m > After {
+	names := [...]string{
+		Before: "before", TornPrefix: "torn prefix", TornBits: "torn bits", After: "after",
+		TornWord: "torn word", TornUnsteady: "torn unsteady",
+	}
+	if m < Before || m > TornUnsteady {
 		return fmt.Sprintf("mode %d", uint8(m))
 	}
 	return names[m]
@@ -57,8 +65,10 @@ func (m Mode) String() string {
 // Outcome says what became of an operation. The same seed gives the same tear.
 type Outcome struct {
 	Mode Mode
-	Seed uint64 // TornPrefix, TornBits
+	Seed uint64 // of a tear
 }
+
+func (o Outcome) torn() bool { return o.Mode != Before && o.Mode != After }
 
 // Perform carries the operation out on d as far as the outcome says. A sync
 // cannot be torn: it happens only After.
@@ -66,7 +76,7 @@ func (o Operation) Perform(d Device, how Outcome) error {
 	if how.Mode == Before {
 		return nil
 	}
-	torn := how.Mode == TornPrefix || how.Mode == TornBits
+	torn := how.torn()
 	switch {
 	case o.Kind == SyncDevice && torn:
 		return nil
@@ -109,20 +119,43 @@ func (o Operation) tearErase(d Device, how Outcome) error {
 	if err := d.Erase(o.block(d)); err != nil {
 		return err
 	}
-	return d.Program(o.Addr, mixed)
+	if err := d.Program(o.Addr, mixed); err != nil || how.Mode != TornUnsteady {
+		return err
+	}
+	if m, ok := d.(interface{ Unsettle(int, uint64) error }); ok {
+		return m.Unsettle(o.block(d), how.Seed)
+	}
+	return nil
 }
 
 // mix moves old some of the way to want.
 func (o Outcome) mix(old, want []byte) {
 	random := rand.New(rand.NewPCG(o.Seed, uint64(o.Mode)))
-	if o.Mode == TornPrefix {
-		n := random.IntN(len(old) + 1)
-		copy(old, want[:n])
-		if n < len(old) {
-			old[n] = blend(old[n], want[n], byte(random.Uint32()))
+	switch o.Mode {
+	case TornPrefix:
+		tearAt(old, want, 1, random)
+	case TornWord:
+		tearAt(old, want, wordSize, random)
+	case TornUnsteady:
+		if o.Seed%2 == 0 { // all that can be read of it is done
+			copy(old, want)
+			return
 		}
-		return
+		fallthrough
+	default:
+		blendAll(old, want, random)
 	}
+}
+
+// tearAt takes some units from want and, of the bits of the next one, any.
+func tearAt(old, want []byte, unit int, random *rand.Rand) {
+	n := min(random.IntN(len(old)/unit+1)*unit, len(old))
+	copy(old, want[:n])
+	end := min(n+unit, len(old))
+	blendAll(old[n:end], want[n:end], random)
+}
+
+func blendAll(old, want []byte, random *rand.Rand) {
 	for i := range old {
 		old[i] = blend(old[i], want[i], byte(random.Uint32()))
 	}
@@ -134,14 +167,17 @@ func blend(old, want, mask byte) byte { return old&^mask | want&mask }
 // Tap shows each operation just before it happens. A program of several pages
 // is shown, and done, page by page.
 type Tap struct {
-	device Device
-	before func(Operation) error
+	device  Device
+	before  func(Operation) error
+	perform func(Operation) error
 }
 
 // NewTap returns a device that calls before ahead of each operation on d. An
 // error from it becomes the operation's, which then does not happen.
 func NewTap(d Device, before func(Operation) error) *Tap {
-	return &Tap{device: d, before: before}
+	return &Tap{device: d, before: before, perform: func(o Operation) error {
+		return o.Perform(d, Outcome{Mode: After})
+	}}
 }
 
 // Geometry returns the sizes of the chip.
@@ -184,5 +220,5 @@ func (t *Tap) do(o Operation) error {
 	if err := t.before(o); err != nil {
 		return err
 	}
-	return o.Perform(t.device, Outcome{Mode: After})
+	return t.perform(o)
 }
