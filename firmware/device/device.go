@@ -25,6 +25,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"usbhsm7/firmware/boot"
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/frame"
@@ -85,7 +86,11 @@ type Device struct {
 // if the flash holds something other than the state of a device.
 func New(c Config) (*Device, error) {
 	c = c.withDefaults()
-	records, err := store.Open(c.Flash)
+	state, _, err := boot.Divide(c.Flash)
+	if err != nil {
+		return nil, err
+	}
+	records, err := store.Open(state)
 	if err != nil {
 		return nil, fmt.Errorf("read the state from flash: %w", err)
 	}

@@ -78,11 +78,11 @@ type Geometry struct {
 	Blocks        int // erase blocks on the chip; at least 1
 }
 
-// DefaultGeometry is a chip of 8 MiB: 2,048 blocks of 4 KiB, in pages of 256
+// DefaultGeometry is a chip of 16 MiB: 4,096 blocks of 4 KiB, in pages of 256
 // bytes, the sizes of a common serial NOR chip. A block is also what hosts
 // write to a disk in one piece.
 func DefaultGeometry() Geometry {
-	return Geometry{PageSize: 256, PagesPerBlock: 16, Blocks: 2048}
+	return Geometry{PageSize: 256, PagesPerBlock: 16, Blocks: 4096}
 }
 
 // BlockSize returns the bytes of an erase block.

@@ -177,7 +177,7 @@ func TestGeometryOutOfRangeIsRefused(t *testing.T) {
 			t.Errorf("%v: accepted", g)
 		}
 	}
-	if err := flash.DefaultGeometry().Check(); err != nil || flash.DefaultGeometry().Size() != 8<<20 {
+	if err := flash.DefaultGeometry().Check(); err != nil || flash.DefaultGeometry().Size() != 16<<20 {
 		t.Errorf("default geometry: %d bytes, %v", flash.DefaultGeometry().Size(), err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"usbhsm7/firmware/boot"
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/device"
 	"usbhsm7/firmware/flash"
@@ -23,8 +24,8 @@ const serial = "7000001"
 // now is what its clock shows, always.
 var now = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 
-// geometry is that of its chip: small, since every power-on reads all of it.
-var geometry = flash.Geometry{PageSize: 256, PagesPerBlock: 16, Blocks: 96}
+// geometry is that of its chip: small, since every power-on reads half of it.
+var geometry = flash.Geometry{PageSize: 256, PagesPerBlock: 16, Blocks: 192}
 
 // machine is a unit that is switched on, with a host that talks to it.
 type machine interface {
@@ -55,7 +56,11 @@ func startCore(chip flash.Device, seed uint64, d Defect) (m machine, err error) 
 			return nil, err
 		}
 	}
-	records, err := store.Open(chip)
+	state, _, err := boot.Divide(chip)
+	if err != nil {
+		return nil, err
+	}
+	records, err := store.Open(state)
 	if err != nil {
 		return nil, err
 	}

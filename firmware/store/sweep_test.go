@@ -18,7 +18,9 @@ var long = flag.Bool("long", false, "sweep many more workloads and damage patter
 func outcomes(tears uint64) []flash.Outcome {
 	all := []flash.Outcome{{Mode: flash.Before}}
 	for seed := range tears {
-		all = append(all, flash.Outcome{Mode: flash.TornPrefix, Seed: seed}, flash.Outcome{Mode: flash.TornBits, Seed: seed})
+		for _, mode := range []flash.Mode{flash.TornPrefix, flash.TornBits, flash.TornWord, flash.TornUnsteady} {
+			all = append(all, flash.Outcome{Mode: mode, Seed: seed})
+		}
 	}
 	return append(all, flash.Outcome{Mode: flash.After})
 }

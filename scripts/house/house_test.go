@@ -55,6 +55,11 @@ var rules = []rule{
 	{room: "firmware/flash", allow: []string{}, why: "flash holds bytes, not facts"},
 	{room: "firmware/store", allow: []string{"firmware/flash"}, why: "records stand on flash alone"},
 	{
+		room: "firmware/boot", allow: []string{"firmware/boot", "firmware/flash", "fuf"},
+		deny: []string{"net", "os", "crypto/rand"},
+		why:  "the bootloader stands on flash and knows nothing of the HSM",
+	},
+	{
 		room: "firmware/hsm", allow: []string{"firmware/hsm", "firmware/store", "firmware/command"},
 		deny: []string{"net", "os", "crypto/rand", "github.com/rs/zerolog"},
 		why:  "the core is a deterministic state machine",
