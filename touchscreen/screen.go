@@ -23,6 +23,7 @@ const (
 type Screen struct {
 	ID     string    // name in the table of the dialogue that shows it, such as "create/insert"; scripts wait for it
 	Kind   Kind      //
+	Icon   Icon      // what is drawn above the title; zero: what fits Kind, if anything
 	Title  string    // one line
 	Text   []string  // paragraphs
 	Items  []string  // of a List
@@ -33,6 +34,18 @@ type Screen struct {
 	Until  time.Time // device time at which an answer comes too late; zero: it never does
 	Unit   Unit      // of Home
 }
+
+// Icon is what is drawn above the title of a screen.
+type Icon uint8
+
+// Icons.
+const (
+	NoIcon     Icon = iota
+	InsertKey       // an iKey on its way into the port
+	RemoveKey       // an iKey on its way out of the port
+	Identified      // an iKey in the port
+	Warning         // something will be lost
+)
 
 // Unit is what the home screen tells of the device.
 type Unit struct {

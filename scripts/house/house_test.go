@@ -54,6 +54,8 @@ var rules = []rule{
 	{room: "firmware/control", allow: []string{}, why: "the control socket carries requests and does not know what answers them"},
 	{room: "firmware/flash", allow: []string{}, why: "flash holds bytes, not facts"},
 	{room: "firmware/store", allow: []string{"firmware/flash"}, why: "records stand on flash alone"},
+	{room: "touchscreen", allow: []string{"touchscreen"}, why: "the screen is hardware: it knows nothing of what it shows"},
+	{room: "touchscreen/paint", allow: []string{}, why: "what draws knows nothing of screens"},
 	{
 		room: "firmware/boot", allow: []string{"firmware/boot", "firmware/flash", "fuf"},
 		deny: []string{"net", "os", "crypto/rand"},

@@ -1,0 +1,179 @@
+package touchscreen
+
+import (
+	"image"
+	"slices"
+	"sync"
+	"time"
+
+	"usbhsm7/touchscreen/paint"
+)
+
+// Panel is the hardware: it shows a Screen, and turns what fingers and keyboards
+// do to it into an Answer. It keeps what was typed, chosen and scrolled; the
+// firmware sees only the answer. All methods are safe for concurrent use.
+type Panel struct {
+	answers chan Answer
+	now     func() time.Time
+
+	mu       sync.Mutex // guards what follows; never held while drawing
+	screen   Screen
+	number   uint64 // of screens shown so far
+	answered bool   // the screen has its answer
+	entry    entry
+	parts    []part
+	fonts    *paint.Fonts
+	revision uint64
+	changed  chan struct{} // closed at the next change
+
+	drawing sync.Mutex // guards what follows
+	brush   *paint.Fonts
+	drawn   drawn
+}
+
+// New returns a panel that shows an empty home screen. The clock, which may be
+// nil, is for the time that people have left to answer.
+func New(now func() time.Time) (*Panel, error) {
+	fonts, err := paint.NewFonts()
+	if err != nil {
+		return nil, err
+	}
+	brush, err := paint.NewFonts()
+	if err != nil {
+		return nil, err
+	}
+	p := &Panel{
+		answers: make(chan Answer, 1),
+		now:     now,
+		fonts:   fonts,
+		brush:   brush,
+		changed: make(chan struct{}),
+	}
+	p.Show(Screen{})
+	return p, nil
+}
+
+// Show replaces what is shown. What was typed is wiped, and an answer to the
+// screen before that nobody has taken is dropped.
+func (p *Panel) Show(s Screen) {
+	s.Text, s.Items = slices.Clone(s.Text), slices.Clone(s.Items)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case a := <-p.answers:
+		clear(a.Digits)
+	default:
+	}
+	p.entry.leave()
+	p.screen, p.entry, p.answered = s, enter(s), false
+	p.number++
+	p.change()
+}
+
+// Answers delivers what people answer: at most one answer to each screen, which
+// waits until it is taken or the screen is replaced. Whoever takes the digits of
+// a PIN wipes them.
+func (p *Panel) Answers() <-chan Answer { return p.answers }
+
+// Shown returns the screen that is shown.
+func (p *Panel) Shown() Screen {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.screen
+	s.Text, s.Items = slices.Clone(s.Text), slices.Clone(s.Items)
+	return s
+}
+
+// Changed returns a number that grows with each change of what is seen, and a
+// channel that is closed at the next one. The time left is no change: it is seen
+// when somebody looks.
+func (p *Panel) Changed() (revision uint64, next <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.revision, p.changed
+}
+
+// change lays the screen out anew and tells everybody. p.mu is held.
+func (p *Panel) change() {
+	p.parts, _ = layOut(p.view(), p.fonts)
+	p.revision++
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// view returns all that the picture depends on. p.mu is held.
+func (p *Panel) view() view { return view{Screen: p.screen, entry: p.entry, left: p.left()} }
+
+// left returns how much time there is to answer, in whole seconds and at least 0,
+// or noTime. p.mu is held.
+func (p *Panel) left() time.Duration {
+	if p.now == nil || p.screen.Until.IsZero() {
+		return noTime
+	}
+	left := p.screen.Until.Sub(p.now())
+	return max(0, (left+time.Second-1)/time.Second*time.Second)
+}
+
+// noTime says that there is no limit.
+const noTime = -time.Second
+
+// Frame is what there is to see at one moment.
+type Frame struct {
+	Revision uint64      // as of Changed
+	Screen   uint64      // counts the screens that were shown: see Input
+	Image    *image.RGBA // Width by Height; shared: not to be changed
+	Text     string      // what a screen reader says
+	Controls []Control   // what can be touched
+	Timed    bool        // the time left is shown: look again in a second
+}
+
+// Control is something on the screen that can be touched.
+type Control struct {
+	Area image.Rectangle
+	Name string // what stands there, or what its icon says
+}
+
+// drawn is the last picture, and of what it is.
+type drawn struct {
+	image    *image.RGBA
+	revision uint64
+	left     time.Duration
+}
+
+// Frame draws what is shown now. Without a change since, it is the last picture.
+func (p *Panel) Frame() Frame {
+	p.drawing.Lock()
+	defer p.drawing.Unlock()
+	p.mu.Lock()
+	v, f := p.view(), Frame{Revision: p.revision, Screen: p.number}
+	v.digits = make([]byte, len(v.digits)) // the picture tells only how many
+	p.mu.Unlock()
+	parts, _ := layOut(v, p.brush)
+	if p.drawn.image == nil || p.drawn.revision != f.Revision || p.drawn.left != v.left {
+		p.drawn = drawn{image: drawParts(parts, v.entry, p.brush), revision: f.Revision, left: v.left}
+	}
+	f.Image, f.Text, f.Controls, f.Timed = p.drawn.image, describe(v), controls(parts), v.left >= 0
+	return f
+}
+
+// Image returns the picture: Width by Height, and not to be changed.
+func (p *Panel) Image() image.Image { return p.Frame().Image }
+
+// Text returns what the screen says, for people who cannot see it and for
+// scripts. Of a PIN it tells how many digits were typed.
+func (p *Panel) Text() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return describe(p.view())
+}
+
+// controls returns the parts that can be touched and have a name.
+func controls(parts []part) []Control {
+	var out []Control
+	for _, p := range parts {
+		if name := p.name + p.text; p.act != (act{}) && name != "" {
+			out = append(out, Control{Area: p.area, Name: name})
+		}
+	}
+	return out
+}
