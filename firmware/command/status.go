@@ -39,7 +39,9 @@ const (
 	StatusUnknownCommand          Status = 0x00300001 // no command has this number
 	StatusRNGError                Status = 0x00300003 // the random number generator failed
 	StatusSOLoginFailureThreshold Status = 0x0030000F // that was the HSM SO's last attempt: the HSM is zeroized
+	StatusTimeout                 Status = 0x0030001F // nobody attended to the screen of the device in time
 	StatusIncompatible            Status = 0x00300024 // no common version of the protocol
+	StatusPEDError                Status = 0x00300144 // the port for iKeys failed
 	StatusTransmissionError       Status = 0x00300203 // a frame or message arrived in part
 	StatusNoTransmission          Status = 0x00300204 // a request before HELLO: the link is closed
 	StatusCommandMalformed        Status = 0x00300205 // bytes that are no frame, or a frame that makes no sense
@@ -101,6 +103,8 @@ const (
 	StatusAuthDataIncorrect       Status = 0x80000098 // wrong authorization data; the failure was counted
 	StatusAssignedCannotBeReset   Status = 0x8000009B // the authorization data of an assigned key can only be changed by who knows it
 	StatusAuthDataIncorrectLimit  Status = 0x8000009C // wrong authorization data and the last attempt: the key is locked
+	StatusMissingSplits           Status = 0x80000207 // fewer iKeys were presented than open the keyset
+	StatusMofNSecretInvalid       Status = 0x80000221 // the iKeys do not open the secret of their keyset
 	StatusMultipleAccessDisabled  Status = 0x80000402 // as many sessions as the device can hold
 	StatusSTMCommand              Status = 0x80000534 // the HSM is in Secure Transport Mode, in which few commands work
 	StatusHSMTampered             Status = 0x80000535 // a sensor found something: few commands work until it is cleared

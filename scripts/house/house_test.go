@@ -51,6 +51,10 @@ var rules = []rule{
 		room: "firmware/record", allow: []string{"firmware/frame", "firmware/command", "usbip/capture", "usbip/replay", "usbip/usb"},
 		why: "what is secret follows from the command table, not from the device",
 	},
+	{
+		room: "firmware/dialogue", allow: []string{"firmware/dialogue", "firmware/command", "firmware/hsm", "ikey", "touchscreen"},
+		why: "a dialogue knows people and keys, not how they are reached",
+	},
 	{room: "firmware/control", allow: []string{}, why: "the control socket carries requests and does not know what answers them"},
 	{room: "firmware/flash", allow: []string{}, why: "flash holds bytes, not facts"},
 	{room: "firmware/store", allow: []string{"firmware/flash"}, why: "records stand on flash alone"},

@@ -1,0 +1,144 @@
+package dialogue
+
+import (
+	"bytes"
+
+	"usbhsm7/ikey"
+	"usbhsm7/touchscreen"
+)
+
+const (
+	stTell     state = "tell"
+	stSource   state = "original"
+	stTarget   state = "duplicate"
+	stFinished state = "finished"
+	stOld      state = "old PIN"
+	stSet      state = "set the PIN"
+	stNoMore   state = "no PIN any more"
+)
+
+// identifyTable tells what is on a key.
+var identifyTable = table{
+	name:  "identify",
+	about: "From the menu: tells what an iKey is for.",
+	steps: []step{
+		{state: stInsert, show: "identify/insert", port: true},
+		{state: stNoKey, show: "read/none", port: true},
+		{state: stCheck, work: (*talk).checkKind, does: "ask the iKey what it is"},
+		{state: stTell, show: "identify/key", port: true},
+		{state: stBlank, show: "identify/blank", port: true},
+		{state: stStrange, show: "read/not-a-key", port: true},
+		{state: stDamaged, show: "read/damaged", port: true},
+		{state: stPulled, show: "read/pulled", port: true},
+	},
+	moves: withTold([]state{stNoKey, stStrange, stDamaged, stPulled}, []move{
+		{stInsert, evKey, stCheck},
+		{stInsert, evNoKey, stNoKey},
+		{stCheck, evNoKey, stInsert},
+		{stCheck, evBlank, stBlank},
+		{stCheck, evPIN, stTell},
+		{stCheck, evOpen, stTell},
+		{stTell, evOK, endDone},
+		{stTell, evKey, stCheck},
+		{stBlank, evOK, endDone},
+		{stBlank, evKey, stCheck},
+		{anywhere, evStrange, stStrange},
+		{anywhere, evDamaged, stDamaged},
+		{anywhere, evPulled, stPulled},
+	}),
+}
+
+// duplicateTable copies a key.
+var duplicateTable = table{
+	name:  "duplicate",
+	about: "From the menu: copies an iKey to another one.",
+	steps: []step{
+		{state: stSource, work: asking("duplicate/insert"), does: "the dialogue read"},
+		{state: stTarget, work: (*talk).copyKey, does: "the dialogue write"},
+		{state: stFinished, show: "duplicate/done"},
+	},
+	moves: append([]move{
+		{stSource, evDone, stTarget},
+		{stTarget, evDone, stFinished},
+		{stFinished, evOK, endDone},
+	}, leave...),
+}
+
+// copyKey writes the key that was read to another one.
+func (t *talk) copyKey() event {
+	t.keys, t.key = []ikey.Contents{t.key}, ikey.Contents{}
+	t.at, t.n, t.copies, t.kind = 0, 1, 1, t.keys[0].Kind
+	return t.run(&writeTable)
+}
+
+// changeTable changes the PIN of a key.
+var changeTable = table{
+	name:  "change PIN",
+	about: "From the menu: sets, changes or removes the PIN of an iKey. A duplicate keeps its own.",
+	steps: []step{
+		{state: stInsert, show: "pin/insert", port: true},
+		{state: stNoKey, show: "read/none", port: true},
+		{state: stCheck, work: (*talk).checkKind, does: "ask the iKey what it is"},
+		{state: stOld, show: "read/pin", take: (*talk).takeOldPIN},
+		{state: stNewPIN, show: "write/pin", take: (*talk).takeNewPIN},
+		{state: stShort, show: "write/short-pin"},
+		{state: stConfirm, show: "write/confirm-pin", take: (*talk).confirmPIN},
+		{state: stDiffer, show: "write/pins-differ"},
+		{state: stSet, show: "write/wait", work: (*talk).changePIN, does: "have the iKey change its PIN"},
+		{state: stWrong, show: "read/wrong-pin", port: true},
+		{state: stFinished, show: "pin/done"},
+		{state: stNoMore, show: "pin/removed"},
+		{state: stBlank, show: "read/blank", port: true},
+		{state: stStrange, show: "read/not-a-key", port: true},
+		{state: stDamaged, show: "read/damaged", port: true},
+		{state: stPulled, show: "read/pulled", port: true},
+	},
+	moves: withTold([]state{stNoKey, stBlank, stStrange, stDamaged, stPulled}, []move{
+		{stInsert, evKey, stCheck},
+		{stInsert, evNoKey, stNoKey},
+		{stCheck, evNoKey, stInsert},
+		{stCheck, evBlank, stBlank},
+		{stCheck, evPIN, stOld},
+		{stCheck, evOpen, stNewPIN},
+		{stOld, evGiven, stNewPIN},
+		{stNewPIN, evNoPIN, stSet},
+		{stNewPIN, evShort, stShort},
+		{stNewPIN, evGiven, stConfirm},
+		{stShort, evOK, stNewPIN},
+		{stConfirm, evGiven, stSet},
+		{stConfirm, evDiffer, stDiffer},
+		{stDiffer, evOK, stNewPIN},
+		{stSet, evDone, stFinished},
+		{stSet, evNoPIN, stNoMore},
+		{stSet, evWrong, stWrong},
+		{stSet, evBlank, stBlank},
+		{stSet, evNoKey, stPulled},
+		{stWrong, evOK, stCheck},
+		{stWrong, evKey, stCheck},
+		{stFinished, evOK, endDone},
+		{stNoMore, evOK, endDone},
+		{anywhere, evStrange, stStrange},
+		{anywhere, evDamaged, stDamaged},
+		{anywhere, evPulled, stPulled},
+	}),
+}
+
+func (t *talk) takeOldPIN(a touchscreen.Answer) event {
+	clear(t.old)
+	t.old = bytes.Clone(a.Digits)
+	return evGiven
+}
+
+// changePIN has the key in the port change its PIN.
+func (t *talk) changePIN() event {
+	none := len(t.pin) == 0
+	err := t.reader.ChangePIN(t.ctx, t.old, t.pin)
+	t.forgetPINs()
+	switch {
+	case err != nil:
+		return t.mishap(err)
+	case none:
+		return evNoPIN
+	}
+	return evDone
+}

@@ -1,0 +1,122 @@
+package person
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"usbhsm7/touchscreen"
+)
+
+// ErrUnexpected says that a screen was shown for which the script has no rule.
+var ErrUnexpected = errors.New("the script does not know what to do")
+
+// Seen is a screen as the person sees it.
+type Seen struct {
+	touchscreen.Screen
+	Number uint64 // of screens shown so far, this one included
+}
+
+// Hands are how the person reaches the device.
+type Hands interface {
+	// Look waits until another screen than number is shown, and returns it.
+	Look(ctx context.Context, number uint64) (Seen, error)
+	// Answer gives an answer to a screen. It does nothing if that is gone.
+	Answer(ctx context.Context, s Seen, a Act) error
+	// Insert plugs a key in, after it has pulled out what is in the port.
+	Insert(ctx context.Context, key string) error
+	// Remove pulls out what is in the port.
+	Remove(ctx context.Context) error
+	// Bring makes a blank key, unless there is one of this name.
+	Bring(ctx context.Context, k Key) error
+}
+
+// Person carries out a script.
+type Person struct {
+	Script Script
+	Hands  Hands
+	Note   func(s Seen, r Rule) // what is done; may be nil
+
+	used []bool // rules that hold once
+}
+
+// Attend attends to the device until ctx ends, and returns its error; or until a
+// screen is shown that the script does not know, which is ErrUnexpected.
+func (p *Person) Attend(ctx context.Context) error {
+	p.used = make([]bool, len(p.Script.Rules))
+	for _, k := range p.Script.Keys {
+		if err := p.Hands.Bring(ctx, k); err != nil {
+			return fmt.Errorf("bring the iKey %s: %w", k.Name, err)
+		}
+	}
+	for number := uint64(0); ; {
+		seen, err := p.Hands.Look(ctx, number)
+		if err != nil {
+			return err
+		}
+		number = seen.Number
+		if err := p.attendTo(ctx, seen); err != nil {
+			return err
+		}
+	}
+}
+
+// attendTo does what the script says about one screen.
+func (p *Person) attendTo(ctx context.Context, s Seen) error {
+	for i, r := range p.Script.Rules {
+		if p.used[i] || !r.fits(s) {
+			continue
+		}
+		p.used[i] = r.Once
+		return p.follow(ctx, s, r)
+	}
+	if s.Kind == touchscreen.Home || s.Kind == touchscreen.Progress {
+		return nil
+	}
+	return unexpected(s)
+}
+
+// follow does what a rule says.
+func (p *Person) follow(ctx context.Context, s Seen, r Rule) error {
+	if p.Note != nil {
+		p.Note(s, r)
+	}
+	for _, act := range r.Do {
+		if err := p.do(ctx, s, act); err != nil {
+			return fmt.Errorf("line %d of the script, at the screen %s: %s: %w", r.Line, s.ID, act, err)
+		}
+	}
+	return nil
+}
+
+// fits reports whether r is about a screen.
+func (r Rule) fits(s Seen) bool {
+	says := strings.Join(append([]string{s.Title}, append(s.Text, s.Items...)...), "\n")
+	return r.Screen == s.ID && !slices.ContainsFunc(r.Says, func(want string) bool { return !strings.Contains(says, want) })
+}
+
+func (p *Person) do(ctx context.Context, s Seen, a Act) error {
+	switch a.Verb {
+	case Insert:
+		return p.Hands.Insert(ctx, a.Text)
+	case Remove:
+		return p.Hands.Remove(ctx)
+	case Wait:
+		return nil
+	}
+	return p.Hands.Answer(ctx, s, a)
+}
+
+// unexpected names the screen, what it says, and a line that might help.
+func unexpected(s Seen) error {
+	return fmt.Errorf("%w at the screen %s (%q): add a line such as %q",
+		ErrUnexpected, s.ID, strings.Join(append([]string{s.Title}, s.Text...), " | "), fmt.Sprintf("when %s: %s", s.ID, suggestions[s.Kind]))
+}
+
+// suggestions are answers that a kind of screen takes.
+var suggestions = map[touchscreen.Kind]Verb{
+	touchscreen.List: "choose 1", touchscreen.Prompt: "insert KEY", touchscreen.PIN: "type 1234",
+	touchscreen.YesNo: No, touchscreen.Number: "number 1", touchscreen.Status: OK, touchscreen.Failure: OK,
+}
