@@ -1,11 +1,13 @@
 package server_test
 
 import (
+	"errors"
 	"io"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"usbhsm7/usbip/client"
 	"usbhsm7/usbip/proto"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
@@ -100,6 +102,28 @@ func TestHostOverItsLimitsForLongIsDropped(t *testing.T) {
 			t.Errorf("dropped after %v, want 1m", waited)
 		}
 	})
+}
+
+// TestHostThatLeavesOverItsLimitsIsNoticed: the end of its connection is behind
+// requests for which there is no room.
+func TestHostThatLeavesOverItsLimitsIsNoticed(t *testing.T) {
+	port := newScripted()
+	addr, _ := serve(t, server.Options{MaxPending: 1, StallTimeout: time.Hour}, port)
+	r := dialRaw(t, addr)
+	r.importDevice()
+	r.send(submit(1, usbtest.BulkIn, usb.Setup{}, 4), submit(2, usbtest.BulkIn, usb.Setup{}, 4))
+	<-port.submitted
+	r.Close()
+	for start := time.Now(); ; {
+		d, err := client.Import(t.Context(), addr, busID)
+		if err == nil {
+			d.Close()
+			return
+		}
+		if !errors.Is(err, client.ErrBusy) || time.Since(start) > 10*time.Second {
+			t.Fatalf("the device is not free: %v", err)
+		}
+	}
 }
 
 // TestNothingReachesTheDeviceOnceASessionIsOver: what the host had sent beyond its

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"usbhsm7/usbip/socket"
 )
 
 // output is the queue of answers. The session's lock guards it.
@@ -110,6 +112,10 @@ func (s *session) readConn(p []byte) (int, error) {
 	return s.conn.Read(p)
 }
 
+// hangUpPause is how often a host that is not read from is looked after: the end
+// of its connection is behind what it sent.
+const hangUpPause = 100 * time.Millisecond
+
 // admit waits until there is room for one more request whose buffer takes bytes.
 // The error says that the session is over.
 func (s *session) admit(urbs, bytes int) error {
@@ -120,6 +126,8 @@ func (s *session) admit(urbs, bytes int) error {
 	defer s.setWaiting(false, false)
 	stalled := time.NewTimer(s.options.StallTimeout)
 	defer stalled.Stop()
+	look := time.NewTicker(hangUpPause)
+	defer look.Stop()
 	for {
 		if fits, err := s.hasRoom(urbs, bytes); fits || err != nil {
 			return err
@@ -129,6 +137,10 @@ func (s *session) admit(urbs, bytes int) error {
 			stalled.Reset(s.options.StallTimeout)
 		case <-stalled.C:
 			return errStalled
+		case <-look.C:
+			if socket.HungUp(s.conn) {
+				return errHostLeft
+			}
 		}
 	}
 }

@@ -15,14 +15,7 @@ const DeadPeer = 25 * time.Second
 // connections alone, where the system notices by itself. The settings stay with
 // the socket when a kernel takes it over.
 func KeepAlive(conn net.Conn) {
-	for {
-		outer, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			break
-		}
-		conn = outer.NetConn()
-	}
-	tcp, ok := conn.(*net.TCPConn)
+	tcp, ok := below(conn).(*net.TCPConn)
 	if !ok {
 		return
 	}
@@ -31,4 +24,15 @@ func KeepAlive(conn net.Conn) {
 		return // the connection works without
 	}
 	limitUnacknowledged(tcp, DeadPeer)
+}
+
+// below returns the connection below TLS and whatever else is on top of it.
+func below(conn net.Conn) net.Conn {
+	for {
+		outer, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = outer.NetConn()
+	}
 }

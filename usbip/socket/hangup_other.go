@@ -1,0 +1,6 @@
+//go:build !linux
+
+package socket
+
+// hungUp cannot tell without reading.
+func hungUp(int) bool { return false }
