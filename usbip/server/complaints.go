@@ -21,13 +21,14 @@ type complaints struct {
 	left  int       // left out
 }
 
-func (c *complaints) warn(log *slog.Logger, message string, err error) {
+// warn writes a warning with attributes as those of package slog, or counts it.
+func (c *complaints) warn(log *slog.Logger, message string, attributes ...any) {
 	leftOut, ok := c.take(time.Now())
-	switch {
-	case ok && leftOut > 0:
-		log.Warn(message, "error", err, "left out before", leftOut)
-	case ok:
-		log.Warn(message, "error", err)
+	if leftOut > 0 {
+		attributes = append(attributes, "left out before", leftOut)
+	}
+	if ok {
+		log.Warn(message, attributes...)
 	}
 }
 

@@ -82,6 +82,36 @@ func TestAFloodOfConnectionsDisturbsNobody(t *testing.T) {
 	})
 }
 
+// TestHostsThatBreakTheirSessionsDoNotFillTheLog has a thousand hosts that import
+// the device and send nonsense: some are told of with who and why, the others are
+// counted.
+func TestHostsThatBreakTheirSessionsDoNotFillTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log journal
+		listener := servePipes(t, server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, usbtest.NewDevice(t))
+		sabotage := func() {
+			r := listener.dial(t)
+			defer r.Close()
+			r.importDevice()
+			r.send(make([]byte, proto.HeaderSize))
+			r.wantDropped()
+			synctest.Wait()
+		}
+		for range 1000 {
+			sabotage()
+		}
+		lines := log.lines("level=WARN")
+		if len(lines) == 0 || len(lines) > 110 || !strings.Contains(lines[0], "host=pipe busid="+busID) || !strings.Contains(lines[0], "command 0") {
+			t.Errorf("%d warnings, want some, but not as many as hosts:\n%s", len(lines), strings.Join(lines, ""))
+		}
+		time.Sleep(10 * time.Second)
+		sabotage()
+		if lines = log.lines("left out before"); len(lines) == 0 {
+			t.Error("the log does not say that it leaves out warnings")
+		}
+	})
+}
+
 // TestHostilePeersDisturbNobody lets hosts of other devices do their worst while
 // a host uses its own. Its transfers are counted: none fails or waits.
 func TestHostilePeersDisturbNobody(t *testing.T) {

@@ -34,7 +34,7 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
 		err = fmt.Errorf("%w, and no more than %d can wait", errEvicted, s.options.MaxConnections)
 	}
 	if err != nil && ctx.Err() == nil {
-		s.complaints.warn(log, "USB/IP connection failed", err)
+		s.complaints.warn(log, "USB/IP connection failed", "error", err)
 	}
 }
 
@@ -98,17 +98,20 @@ func (s *Server) serveImport(ctx context.Context, conn net.Conn, busID string, l
 	}
 	log.Info("USB device imported")
 	err = newSession(conn, e.port, device.DevID(), s.options, &s.earlyUnlinks).run(ctx, gone)
-	log.Log(ctx, severity(err), "USB device released", "reason", err)
+	s.logRelease(log, err)
 	return nil
 }
 
-// severity tells ends that are in order from those that somebody should look at.
-func severity(cause error) slog.Level {
+// logRelease tells ends that are in order from those that somebody should look
+// at.
+func (s *Server) logRelease(log *slog.Logger, cause error) {
+	const message = "USB device released"
 	switch cause {
 	case errHostLeft, errUnplugged, errStopped:
-		return slog.LevelInfo
+		log.Info(message, "reason", cause)
+	default:
+		s.complaints.warn(log, message, "reason", cause)
 	}
-	return slog.LevelWarn
 }
 
 func connectStatus(err error) proto.OpStatus {
