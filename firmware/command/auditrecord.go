@@ -75,7 +75,8 @@ func (f AuditFinding) String() string {
 
 // Line returns the record as one line of a log file, without its end: number,
 // time, who did what with what result, code, and the encoded record, which
-// ParseAuditLine reads. What a person sees in front of it proves nothing.
+// ParseAuditLine reads. What a person sees in front of it proves nothing unless
+// it is compared with what Line returns for the record.
 func (r *AuditRecord) Line(serial string) (string, error) {
 	encoded, err := Marshal(r)
 	if err != nil {

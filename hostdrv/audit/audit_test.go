@@ -87,7 +87,7 @@ func numbers(t *testing.T, l *audit.Log) (list []uint64, files []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for r, err := range audit.ReadFiles(files) {
+	for r, err := range audit.ReadFiles("7000001", files) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,14 +240,108 @@ func TestVerifyHandsTheLogOverInParts(t *testing.T) {
 	_, files := numbers(t, l)
 	c := &checker{}
 	head := command.AuditHead{Number: 2104}
-	report, err := audit.Verify(t.Context(), c, "7000001", audit.ReadFiles(files), &head)
-	if err != nil || report.Checked != 2100 || len(c.requests) != 3 {
+	report, err := audit.Verify(t.Context(), c, "7000001", audit.ReadFiles("7000001", files), audit.Extent{First: audit.FirstOf(files[0]), Head: &head})
+	if err != nil || report.Checked != 2100 || report.First != 5 || report.Last != 2104 || len(c.requests) != 3 {
 		t.Fatalf("%+v, %v in %d requests", report, err, len(c.requests))
 	}
 	for i, want := range []uint64{4, 1004, 2004} {
 		if r := c.requests[i]; r.After == nil || r.After.Number != want || r.Records[0].Number != want+1 || (r.Head != nil) != (i == 2) {
 			t.Errorf("request %d begins after %+v with record %d, head %v", i, r.After, r.Records[0].Number, r.Head)
 		}
+	}
+}
+
+func TestVerifyMissesWhatIsBeforeTheFirstLine(t *testing.T) {
+	l := open(t, t.TempDir())
+	if err := l.Append(records(5, 6), command.AuditConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	_, files := numbers(t, l)
+	for _, first := range []uint64{0, 1, 5} {
+		c := &checker{}
+		if _, err := audit.Verify(t.Context(), c, "7000001", audit.ReadFiles("7000001", files), audit.Extent{First: first}); err != nil {
+			t.Fatal(err)
+		}
+		if after := c.requests[0].After; first < 5 && after != nil || first == 5 && (after == nil || after.Number != 4) {
+			t.Errorf("from %d: the device is told that the log begins after %+v", first, after)
+		}
+	}
+}
+
+// TestBadLinesAreLocated edits the second of three lines.
+func TestBadLinesAreLocated(t *testing.T) {
+	l := open(t, t.TempDir())
+	if err := l.Append(records(1, 3), command.AuditConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	_, files := numbers(t, l)
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(whole), "\n")
+	second := lines[1]
+	for name, c := range map[string]struct {
+		edited string
+		number uint64 // of the record that the line still holds
+	}{
+		"another number":  {strings.Replace(second, "2,", "1,", 1), 2},
+		"another time":    {strings.Replace(second, "30/01", "31/01", 1), 2},
+		"another device":  {strings.Replace(second, "7000001", "7000002", 1), 2},
+		"another role":    {strings.Replace(second, "role none", "role so", 1), 2},
+		"another result":  {strings.Replace(second, "LUNA_RET_OK", "LUNA_RET_CANCEL", 1), 2},
+		"another code":    {strings.Replace(second, ",0000", ",1000", 1), 2},
+		"something more":  {"x" + second, 2},
+		"no record":       {"hello\n", 0},
+		"an empty line":   {"\n", 0},
+		"half a record":   {second[:len(second)-9] + "\n", 0},
+		"much too long":   {strings.Repeat("x", 1<<20) + second, 0},
+		"a record of all": {second[strings.LastIndexByte(second, ',')+1:], 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.edited == second {
+				t.Fatal("nothing is edited")
+			}
+			if err := os.WriteFile(files[0], []byte(lines[0]+c.edited+lines[2]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			want := audit.BadLine{File: files[0], Line: 2, Number: c.number}
+			report, err := audit.Verify(t.Context(), &checker{}, "7000001", audit.ReadFiles("7000001", files), audit.Extent{})
+			if err != nil || report.Genuine() || len(report.BadLines) != 1 || *report.BadLines[0] != want {
+				t.Fatalf("%+v, %v, want %+v", report, err, want)
+			}
+			if checked := uint64(2 + min(c.number, 1)); report.Checked != checked {
+				t.Errorf("%d records checked, want %d", report.Checked, checked)
+			}
+		})
+	}
+}
+
+func TestReadingLeavesTheFilesAlone(t *testing.T) {
+	directory := t.TempDir()
+	l := open(t, directory)
+	if err := l.Append(records(1, 3), command.AuditConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	_, files := numbers(t, l)
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	unfinished := whole[:len(whole)-5] // as a collector that writes at this moment leaves it
+	if err := os.WriteFile(files[0], unfinished, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found, err := audit.Files(directory, "7000001")
+	if err != nil || !slices.Equal(found, files) {
+		t.Fatalf("files %v, %v, want %v", found, err, files)
+	}
+	report, err := audit.Verify(t.Context(), &checker{}, "7000001", audit.ReadFiles("7000001", found), audit.Extent{})
+	if err != nil || !report.Genuine() || report.Last != 2 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if after, err := os.ReadFile(files[0]); err != nil || !bytes.Equal(after, unfinished) {
+		t.Errorf("the file has %d bytes, had %d, %v", len(after), len(unfinished), err)
 	}
 }
 

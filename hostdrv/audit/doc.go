@@ -9,7 +9,7 @@
 // forwards, and only then acknowledges. A crash in between makes it take records
 // twice, which Log notices; none is lost.
 //
-// The files are text, one record to a line, for people and for grep. What counts
-// is the encoded record at the end of each line: [ReadFiles] reads it, and
-// [Verify] has a device of the same audit domain check it.
+// The files are text, one record to a line, for people and for grep, and at the
+// end of each line the encoded record. [ReadFiles] reads it and compares the text
+// with it, and [Verify] has a device of the same audit domain check it.
 package audit

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -49,11 +48,7 @@ func Open(directory, serial string) (*Log, error) {
 }
 
 // Files returns the paths of the log files, oldest first.
-func (l *Log) Files() ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(l.directory, "audit-"+l.serial+"-*.log"))
-	slices.Sort(files)
-	return files, err
-}
+func (l *Log) Files() ([]string, error) { return Files(l.directory, l.serial) }
 
 // resume goes on with a file. A line that a crash has cut short is removed.
 func (l *Log) resume(path string) error {

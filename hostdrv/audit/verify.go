@@ -1,14 +1,8 @@
 package audit
 
 import (
-	"archive/tar"
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 
 	"usbhsm7/firmware/command"
 )
@@ -22,66 +16,43 @@ type Verifier interface {
 	AuditVerify(context.Context, command.AuditVerifyRequest) (command.AuditVerifyResponse, error)
 }
 
-// ReadFiles returns an iterator over the records of log files, in order. It stops
-// at the first line that is no record and yields the error, which names it.
-func ReadFiles(paths []string) func(yield func(command.AuditRecord, error) bool) {
-	return func(yield func(command.AuditRecord, error) bool) {
-		for _, path := range paths {
-			if !readFile(path, yield) {
-				return
-			}
-		}
-	}
-}
-
-// readFile yields the records of a file and reports whether to go on.
-func readFile(path string, yield func(command.AuditRecord, error) bool) bool {
-	file, err := os.Open(path)
-	if err != nil {
-		yield(command.AuditRecord{}, err)
-		return false
-	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(make([]byte, 4096), maxLine)
-	for n := 1; lines.Scan(); n++ {
-		r, err := command.ParseAuditLine(lines.Text())
-		if err != nil {
-			yield(r, fmt.Errorf("%s line %d: %w", path, n, err))
-			return false
-		}
-		if !yield(r, nil) {
-			return false
-		}
-	}
-	if err := lines.Err(); err != nil {
-		yield(command.AuditRecord{}, fmt.Errorf("%s: %w", path, err))
-		return false
-	}
-	return true
-}
-
 // Report is what a verification has found.
 type Report struct {
 	Checked  uint64                 `json:"checked"` // records
+	First    uint64                 `json:"first"`   // number of the record with which the log should begin
+	Last     uint64                 `json:"last"`    // highest number of a record; First-1 = there is none
 	Findings []command.AuditFinding `json:"findings"`
+	BadLines []*BadLine             `json:"bad_lines"`
 }
 
-// Verify has a device check the log of the device with a serial number. Of a log
-// that does not begin with the first record, what is before is not missed. Head,
-// if it is not nil, is the end of the log: what is missing before it is found.
-func Verify(ctx context.Context, by Verifier, serial string, records func(func(command.AuditRecord, error) bool), head *command.AuditHead) (Report, error) {
-	v := verification{ctx: ctx, by: by, report: Report{Findings: []command.AuditFinding{}}}
-	v.request.Serial = serial
-	for r, err := range records {
-		if err == nil {
+// Genuine reports whether nothing is wrong with the log.
+func (r *Report) Genuine() bool { return len(r.Findings) == 0 && len(r.BadLines) == 0 }
+
+// Extent says from where to where a log should go.
+type Extent struct {
+	First uint64             // number of its first record; 0 means 1
+	Head  *command.AuditHead // its end; nil if it is not known, and then nothing is missed there
+}
+
+// Verify has a device check the log of the device with a serial number, which
+// lines reads: see [ReadFiles]. An error is not about the log: what is wrong with
+// that is in the report.
+func Verify(ctx context.Context, by Verifier, serial string, lines func(func(command.AuditRecord, error) bool), e Extent) (Report, error) {
+	v := newVerification(ctx, by, serial, e)
+	for r, err := range lines {
+		var bad *BadLine
+		if errors.As(err, &bad) {
+			v.report.BadLines = append(v.report.BadLines, bad)
+			err = nil
+		}
+		if err == nil && (bad == nil || bad.Number != 0) {
 			err = v.add(r)
 		}
 		if err != nil {
 			return v.report, err
 		}
 	}
-	v.request.Head = head
+	v.request.Head = e.Head
 	return v.report, v.check()
 }
 
@@ -90,15 +61,21 @@ type verification struct {
 	ctx     context.Context
 	by      Verifier
 	request command.AuditVerifyRequest
-	begun   bool
 	report  Report
 }
 
-func (v *verification) add(r command.AuditRecord) error {
-	if !v.begun && r.Number > 1 {
-		v.request.After = &command.AuditHead{Number: r.Number - 1, Code: []byte{}}
+func newVerification(ctx context.Context, by Verifier, serial string, e Extent) *verification {
+	first := max(e.First, 1)
+	v := &verification{ctx: ctx, by: by, request: command.AuditVerifyRequest{Serial: serial}}
+	v.report = Report{First: first, Last: first - 1, Findings: []command.AuditFinding{}, BadLines: []*BadLine{}}
+	if first > 1 {
+		v.request.After = &command.AuditHead{Number: first - 1, Code: []byte{}}
 	}
-	v.begun = true
+	return v
+}
+
+func (v *verification) add(r command.AuditRecord) error {
+	v.report.Last = max(v.report.Last, r.Number)
 	v.request.Records = append(v.request.Records, r)
 	if len(v.request.Records) < batch {
 		return nil
@@ -120,34 +97,4 @@ func (v *verification) check() error {
 	}
 	v.request.Records = v.request.Records[:0]
 	return nil
-}
-
-// Archive writes files to w as a tar archive, under their names without
-// directories.
-func Archive(w io.Writer, paths []string) error {
-	archive := tar.NewWriter(w)
-	for _, path := range paths {
-		if err := addFile(archive, path); err != nil {
-			return fmt.Errorf("archive %s: %w", path, err)
-		}
-	}
-	return archive.Close()
-}
-
-func addFile(archive *tar.Writer, path string) (err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	header := &tar.Header{Name: filepath.Base(path), Mode: 0o640, Size: info.Size(), ModTime: info.ModTime()}
-	if err := archive.WriteHeader(header); err != nil {
-		return err
-	}
-	_, err = io.CopyN(archive, file, info.Size()) // no more than was announced, if it grows
-	return err
 }
