@@ -46,6 +46,15 @@ type source struct {
 
 func (s *source) AuditConfig(context.Context) (command.AuditConfig, error) { return s.config, nil }
 
+func (s *source) AuditStatus(context.Context) (r command.AuditStatusResponse, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.records); n > 0 {
+		r.Head = command.AuditHead{Number: s.records[n-1].Number, Code: s.records[n-1].Code}
+	}
+	return r, nil
+}
+
 func (s *source) AuditRead(_ context.Context, after uint64) (r command.AuditReadResponse, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,6 +144,25 @@ func TestRecordsLeaveTheDeviceOnlyWhenTheyAreSafe(t *testing.T) {
 	l := open(t, directory)
 	if list, _ := numbers(t, l); !slices.Equal(list, upTo(4)) {
 		t.Errorf("records %v", list)
+	}
+}
+
+// TestTheLogOfAResetDeviceIsKeptApart has a device that was reset begin a log
+// again, as long as it may be by the time a host looks.
+func TestTheLogOfAResetDeviceIsKeptApart(t *testing.T) {
+	for _, length := range []uint64{0, 2, 3, 7} {
+		directory := t.TempDir()
+		if _, err := audit.Collect(t.Context(), &source{records: records(1, 3), page: 10}, open(t, directory), audit.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		reset := &source{records: records(1, length), page: 10}
+		for i := range reset.records {
+			reset.records[i].Before, reset.records[i].Code = bytes.Repeat([]byte{1}, 16), bytes.Repeat([]byte{1}, 32)
+		}
+		n, err := audit.Collect(t.Context(), reset, open(t, directory), audit.Options{})
+		if n != 0 || !errors.Is(err, audit.ErrOtherLog) || reset.acknowledged != 0 {
+			t.Errorf("of %d records %d taken and %d acknowledged, %v", length, n, reset.acknowledged, err)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 // *hostdrv.Session.
 type Source interface {
 	AuditConfig(context.Context) (command.AuditConfig, error)
+	AuditStatus(context.Context) (command.AuditStatusResponse, error)
 	AuditRead(ctx context.Context, after uint64) (command.AuditReadResponse, error)
 	AuditAcknowledge(ctx context.Context, through uint64) error
 }
@@ -30,7 +31,8 @@ type Options struct {
 }
 
 // Collect takes records from a device and puts them into a log. It returns how
-// many were new. With Follow it ends with ctx, and returns no error then.
+// many were new. With Follow it ends with ctx, and returns no error then. It ends
+// with ErrOtherLog, and takes nothing, if the device was reset since.
 func Collect(ctx context.Context, from Source, to *Log, o Options) (taken int, err error) {
 	if o.Interval <= 0 {
 		o.Interval = time.Second
@@ -56,6 +58,13 @@ func Collect(ctx context.Context, from Source, to *Log, o Options) (taken int, e
 func collect(ctx context.Context, from Source, to *Log, o Options) (taken int, err error) {
 	config, err := from.AuditConfig(ctx)
 	if err != nil {
+		return 0, err
+	}
+	status, err := from.AuditStatus(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := to.reaches(status.Head); err != nil {
 		return 0, err
 	}
 	for more := true; more; {

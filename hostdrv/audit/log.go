@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,7 @@ type Log struct {
 	directory string
 	serial    string
 	last      uint64 // number of the last record; 0 = none
+	code      []byte // of the last record
 	file      *os.File
 	size      int64
 	begun     time.Time // when the first record of file happened
@@ -70,7 +72,7 @@ func (l *Log) resume(path string) error {
 		if first {
 			l.begun = time.Unix(r.Event.Time, 0)
 		}
-		l.last = r.Number
+		l.last, l.code = r.Number, r.Code
 		whole += int64(len(line))
 	}
 	if err := file.Truncate(whole); err != nil {
@@ -86,8 +88,30 @@ func (l *Log) resume(path string) error {
 // Last returns the number of the last record, 0 if there is none.
 func (l *Log) Last() uint64 { return l.last }
 
+// ErrOtherLog means that the records of the device do not go on from those in the
+// files: the device was reset, and has begun a log of its own. It belongs in
+// another directory.
+var ErrOtherLog = errors.New("the device has begun another log than the one in the files; keep it in another directory")
+
+// reaches checks that a log that ends at head has come by the last record here.
+func (l *Log) reaches(head command.AuditHead) error {
+	if head.Number < l.last || head.Number == l.last && l.last > 0 && !bytes.Equal(head.Code, l.code) {
+		return ErrOtherLog
+	}
+	return nil
+}
+
+// follows checks that a record, if it is the next one, refers to the last here.
+func (l *Log) follows(r *command.AuditRecord) error {
+	if l.last > 0 && r.Number == l.last+1 && !bytes.HasPrefix(l.code, r.Before) {
+		return ErrOtherLog
+	}
+	return nil
+}
+
 // Append writes records, which are on the disk when it returns. Those that the
-// log has already are left out. Files are cut as the configuration says.
+// log has already are left out. Files are cut as the configuration says. The
+// error is ErrOtherLog if the next record does not follow on the last one.
 func (l *Log) Append(records []command.AuditRecord, config command.AuditConfig) error {
 	for i := range records {
 		if records[i].Number <= l.last && l.last != 0 {
@@ -104,6 +128,9 @@ func (l *Log) Append(records []command.AuditRecord, config command.AuditConfig) 
 }
 
 func (l *Log) append(r *command.AuditRecord, config command.AuditConfig) error {
+	if err := l.follows(r); err != nil {
+		return err
+	}
 	line, err := r.Line(l.serial)
 	if err != nil {
 		return err
@@ -119,7 +146,7 @@ func (l *Log) append(r *command.AuditRecord, config command.AuditConfig) error {
 		return fmt.Errorf("audit log: %w", err)
 	}
 	l.size += int64(len(line))
-	l.last = r.Number
+	l.last, l.code = r.Number, r.Code
 	return nil
 }
 
