@@ -112,8 +112,8 @@ func (k *Key) seal(i int, plain []byte) []byte {
 // Decrypt appends the content of chunk i to dst. The error carries ErrChunk if
 // the chunk is not the one that was encrypted in that place.
 func (k *Key) Decrypt(dst []byte, i int, chunk []byte) ([]byte, error) {
-	if i < 0 || i >= k.chunks {
-		return nil, fmt.Errorf("%w: there is no chunk %d", ErrChunk, i)
+	if i < 0 || i >= k.chunks || k.sealed == nil {
+		return nil, fmt.Errorf("%w: there is no chunk %d, or its key is wiped", ErrChunk, i)
 	}
 	plain, err := k.sealed.Open(dst, k.nonce(i), chunk, k.binding[:])
 	if err != nil {

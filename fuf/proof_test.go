@@ -1,0 +1,54 @@
+package fuf_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"usbhsm7/fuf"
+	"usbhsm7/fuf/fuftest"
+	"usbhsm7/fuf/testkeys"
+)
+
+func TestAProofNeedsTheLogAndEnoughWitnesses(t *testing.T) {
+	log, err := fuftest.NewLog(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := draft(t, release(), content(10))
+	prove := func(entry []byte, index, size uint64, witnesses int) []byte {
+		t.Helper()
+		p, err := log.Prove(entry, index, size, witnesses)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	whole := prove(d.LogEntry(), 5, 12, 2)
+	trust := testkeys.Trust()
+	trust.Log = log.Policy(2)
+	fewer := testkeys.Trust()
+	fewer.Log = log.Policy(2)
+	fewer.Log.Witnesses = fewer.Log.Witnesses[1:]
+	for _, test := range []struct {
+		name  string
+		proof []byte
+		trust fuf.Trust
+		want  error
+	}{
+		{"as it should be", whole, trust, nil},
+		{"the only entry", prove(d.LogEntry(), 0, 1, 3), trust, nil},
+		{"a verifier that asks for none", whole, testkeys.Trust(), nil},
+		{"none", nil, trust, fuf.ErrProof},
+		{"one witness of two", prove(d.LogEntry(), 5, 12, 1), trust, fuf.ErrProof},
+		{"a witness that is unknown", whole, fewer, fuf.ErrProof},
+		{"of another entry", prove([]byte("another entry"), 5, 12, 2), trust, fuf.ErrProof},
+		{"of another place", bytes.Replace(whole, []byte("index 5"), []byte("index 4"), 1), trust, fuf.ErrProof},
+		{"with something after it", append(bytes.Clone(whole), '\n'), trust, fuf.ErrProof},
+	} {
+		d.Proof = test.proof
+		if _, err := fuf.OpenBytes(signedBy(t, d, testkeys.Vendor()...), test.trust); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, not %v", test.name, err, test.want)
+		}
+	}
+}
