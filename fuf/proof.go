@@ -2,6 +2,7 @@ package fuf
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 
 	"github.com/transparency-dev/formats/log"
@@ -39,6 +40,9 @@ func (p *LogPolicy) check(text, manifest []byte) error {
 	if len(opened.UnverifiedSigs) > 0 {
 		return fmt.Errorf("%w: signed by %s, who is unknown", ErrProof, opened.UnverifiedSigs[0].Name)
 	}
+	if !bytes.Equal(noteText(opened), entry.Checkpoint) {
+		return fmt.Errorf("%w: not in its one form", ErrProof)
+	}
 	if witnesses := len(opened.Sigs) - 1; witnesses < p.Quorum {
 		return fmt.Errorf("%w: %d witnesses of %d", ErrProof, witnesses, p.Quorum)
 	}
@@ -51,4 +55,18 @@ func (p *LogPolicy) check(text, manifest []byte) error {
 		return fmt.Errorf("%w: %w", ErrProof, err)
 	}
 	return nil
+}
+
+// noteText writes a signed note again: a reader lets doubled signatures and odd
+// base64 pass, and both would be bytes that nobody vouches for.
+func noteText(n *note.Note) []byte {
+	text := []byte(n.Text + "\n")
+	for _, sig := range n.Sigs {
+		raw, err := base64.StdEncoding.DecodeString(sig.Base64)
+		if err != nil {
+			return nil
+		}
+		text = fmt.Appendf(text, "\u2014 %s %s\n", sig.Name, base64.StdEncoding.EncodeToString(raw))
+	}
+	return text
 }

@@ -44,6 +44,8 @@ func TestAProofNeedsTheLogAndEnoughWitnesses(t *testing.T) {
 		{"a witness that is unknown", whole, fewer, fuf.ErrProof},
 		{"of another entry", prove([]byte("another entry"), 5, 12, 2), trust, fuf.ErrProof},
 		{"of another place", bytes.Replace(whole, []byte("index 5"), []byte("index 4"), 1), trust, fuf.ErrProof},
+		{"with a signature twice", doubled(whole), trust, fuf.ErrProof},
+		{"with another spelling of a signature", respelt(whole), trust, fuf.ErrProof},
 		{"with something after it", append(bytes.Clone(whole), '\n'), trust, fuf.ErrProof},
 	} {
 		d.Proof = test.proof
@@ -51,4 +53,17 @@ func TestAProofNeedsTheLogAndEnoughWitnesses(t *testing.T) {
 			t.Errorf("%s: %v, not %v", test.name, err, test.want)
 		}
 	}
+}
+
+// doubled repeats the last signature.
+func doubled(proof []byte) []byte {
+	last := proof[bytes.LastIndex(proof[:len(proof)-1], []byte("\n"))+1:]
+	return append(bytes.Clone(proof), last...)
+}
+
+// respelt changes the bits of the last signature that base64 does not use.
+func respelt(proof []byte) []byte {
+	changed := bytes.Clone(proof)
+	changed[len(changed)-4]++ // before "==\n"
+	return changed
 }
