@@ -1,6 +1,9 @@
 package ikey
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Kind is what a key holds. The colour of the sticker on its outside is not
 // known to the key or to any device.
@@ -36,6 +39,7 @@ const (
 	SecretSize = 32 // bytes of the secret that a keyset opens
 	MinPIN     = 4  // digits of a PIN
 	MaxPIN     = 48
+	MaxTries   = 10 // at a PIN, before a key erases itself
 )
 
 // Contents is what a device writes on a key. Copies of a key have the same
@@ -54,11 +58,12 @@ type Contents struct {
 type Info struct {
 	Kind      Kind
 	PIN       bool // a PIN is set
-	TriesLeft int  // at the PIN, until the key erases itself
+	TriesLeft int  // at the PIN, until the key erases itself; 0 without one
 }
 
 // Errors that devices tell apart with errors.Is.
 var (
+	ErrPINRule  = fmt.Errorf("a PIN of an iKey has %d to %d digits", MinPIN, MaxPIN)
 	ErrNoKey    = errors.New("no iKey in the port")
 	ErrNotAKey  = errors.New("the device in the port is no iKey")
 	ErrDamaged  = errors.New("the iKey is damaged")
@@ -66,4 +71,7 @@ var (
 	ErrBlank    = errors.New("the iKey is blank")
 	ErrContents = errors.New("the contents of the iKey make no sense")
 	ErrRemoved  = errors.New("the iKey was pulled out")
+
+	// ErrWorn is a kind of ErrDamaged: what was on the key can still be read.
+	ErrWorn = fmt.Errorf("%w: it cannot be written any more", ErrDamaged)
 )

@@ -1,0 +1,81 @@
+package ring
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"usbhsm7/ikey/token"
+)
+
+// Damage makes a key unreadable for ever: a bit of its memory changes. Error:
+// ErrNoSuch.
+func (r *Ring) Damage(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !validName(name) {
+		return fmt.Errorf("%w: %s", ErrNoSuch, name)
+	}
+	content, err := r.folder.Load(name + keySuffix)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrNoSuch, name, err)
+	}
+	defer clear(content)
+	if len(content) > 0 {
+		content[len(content)/2] ^= 1
+	}
+	return r.folder.Replace(name+keySuffix, content)
+}
+
+// Wear has the memory of a key take no more than a number of writes; a read with
+// a PIN needs two. It lasts until the ring is closed. Errors: ErrNoSuch,
+// ErrInPort.
+func (r *Ring) Wear(name string, writes int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !validName(name) || !r.has(name+keySuffix):
+		return fmt.Errorf("%w: %s", ErrNoSuch, name)
+	case r.inside() == name:
+		return fmt.Errorf("%w: %s", ErrInPort, name)
+	}
+	r.wear[name] = &wear{left: writes}
+	return nil
+}
+
+// PullAfter has a key pulled out of the port when n bytes have passed between it
+// and the device, either way, counted from now if it is in the port, or else from
+// when it is put in. Error: ErrNoSuch.
+func (r *Ring) PullAfter(name string, n int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !validName(name) || !r.has(name+keySuffix) {
+		return fmt.Errorf("%w: %s", ErrNoSuch, name)
+	}
+	if r.inside() == name {
+		r.plugged.lead.breakAfter(n)
+	} else {
+		r.leads[name] = n
+	}
+	return nil
+}
+
+// wear is a memory that takes so many writes and no more.
+type wear struct {
+	token.Memory
+	mu   sync.Mutex
+	left int
+}
+
+var errWorn = errors.New("the memory is worn out")
+
+// Replace implements token.Memory.
+func (w *wear) Replace(b []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left <= 0 {
+		return errWorn
+	}
+	w.left--
+	return w.Memory.Replace(b)
+}

@@ -1,0 +1,255 @@
+package ring
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"usbhsm7/ikey"
+	"usbhsm7/ikey/internal/folder"
+	"usbhsm7/ikey/token"
+)
+
+// Errors.
+var (
+	ErrName     = errors.New("the name of a key has 1 to 64 letters, digits, dashes and underscores")
+	ErrColour   = errors.New("there is no sticker of this colour")
+	ErrText     = fmt.Errorf("the text on a sticker has at most %d characters, in one line", MaxText)
+	ErrNoSuch   = errors.New("there is no key of this name")
+	ErrExists   = errors.New("there is a key of this name")
+	ErrInPort   = errors.New("the key is in the port: pull it out first")
+	ErrStickers = errors.New("the file of stickers is unreadable")
+)
+
+// Files of a folder.
+const (
+	keySuffix  = ".ikey"
+	lostSuffix = ".lost"
+)
+
+// Key is a key as people see it.
+type Key struct {
+	Name   string `json:"name"`
+	Colour string `json:"colour"` // of the sticker, "" = none
+	Text   string `json:"text"`   // on the sticker
+	InPort bool   `json:"in_port"`
+	Lost   bool   `json:"lost"`
+}
+
+// Ring is a set of keys. Its methods may be called from any goroutine.
+type Ring struct {
+	folder  folder.Folder
+	port    *ikey.Port
+	changes chan struct{}
+
+	mu       sync.Mutex
+	stickers stickers
+	wear     map[string]*wear // by name, of the keys that wear out
+	leads    map[string]int   // by name, of the keys to be pulled out: after how many bytes
+	plugged  *plugged         // the key of this ring that was last put into the port
+}
+
+// Open returns the keys in the folder at path, which it makes if there is none.
+// They go into port. Close it. The error may wrap ErrStickers.
+func Open(path string, port *ikey.Port) (*Ring, error) {
+	disk, err := folder.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("folder of iKeys: %w", err)
+	}
+	return open(disk, port)
+}
+
+// New returns a ring without keys that is lost with the process. Close it.
+func New(port *ikey.Port) *Ring {
+	r, _ := open(&folder.Memory{}, port) // an empty folder has nothing to complain of
+	return r
+}
+
+func open(f folder.Folder, port *ikey.Port) (*Ring, error) {
+	s, err := loadStickers(f)
+	if err != nil {
+		return nil, err
+	}
+	r := &Ring{
+		folder: f, port: port, changes: make(chan struct{}, 1), stickers: s,
+		wear: map[string]*wear{}, leads: map[string]int{},
+	}
+	port.Notify(r.changes)
+	return r, nil
+}
+
+// Close pulls the key of this ring that is in the port, and waits for its end.
+func (r *Ring) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unplug()
+}
+
+// Changes holds a token whenever something changed in what Keys returns, or in
+// the port, since the last one was taken. It belongs to one receiver.
+func (r *Ring) Changes() <-chan struct{} { return r.changes }
+
+func (r *Ring) changed() {
+	select {
+	case r.changes <- struct{}{}:
+	default:
+	}
+}
+
+// Keys returns all keys, sorted by name.
+func (r *Ring) Keys() ([]Key, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	names, err := r.folder.Names()
+	if err != nil {
+		return nil, fmt.Errorf("list iKeys: %w", err)
+	}
+	inside := r.inside()
+	var keys []Key
+	for _, file := range names {
+		name, found := strings.CutSuffix(file, keySuffix)
+		name, lost := strings.CutSuffix(name, lostSuffix)
+		if found == lost || !validName(name) {
+			continue
+		}
+		s := r.stickers[name]
+		keys = append(keys, Key{Name: name, Colour: s.Colour, Text: s.Text, InPort: name == inside, Lost: lost})
+	}
+	return keys, nil
+}
+
+// Make makes a blank key with a sticker. Errors: ErrName, ErrColour, ErrExists.
+func (r *Ring) Make(name, colour string) error {
+	return r.add(name, sticker{Colour: colour}, func() error {
+		return token.Format(folder.File{Folder: r.folder, Name: name + keySuffix})
+	})
+}
+
+// Copy makes a key of which no device can tell that it is not the other one.
+// Errors: ErrName, ErrExists, ErrNoSuch.
+func (r *Ring) Copy(name, as string) error {
+	r.mu.Lock()
+	s := r.stickers[name]
+	r.mu.Unlock()
+	return r.add(as, s, func() error {
+		content, err := r.folder.Load(name + keySuffix)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrNoSuch, name, err)
+		}
+		defer clear(content)
+		return r.folder.Replace(as+keySuffix, content)
+	})
+}
+
+// add adds a key, whose file create makes.
+func (r *Ring) add(name string, s sticker, create func() error) error {
+	if !validName(name) {
+		return fmt.Errorf("%w: %q", ErrName, name)
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.has(name+keySuffix) || r.has(name+lostSuffix) {
+		return fmt.Errorf("%w: %s", ErrExists, name)
+	}
+	if err := create(); err != nil {
+		return err
+	}
+	defer r.changed()
+	return r.label(name, s)
+}
+
+// Rename gives a key another name. Errors: ErrName, ErrExists, ErrNoSuch,
+// ErrInPort.
+func (r *Ring) Rename(name, to string) error {
+	if !validName(to) {
+		return fmt.Errorf("%w: %q", ErrName, to)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.has(to+keySuffix) || r.has(to+lostSuffix) {
+		return fmt.Errorf("%w: %s", ErrExists, to)
+	}
+	if err := r.move(name, keySuffix, to+keySuffix); err != nil {
+		return err
+	}
+	s := r.stickers[name]
+	delete(r.stickers, name)
+	return r.label(to, s)
+}
+
+// Sticker puts another sticker on a key. Errors: ErrColour, ErrText, ErrNoSuch.
+func (r *Ring) Sticker(name, colour, text string) error {
+	s := sticker{Colour: colour, Text: text}
+	if err := s.check(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.has(name+keySuffix) && !r.has(name+lostSuffix) {
+		return fmt.Errorf("%w: %s", ErrNoSuch, name)
+	}
+	defer r.changed()
+	return r.label(name, s)
+}
+
+// Lose takes a key away from everybody. Errors: ErrNoSuch, ErrInPort.
+func (r *Ring) Lose(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.move(name, keySuffix, name+lostSuffix)
+}
+
+// Find brings a lost key back. Error: ErrNoSuch.
+func (r *Ring) Find(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.move(name, lostSuffix, name+keySuffix)
+}
+
+// move renames the file of a key that is not in the port.
+func (r *Ring) move(name, suffix, to string) error {
+	switch {
+	case !validName(name) || !r.has(name+suffix):
+		return fmt.Errorf("%w: %s", ErrNoSuch, name)
+	case r.inside() == name:
+		return fmt.Errorf("%w: %s", ErrInPort, name)
+	}
+	defer r.changed()
+	return r.folder.Rename(name+suffix, to)
+}
+
+// label remembers a sticker.
+func (r *Ring) label(name string, s sticker) error {
+	r.stickers[name] = s
+	return r.stickers.save(r.folder)
+}
+
+func (r *Ring) has(file string) bool {
+	content, err := r.folder.Load(file)
+	clear(content)
+	return err == nil
+}
+
+// validName reports whether a key may have this name, which is that of a file.
+func validName(name string) bool {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	return name != "" && len(name) <= 64 && strings.Trim(name, allowed) == ""
+}
+
+// memory is what the chip of a key writes to.
+func (r *Ring) memory(name string) token.Memory {
+	file := folder.File{Folder: r.folder, Name: name + keySuffix}
+	if w := r.wear[name]; w != nil {
+		w.Memory = file
+		return w
+	}
+	return file
+}
+
+// chip returns the token in the file of a key.
+func (r *Ring) chip(name string) *token.Token { return token.New(r.memory(name), rand.Reader) }
