@@ -27,6 +27,7 @@ import (
 
 	"usbhsm7/firmware/boot"
 	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/dialogue"
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/frame"
 	"usbhsm7/firmware/hsm"
@@ -49,6 +50,16 @@ type Config struct {
 
 	// Transport has a new device begin in Secure Transport Mode; see Device.Shipped.
 	Transport bool
+
+	// Panel and Reader are the screen and the port for iKeys. They belong to the unit
+	// and outlast the device, so that a key stays plugged in while power is off. If
+	// one of them is nil the device has neither: only passwords authenticate.
+	Panel  dialogue.Panel
+	Reader dialogue.Reader
+
+	// Wait waits until Clock shows a time, or ctx ends, which is its error. Nil means
+	// that people at the screen have all the time in the world, unless Clock is nil too.
+	Wait func(ctx context.Context, until time.Time) error
 
 	// Restart is called when a host has asked for a restart and has the answer: the
 	// owner then closes the device and makes it anew. It must not wait for that. Nil
@@ -73,6 +84,7 @@ type Device struct {
 	store *store.Store
 	flash flash.Device
 	link  *link
+	desk  *dialogue.Desk // nil: no screen
 	log   zerolog.Logger
 
 	stop    context.CancelFunc
@@ -106,6 +118,7 @@ func New(c Config) (*Device, error) {
 	}
 	notes := newEvents()
 	d := &Device{store: records, flash: c.Flash, log: c.Logger}
+	d.desk = d.newDesk(c)
 	d.core, err = hsm.Open(hsm.Config{
 		Store: records, Clock: c.Clock, SetClock: c.SetClock, Entropy: c.Entropy, Seeded: c.Seed != nil, Serial: c.Serial, Cost: c.Cost,
 		Restarts: c.Restart != nil, Transport: c.Transport,
@@ -135,7 +148,10 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Clock == nil {
 		own := new(Clock)
-		c.Clock, c.SetClock = own.Now, own.Set
+		c.Clock, c.SetClock, c.Wait = own.Now, own.Set, own.Wait
+	}
+	if c.Wait == nil {
+		c.Wait = never
 	}
 	if c.Entropy == nil {
 		c.Entropy = rand.Reader
@@ -159,6 +175,7 @@ func (d *Device) start(notes *events, c Config) {
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
 	d.link = newLink(d.core, notes, d.log, ctx.Done())
+	d.link.carriedOut = d.refresh
 	quick, slow := runtime.GOMAXPROCS(0), frame.MaxInFlight
 	if c.Seed != nil {
 		d.link.oneByOne = true
@@ -183,6 +200,9 @@ func (d *Device) start(notes *events, c Config) {
 	d.running.Go(func() { notes.run(ctx, d.usb.In(endpointEvent)) })
 	if c.Seed == nil {
 		d.running.Go(func() { d.sync(ctx) })
+	}
+	if d.desk != nil {
+		d.running.Go(func() { d.desk.Run(ctx) })
 	}
 }
 
@@ -269,6 +289,7 @@ func (d *Device) read(ctx context.Context, out transferReader) {
 
 // notify passes an event of the core on to the host, if there is one.
 func (d *Device) notify(notes *events, e command.Event) {
+	d.refresh()
 	d.log.Info().Stringer("event", e.Code).Stringer("role", e.Role).Str("text", e.Text).Msg("event")
 	if d.link != nil && d.link.open.Load() {
 		notes.add(e)

@@ -56,7 +56,8 @@ type link struct {
 	closing <-chan struct{}
 	held    atomic.Int64 // payload bytes of requests in flight and of answers
 
-	oneByOne bool // all requests go to slow, which has one worker
+	oneByOne   bool   // all requests go to slow, which has one worker
+	carriedOut func() // called after each command that may have changed something
 
 	mu       sync.Mutex // guards what follows; epoch and open may be read without it
 	epoch    atomic.Uint64
@@ -238,6 +239,9 @@ func (l *link) work(requests <-chan *request) {
 		status, payload := r.host.Execute(r.ctx, command.Code(r.message.Code), r.message.Session, r.message.Payload)
 		clear(r.message.Payload) // it may have held a password
 		l.finish(r, status, payload)
+		if !quick[command.Code(r.message.Code)] {
+			l.carriedOut()
+		}
 	}
 }
 

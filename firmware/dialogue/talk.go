@@ -138,7 +138,9 @@ func (t *talk) wait(s *step, late <-chan struct{}) (event, bool) {
 	case t.called = <-calls:
 		return evCalled, true
 	case <-fresh:
-		t.panel.Show(t.screen(s))
+		if t.unit() != t.about { // a screen that is shown again forgets what was just touched
+			t.panel.Show(t.screen(s))
+		}
 		return "", false
 	case <-changes:
 		return evKey, t.present()
