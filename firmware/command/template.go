@@ -53,10 +53,11 @@ func (t Template) Text(typ AttributeType) string {
 	return v
 }
 
-// Wipe overwrites what is secret in the template of a key. The values of data and
-// certificates are not.
+// Wipe overwrites what is secret in the template of a private or secret key, or of
+// an object that does not say what it is. The values of data, certificates and
+// public keys are not secret, and the object goes on using them.
 func (t Template) Wipe() {
-	if class, ok := t.Uint(AttrClass); ok && (class == ClassData || class == ClassCertificate) {
+	if class, ok := t.Uint(AttrClass); ok && class != ClassPrivateKey && class != ClassSecretKey {
 		return
 	}
 	for typ, value := range t {

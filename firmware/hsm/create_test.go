@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/mlkem"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -13,6 +14,8 @@ import (
 	"math/big"
 	"testing"
 	"time"
+
+	"filippo.io/mldsa"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/policy"
@@ -168,6 +171,50 @@ func TestKeysFromOutsideWorkAndAreKnownAsSuch(t *testing.T) {
 			}
 		}
 		u.do(command.StatusAttributeSensitive, command.CodeGetAttributes, u.user, &command.GetAttributesRequest{Object: c.private, Types: []command.AttributeType{command.AttrValue}}, nil)
+	}
+}
+
+// TestLatticeKeysFromOutsideWorkAtOnceAndLater imports public keys, whose value is
+// an attribute like any other, and private ones, whose value is secret.
+func TestLatticeKeysFromOutsideWorkAtOnceAndLater(t *testing.T) {
+	u := ready(t)
+	private, err := mldsa.GenerateKey(mldsa.MLDSA44())
+	if err != nil {
+		t.Fatal(err)
+	}
+	decapsulation, err := mlkem.GenerateKey768()
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := private.Sign(nil, []byte("message"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[command.Handle][]byte{}
+	public := func(keyType, set uint64, value []byte) command.Handle {
+		key := u.create(token("outside", command.AttrClass, command.ClassPublicKey, command.AttrKeyType, keyType,
+			command.AttrParameterSet, set, command.AttrValue, value))
+		values[key] = value
+		return key
+	}
+	verifies := public(command.KeyMLDSA, command.MLDSA44, private.PublicKey().Bytes())
+	encapsulates := public(command.KeyMLKEM, command.MLKEM768, decapsulation.EncapsulationKey().Bytes())
+	for _, v := range []*unit{u, u.again()} {
+		v.ok(command.CodeVerify, v.user, &command.VerifyRequest{
+			Mechanism: command.Mechanism{Type: command.MechMLDSA}, Key: verifies, Data: []byte("message"), Signature: signature,
+		}, nil)
+		var r command.EncapsulateKeyResponse
+		v.ok(command.CodeEncapsulateKey, v.user, &command.EncapsulateKeyRequest{
+			Mechanism: command.Mechanism{Type: command.MechMLKEM}, PublicKey: encapsulates, Template: command.Template{},
+		}, &r)
+		if _, err := decapsulation.Decapsulate(r.Ciphertext); err != nil {
+			t.Error(err)
+		}
+		for key, value := range values {
+			if got := v.attributes(key).Bytes(command.AttrValue); !bytes.Equal(got, value) {
+				t.Errorf("object %d has the value %x, was given %x", key, got, value)
+			}
+		}
 	}
 }
 
