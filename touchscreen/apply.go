@@ -1,5 +1,7 @@
 package touchscreen
 
+import "slices"
+
 // apply does what a person meant. p.mu is held.
 func (p *Panel) apply(a act) {
 	switch e := &p.entry; a.verb {
@@ -59,4 +61,43 @@ func (p *Panel) reveal(a act) {
 	case a.n >= first+rows:
 		p.entry.top = a.n - rows + 1
 	}
+}
+
+// Answer gives an answer as a whole, as a script does, and reports whether it
+// could be given with a finger. The digits are copied; the caller wipes its own.
+func (p *Panel) Answer(a Answer) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.answered {
+		return false
+	}
+	switch s := p.screen; {
+	case a.Action != OK:
+		if a = (Answer{Action: a.Action}); !p.offered(act{answer, int(a.Action)}) {
+			return false
+		}
+	case s.Kind == List && p.offered(act{choose, a.Item}):
+		a = Answer{Item: a.Item}
+	case s.Kind == Number && a.Number >= s.Min && a.Number <= s.Max:
+		a = Answer{Number: a.Number}
+	case s.Kind == PIN && s.takes(a.Digits):
+		a = Answer{Digits: slices.Clone(a.Digits)}
+	case p.offered(act{answer, int(OK)}):
+		a = Answer{}
+	default:
+		return false
+	}
+	p.reply(a)
+	p.change()
+	return true
+}
+
+// takes reports whether digits could be typed on s.
+func (s Screen) takes(digits []byte) bool {
+	for _, d := range digits {
+		if d < '0' || d > '9' {
+			return false
+		}
+	}
+	return len(digits) >= s.Min && len(digits) <= min(s.Max, MaxDigits)
 }
