@@ -1,0 +1,137 @@
+// Package boottest makes firmware updates for tests and rehearsals of the
+// bootloader, signed with the published keys of the simulator.
+package boottest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"usbhsm7/firmware/boot"
+	"usbhsm7/fuf"
+	"usbhsm7/fuf/testkeys"
+)
+
+// Product and Model are those that the updates are for.
+const (
+	Product = "usbhsm7"
+	Model   = "U700"
+)
+
+// Code is the authentication code of every update.
+var Code = fuf.Authcode{7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}
+
+// Verifier trusts the published keys.
+func Verifier() boot.Verifier { return boot.Trusting(testkeys.Trust(), testkeys.Models()) }
+
+// Config is that of a bootloader which takes these updates.
+func Config() boot.Config {
+	return boot.Config{Verifier: Verifier(), Product: Product, Model: Model}
+}
+
+// Update is a firmware update in parts.
+type Update struct {
+	Image  *boot.Image
+	Head   []byte
+	Chunks [][]byte
+}
+
+// Image returns firmware whose encoding has about so many bytes, most of them
+// random but the same for the same seed.
+func Image(version fuf.Version, security uint32, bytes int, seed uint64) *boot.Image {
+	m := boot.Factory()
+	m.Version, m.SecurityVersion = version, security
+	m.Resources = make([]byte, max(1, bytes-128))
+	random := rand.New(rand.NewPCG(seed, 11))
+	for i := range m.Resources {
+		m.Resources[i] = byte(random.Uint32())
+	}
+	return m
+}
+
+// Release describes an image: valid from any version, for Model.
+func Release(m *boot.Image) fuf.Release {
+	return fuf.Release{
+		Kind: fuf.Firmware, Product: Product, Models: []string{Model},
+		Version: m.Version, SecurityVersion: m.SecurityVersion,
+		ValidFrom: []fuf.Range{{From: fuf.V(0, 0, 0), To: fuf.V(99, 0, 0)}},
+		Data:      fuf.DataChange{From: m.DataSchema, To: m.DataSchema}, Rollback: fuf.RollbackDestroys,
+	}
+}
+
+// New returns the update that installs an image.
+func New(m *boot.Image) (*Update, error) { return Make(m, Release(m)) }
+
+// Make returns an update with a release of its own.
+func Make(m *boot.Image, r fuf.Release) (*Update, error) {
+	payload, err := m.Encode()
+	if err != nil {
+		return nil, err
+	}
+	file, err := Sign(r, payload)
+	if err != nil {
+		return nil, err
+	}
+	size, err := fuf.HeadSize(file)
+	if err != nil {
+		return nil, err
+	}
+	u := &Update{Image: m, Head: file[:size]}
+	for chunk := range slices.Chunk(file[size:], fuf.ChunkSize+fuf.Overhead) {
+		u.Chunks = append(u.Chunks, chunk)
+	}
+	return u, nil
+}
+
+// Sign returns a file by the vendor with any payload.
+func Sign(r fuf.Release, payload []byte) ([]byte, error) {
+	draft, err := fuf.Build(r, payload, testkeys.Models().PublicKey(), Code)
+	if err != nil {
+		return nil, fmt.Errorf("build an update: %w", err)
+	}
+	for _, key := range testkeys.Vendor() {
+		if err := draft.Sign(key); err != nil {
+			return nil, fmt.Errorf("sign an update: %w", err)
+		}
+	}
+	return draft.Bytes()
+}
+
+// Upload sends what is missing of the update, and stages it.
+func (u *Update) Upload(b *boot.Boot) error {
+	if err := b.Begin(u.Head, Code, boot.Facts{FreePercent: 100}); err != nil {
+		return err
+	}
+	status, err := b.Status()
+	if err != nil {
+		return err
+	}
+	for i, have := range status.Have {
+		if have {
+			continue
+		}
+		if err := b.Chunk(i, u.Chunks[i]); err != nil {
+			return err
+		}
+	}
+	return b.Stage()
+}
+
+// Install installs the update on a region, to the confirmation, and returns the
+// bootloader that runs it.
+func (u *Update) Install(open func() (*boot.Boot, error)) (*boot.Boot, error) {
+	b, err := open()
+	if err != nil {
+		return nil, err
+	}
+	if err := u.Upload(b); err != nil {
+		return nil, err
+	}
+	if err := b.Activate(); err != nil {
+		return nil, err
+	}
+	if b, err = open(); err != nil {
+		return nil, err
+	}
+	return b, b.Confirm()
+}

@@ -1,0 +1,147 @@
+package boot
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"usbhsm7/fuf"
+)
+
+// ImageSchema is the only schema of an image there is.
+const ImageSchema = 1
+
+// Image is firmware: the payload of a firmware update. It is data, which the
+// program that runs it is told by: what it changes is relative to the tables that
+// are built in. Lists are sorted and name nothing twice.
+type Image struct {
+	Schema          uint        `cbor:"1,keyasint"`
+	Name            string      `cbor:"2,keyasint"`
+	Version         fuf.Version `cbor:"3,keyasint"`
+	SecurityVersion uint32      `cbor:"4,keyasint"`
+	DataSchema      uint32      `cbor:"5,keyasint"` // of the data that it leaves on the device
+	Migrations      []Migration `cbor:"6,keyasint,omitempty"`
+	Policies        []Policy    `cbor:"7,keyasint,omitempty"`
+	Mechanisms      []Mechanism `cbor:"8,keyasint,omitempty"`
+	Models          []Model     `cbor:"9,keyasint,omitempty"`
+	Modules         []Module    `cbor:"10,keyasint,omitempty"`
+	Resources       []byte      `cbor:"11,keyasint,omitempty"` // such as pictures and texts of the screen
+}
+
+// Migration brings stored data from one data schema to the next.
+type Migration struct {
+	From  uint32        `cbor:"1,keyasint"` // to From + 1
+	Class fuf.Migration `cbor:"2,keyasint"`
+	Note  string        `cbor:"3,keyasint,omitempty"` // what it does, for people
+}
+
+// Table says of which table a policy is.
+type Table uint8
+
+// The tables of policies.
+const (
+	HSMPolicies       Table = 1
+	PartitionPolicies Table = 2
+)
+
+// Policy adds a row to a table of policies, puts it in the place of the one that
+// is built in, or withholds that: then nobody can see it.
+type Policy struct {
+	Table      Table  `cbor:"1,keyasint"`
+	ID         uint8  `cbor:"2,keyasint"`
+	Withheld   bool   `cbor:"3,keyasint,omitempty"`
+	Name       string `cbor:"4,keyasint,omitempty"`
+	Capability uint16 `cbor:"5,keyasint,omitempty"`
+	Default    uint16 `cbor:"6,keyasint,omitempty"`
+	Least      uint16 `cbor:"7,keyasint,omitempty"`
+	Most       uint16 `cbor:"8,keyasint,omitempty"`
+	Destroys   uint8  `cbor:"9,keyasint,omitempty"` // 1 when it is turned off, 2 when it is turned on, 3 both
+}
+
+// Mechanism permits or withholds a mechanism that is built in.
+type Mechanism struct {
+	Type     uint32 `cbor:"1,keyasint"`
+	Withheld bool   `cbor:"2,keyasint,omitempty"`
+}
+
+// Model says what a model has that differs from what is built in.
+type Model struct {
+	Name    string `cbor:"1,keyasint"`
+	Storage int64  `cbor:"2,keyasint"` // room for token objects, bytes
+}
+
+// Module is a functional module that comes with the firmware.
+type Module struct {
+	Name    string      `cbor:"1,keyasint"`
+	Version fuf.Version `cbor:"2,keyasint"`
+	Code    []byte      `cbor:"3,keyasint"` // WebAssembly
+}
+
+// Limits of an image.
+const (
+	maxName = 64  // bytes of a name
+	maxNote = 256 // bytes of a note
+	maxList = 512 // elements of a list
+)
+
+// Encode returns the image in deterministic CBOR (RFC 8949, section 4.2.1). The
+// error carries ErrImage if it makes no sense.
+func (m *Image) Encode() ([]byte, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	encoded, err := imageEncoding.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode a firmware image: %w", err)
+	}
+	return encoded, nil
+}
+
+// DecodeImage reads what Encode wrote. It takes no other encoding of the same
+// meaning; the error carries ErrImage.
+func DecodeImage(encoded []byte) (*Image, error) {
+	m := new(Image)
+	if err := imageDecoding.Unmarshal(encoded, m); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrImage, err)
+	}
+	if again, err := m.Encode(); err != nil || !bytes.Equal(again, encoded) {
+		return nil, cmp.Or(err, fmt.Errorf("%w: not encoded as it must be", ErrImage))
+	}
+	return m, nil
+}
+
+// fits reports whether the image is what a release promises.
+func (m *Image) fits(r *fuf.Release) error {
+	if m.Version != r.Version || m.SecurityVersion != r.SecurityVersion || m.DataSchema != r.Data.To {
+		return fmt.Errorf("%w: version %v, security version %d, data schema %d; the manifest says %v, %d, %d", ErrImage,
+			m.Version, m.SecurityVersion, m.DataSchema, r.Version, r.SecurityVersion, r.Data.To)
+	}
+	return nil
+}
+
+var imageEncoding = func() cbor.EncMode {
+	mode, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		panic(err) // fixed options: cannot happen
+	}
+	return mode
+}()
+
+var imageDecoding = func() cbor.DecMode {
+	mode, err := cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		IndefLength:       cbor.IndefLengthForbidden,
+		TagsMd:            cbor.TagsForbidden,
+		MaxArrayElements:  maxList,
+		MaxMapPairs:       16,
+		MaxNestedLevels:   4,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		UTF8:              cbor.UTF8RejectInvalid,
+	}.DecMode()
+	if err != nil {
+		panic(err) // fixed options: cannot happen
+	}
+	return mode
+}()

@@ -1,0 +1,234 @@
+package boot
+
+import (
+	"fmt"
+
+	"usbhsm7/fuf"
+)
+
+// upload is what comes from a host, in part or whole.
+type upload struct {
+	update *fuf.Update
+	have   []bool
+	key    *fuf.Key // nil until a host has given the authentication code, since power-on
+}
+
+func (u *upload) missing() (n int) {
+	for _, have := range u.have {
+		if !have {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *Boot) forgetUpload() {
+	if b.upload != nil && b.upload.key != nil {
+		b.upload.key.Wipe()
+	}
+	b.upload = nil
+}
+
+// Begin begins an upload by the head of the file, or goes on with it if the file is
+// the same. Everything that can be checked is, before anything is erased: the head,
+// whether the firmware may be installed here, the authentication code. Chunks whose
+// content the device has in one of its images need not be sent: when Begin returns,
+// they are here. Another upload that was under way is given up. The error carries a
+// Reason or a fuf.Reason if the file is refused; nothing has changed then.
+func (b *Boot) Begin(head []byte, code fuf.Authcode, facts Facts) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.records.current
+	if _, err := r.State.next(EventBegin); err != nil {
+		return err
+	}
+	u, err := b.verifier.Open(head)
+	if err != nil {
+		return err
+	}
+	if err := b.admit(u, facts); err != nil {
+		return err
+	}
+	key, err := b.verifier.Unlock(u, code)
+	if err != nil {
+		return err
+	}
+	same := b.upload != nil && b.upload.update.ID() == u.ID()
+	if same && r.State == Staged {
+		key.Wipe()
+		return nil
+	}
+	if !same {
+		if err := b.receive(u, head); err != nil {
+			key.Wipe()
+			return err
+		}
+	}
+	if b.upload.key != nil {
+		b.upload.key.Wipe()
+	}
+	b.upload.key = key
+	return b.reuse()
+}
+
+// admit checks whether an update may be installed.
+func (b *Boot) admit(u *fuf.Update, facts Facts) error {
+	r := b.records.current
+	release := u.Manifest().Release
+	if !b.layout.fits(u.HeadSize(), int(release.Size)) || u.Chunks()*markSize > b.layout.marks*b.layout.block {
+		return fmt.Errorf("%w: %d bytes", ErrRoom, release.Size)
+	}
+	return Admit(&release, Target{
+		Facts: facts, Product: b.product, Model: b.model, Bootloader: Version(),
+		Running: b.running.Version, DataSchema: b.running.DataSchema, Security: max(r.Security, r.Floor),
+	})
+}
+
+// receive empties a slot for an update.
+func (b *Boot) receive(u *fuf.Update, head []byte) error {
+	if b.upload != nil {
+		// The record must not speak of what is erased.
+		if err := b.change(EventAbort, nil); err != nil {
+			return err
+		}
+	}
+	to := b.records.current.free()
+	if err := b.writeHead(to, head); err != nil {
+		return err
+	}
+	err := b.change(EventBegin, func(r *Record) {
+		r.Incoming, r.Slots[to] = to, Slot{uint32(len(head)), u.ID()}
+	})
+	if err == nil {
+		b.upload = &upload{update: u, have: make([]bool, u.Chunks())}
+	}
+	return err
+}
+
+// Chunk takes chunk i as it stands in the file. It is verified before it is
+// written, and durable when Chunk returns; one that is here already is not written
+// again. The error carries fuf.ErrChunk if it is not the right one.
+func (b *Boot) Chunk(i int, chunk []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, err := b.records.current.State.next(EventChunk); err != nil {
+		return err
+	}
+	up := b.upload
+	if up.key == nil {
+		return fmt.Errorf("%w: no host has begun since power-on", ErrState)
+	}
+	if err := up.update.VerifyChunk(i, chunk); err != nil {
+		return err
+	}
+	if up.have[i] {
+		return nil
+	}
+	content, err := up.key.Decrypt(make([]byte, 0, fuf.ChunkSize), i, chunk)
+	if err != nil {
+		return err
+	}
+	return b.take(i, content)
+}
+
+// take writes the content of a chunk.
+func (b *Boot) take(i int, content []byte) error {
+	if err := b.writeChunk(b.records.current.Incoming, b.upload.update, i, content); err != nil {
+		return err
+	}
+	b.upload.have[i] = true
+	return nil
+}
+
+// reuse takes the chunks that are missing and whose content is in an image that the
+// device has. Tags tell which, so that nothing is decrypted for it.
+func (b *Boot) reuse() error {
+	up := b.upload
+	if up.missing() == 0 {
+		return nil
+	}
+	known, err := b.knownChunks()
+	if err != nil {
+		return err
+	}
+	for i := range up.have {
+		content, ok := known[up.update.Tag(i)]
+		if !ok || up.have[i] || len(content) != up.update.ChunkSize(i)-fuf.Overhead {
+			continue
+		}
+		if err := b.take(i, content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// knownChunks returns what is in the images that the device has, by the tags of the
+// upload.
+func (b *Boot) knownChunks() (map[fuf.Tag][]byte, error) {
+	known := map[fuf.Tag][]byte{}
+	for _, p := range []Place{b.records.current.Running, b.records.current.Previous} {
+		if !p.isSlot() {
+			continue
+		}
+		u, err := b.readHead(p)
+		if err != nil {
+			continue // it has decayed: then every chunk is sent
+		}
+		payload, err := b.readPayload(p, u)
+		if err != nil {
+			return nil, err
+		}
+		for len(payload) > 0 {
+			n := min(len(payload), fuf.ChunkSize)
+			known[b.upload.key.Tag(payload[:n])] = payload[:n]
+			payload = payload[n:]
+		}
+	}
+	return known, nil
+}
+
+// Stage ends an upload: it verifies the whole image. The error carries
+// ErrIncomplete if chunks are missing. If it carries fuf.ErrPayload or ErrImage, the
+// upload is given up, and has to begin again.
+func (b *Boot) Stage() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, err := b.records.current.State.next(EventStage); err != nil {
+		return err
+	}
+	if n := b.upload.missing(); n > 0 {
+		return fmt.Errorf("%w: %d of %d chunks are missing", ErrIncomplete, n, len(b.upload.have))
+	}
+	if err := b.verifyUpload(); err != nil {
+		if abort := b.change(EventAbort, nil); abort != nil {
+			return abort
+		}
+		return err
+	}
+	if b.upload.key != nil {
+		b.upload.key.Wipe()
+		b.upload.key = nil
+	}
+	return b.change(EventStage, nil)
+}
+
+func (b *Boot) verifyUpload() error {
+	u := b.upload.update
+	payload, err := b.readPayload(b.records.current.Incoming, u)
+	if err != nil {
+		return err
+	}
+	if err := b.verifier.Check(u, payload); err != nil {
+		return err
+	}
+	_, err = decodeFor(u, payload)
+	return err
+}
+
+// Abort gives an upload up.
+func (b *Boot) Abort() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.change(EventAbort, nil)
+}
