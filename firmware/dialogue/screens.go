@@ -26,6 +26,7 @@ const (
 type screen struct {
 	id     screenID
 	kind   touchscreen.Kind
+	icon   touchscreen.Icon
 	title  string
 	text   []string
 	items  []string
@@ -52,9 +53,9 @@ var screens = []screen{
 	{id: "create/n", kind: touchscreen.Number, title: "N value", text: []string{"{subject}", "How many different iKeys are there to be? Any {m} of them are enough."}, least: 1, most: ikey.MaxKeys, cancel: true, basis: ours},
 	{id: "create/duplicate", kind: touchscreen.YesNo, title: "Duplicate the keyset", text: []string{"The keyset of the {subject} is written.", "Are you duplicating this keyset?"}, cancel: true, basis: published},
 
-	{id: "write/insert", kind: touchscreen.Prompt, title: "Insert an iKey", text: []string{"iKey {index} of {n} for the {subject}{copy}.", "Sticker: {sticker}."}, cancel: true, basis: ours},
+	{id: "write/insert", kind: touchscreen.Prompt, icon: touchscreen.InsertKey, title: "Insert an iKey", text: []string{"iKey {index} of {n} for the {subject}{copy}.", "Sticker: {sticker}."}, cancel: true, basis: ours},
 	{id: "write/blank", kind: touchscreen.YesNo, title: "Blank iKey", text: []string{"The iKey is blank. Overwrite?"}, cancel: true, basis: ours},
-	{id: "write/used", kind: touchscreen.YesNo, title: "iKey in use", text: []string{"The iKey is for {holds}. Overwrite?", "What it opens now stays closed unless there is a duplicate."}, cancel: true, basis: ours},
+	{id: "write/used", kind: touchscreen.YesNo, icon: touchscreen.Warning, title: "iKey in use", text: []string{"The iKey is for {holds}. Overwrite?", "What it opens now stays closed unless there is a duplicate."}, cancel: true, basis: ours},
 	{id: "write/same", kind: touchscreen.Failure, title: "Already written", text: []string{"The iKey belongs to this keyset already. Insert another one."}, basis: ours},
 	{id: "write/pin", kind: touchscreen.PIN, title: "New PIN", text: []string{"{pinrule} for iKey {index} of {n}. Leave it empty for none."}, least: 0, most: ikey.MaxPIN, cancel: true, basis: ours},
 	{id: "write/short-pin", kind: touchscreen.Failure, title: "PIN too short", text: []string{"{pinrule}, or nothing."}, basis: ours},
@@ -64,8 +65,8 @@ var screens = []screen{
 	{id: "write/damaged", kind: touchscreen.Failure, title: "iKey damaged", text: []string{"The iKey cannot be written. Insert another one."}, basis: ours},
 	{id: "write/pulled", kind: touchscreen.Failure, title: "Pulled out", text: []string{"The iKey was pulled out too early. Insert it again, or another one."}, basis: ours},
 
-	{id: "present/insert", kind: touchscreen.Prompt, title: "Insert an iKey", text: []string{"For the {subject}.", "Sticker: {sticker}."}, cancel: true, basis: ours},
-	{id: "present/next", kind: touchscreen.Prompt, title: "Insert the next iKey", text: []string{"For the {subject}: {given} of {m} are read.", "Sticker: {sticker}."}, cancel: true, basis: ours},
+	{id: "present/insert", kind: touchscreen.Prompt, icon: touchscreen.InsertKey, title: "Insert an iKey", text: []string{"For the {subject}.", "Sticker: {sticker}."}, cancel: true, basis: ours},
+	{id: "present/next", kind: touchscreen.Prompt, icon: touchscreen.InsertKey, title: "Insert the next iKey", text: []string{"For the {subject}: {given} of {m} are read.", "Sticker: {sticker}."}, cancel: true, basis: ours},
 	{id: "present/other-set", kind: touchscreen.Failure, title: "Another keyset", text: []string{"The iKey is of another keyset than the first one. It does not count."}, basis: ours},
 	{id: "present/same-key", kind: touchscreen.Failure, title: "The same iKey", text: []string{"This iKey, or its duplicate, was presented already. It does not count twice."}, basis: ours},
 	{id: "present/unfit", kind: touchscreen.Failure, title: "It does not fit", text: []string{"What is on the iKey contradicts the others of its keyset. It does not count."}, basis: ours},
@@ -76,18 +77,18 @@ var screens = []screen{
 	{id: "read/wrong-pin", kind: touchscreen.Failure, title: "Wrong PIN", text: []string{"The iKey refuses this PIN. After too many wrong ones it erases itself."}, basis: ours},
 	{id: "read/blank", kind: touchscreen.Failure, title: "Blank iKey", text: []string{"There is nothing on this iKey."}, basis: ours},
 	{id: "read/other-kind", kind: touchscreen.Failure, title: "Another iKey", text: []string{"The iKey is for {holds}. It is ignored.", "Insert one with this sticker: {sticker}."}, basis: ours},
-	{id: "read/not-a-key", kind: touchscreen.Failure, title: "Not an iKey", text: []string{"What is in the port is no iKey. Take it out."}, basis: ours},
+	{id: "read/not-a-key", kind: touchscreen.Failure, icon: touchscreen.RemoveKey, title: "Not an iKey", text: []string{"What is in the port is no iKey. Take it out."}, basis: ours},
 	{id: "read/damaged", kind: touchscreen.Failure, title: "iKey damaged", text: []string{"The iKey cannot be read. Use a duplicate, or another iKey of the keyset."}, basis: ours},
 	{id: "read/pulled", kind: touchscreen.Failure, title: "Pulled out", text: []string{"The iKey was pulled out too early. Insert it again."}, basis: ours},
 
-	{id: "identify/insert", kind: touchscreen.Prompt, title: "Insert an iKey", text: []string{"The screen tells what it is for."}, cancel: true, basis: ours},
-	{id: "identify/key", kind: touchscreen.Status, title: "This iKey", text: []string{"For {holds}.", "{pinstate}."}, basis: ours},
-	{id: "identify/blank", kind: touchscreen.Status, title: "This iKey", text: []string{"It is blank."}, basis: ours},
+	{id: "identify/insert", kind: touchscreen.Prompt, icon: touchscreen.InsertKey, title: "Insert an iKey", text: []string{"The screen tells what it is for."}, cancel: true, basis: ours},
+	{id: "identify/key", kind: touchscreen.Status, icon: touchscreen.Identified, title: "This iKey", text: []string{"For {holds}.", "{pinstate}."}, basis: ours},
+	{id: "identify/blank", kind: touchscreen.Status, icon: touchscreen.Identified, title: "This iKey", text: []string{"It is blank."}, basis: ours},
 
-	{id: "duplicate/insert", kind: touchscreen.Prompt, title: "Insert the original", text: []string{"The iKey that is to be duplicated."}, cancel: true, basis: ours},
+	{id: "duplicate/insert", kind: touchscreen.Prompt, icon: touchscreen.InsertKey, title: "Insert the original", text: []string{"The iKey that is to be duplicated."}, cancel: true, basis: ours},
 	{id: "duplicate/done", kind: touchscreen.Status, title: "Duplicated", text: []string{"No device can tell the two iKeys apart."}, basis: ours},
 
-	{id: "pin/insert", kind: touchscreen.Prompt, title: "Insert an iKey", text: []string{"The iKey whose PIN is to be changed."}, cancel: true, basis: ours},
+	{id: "pin/insert", kind: touchscreen.Prompt, icon: touchscreen.InsertKey, title: "Insert an iKey", text: []string{"The iKey whose PIN is to be changed."}, cancel: true, basis: ours},
 	{id: "pin/done", kind: touchscreen.Status, title: "PIN changed", text: []string{"From now on the iKey wants the new PIN."}, basis: ours},
 	{id: "pin/removed", kind: touchscreen.Status, title: "PIN removed", text: []string{"From now on the iKey wants no PIN."}, basis: ours},
 }

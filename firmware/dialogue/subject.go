@@ -17,7 +17,7 @@ var holders = []struct {
 }{
 	{ikey.Blank, "nobody", "any"},
 	{ikey.SO, "HSM SO or Partition SO", "blue"},
-	{ikey.User, "Crypto Officer, Limited Crypto Officer or Crypto User", "black or gray"},
+	{ikey.User, "Crypto Officer, Limited Crypto Officer or Crypto User", "black or grey"},
 	{ikey.Domain, "Domain", "red"},
 	{ikey.Auditor, "Auditor", "white"},
 	{ikey.RPV, "Remote PED", "orange"},

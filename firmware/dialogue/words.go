@@ -14,7 +14,7 @@ import (
 func (t *talk) screen(s *step) touchscreen.Screen {
 	row, words := t.row(s), t.words()
 	shown := touchscreen.Screen{
-		ID: string(row.id), Kind: row.kind, Title: words.Replace(row.title),
+		ID: string(row.id), Kind: row.kind, Icon: row.icon, Title: words.Replace(row.title),
 		Items: row.items, Min: row.least, Max: row.most, Cancel: row.cancel,
 	}
 	for _, text := range row.text {

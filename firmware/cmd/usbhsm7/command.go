@@ -68,6 +68,8 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.seed, "seed", "", "make everything random follow from this text, and freeze the clock: for tests only")
 	flags.StringVar(&o.control, "control", "", "path of the control socket, for hsm7 sim (default control.sock in the state directory; none for --ephemeral)")
 	flags.StringVar(&o.faults, "fault", "", "file with a fault script, in force from the start; hsm7 sim fault changes it (docs/faults.md)")
+	flags.StringVar(&o.ikeys, "ikeys", "", "folder of the iKeys beside the device; made if absent (default ikeys in the state directory; in memory for --ephemeral)")
+	flags.StringVar(&o.auto, "auto", "", "file with a script of who attends to the screen and the iKeys (docs/trusted-path.md); ends the simulator at a screen it does not know")
 	flags.StringVar(&o.capture, "capture", "", "record everything on the bus in this pcapng file, secrets blanked; hsm7 capture does so while the device runs")
 	flags.BoolVar(&o.secrets, "capture-with-secrets", false, "leave passwords, data and keys in the --capture file as they are")
 	flags.StringVar(&o.busID, "bus-id", "1-1", "bus ID to export the device as")

@@ -38,6 +38,8 @@ func (u *unit) serveControl(ctx context.Context, listener net.Listener) error {
 	u.handleFaults(server)
 	u.handleState(server)
 	u.handleForks(server)
+	u.handleScreen(server)
+	u.handleIKeys(server)
 	server.Handle("POST /tamper", u.tamper)
 	server.Handle("GET /capture", u.streamCapture)
 	return server.Serve(ctx, listener)

@@ -12,6 +12,7 @@ var (
 	errUsage  = errors.New("wrong use")
 	errLocked = errors.New("the state directory is in use by another usbhsm7")
 	errListen = errors.New("cannot listen")
+	errPerson = errors.New("nobody attends to the device any more (--auto)")
 	errAttach = errors.New("cannot attach the device to this machine's kernel")
 )
 
@@ -27,6 +28,7 @@ var exits = []struct {
 	{4, "", store.ErrCorrupt},
 	{5, "cannot listen on the address", errListen},
 	{6, "cannot attach to the kernel (--attach); hsm7 doctor says what is missing", errAttach},
+	{7, "the script of --auto does not know what to do", errPerson},
 	{1, "any other failure", nil},
 }
 

@@ -28,6 +28,8 @@ type options struct {
 	tls       socket.Identity
 	control   string
 	faults    string
+	ikeys     string
+	auto      string
 	capture   string
 	secrets   bool
 	stm       bool

@@ -36,6 +36,7 @@ func run(ctx context.Context, o options, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	defer u.keys.Close()
 	stop, err := u.captureFile()
 	if err != nil {
 		return err
@@ -72,6 +73,9 @@ func serve(ctx context.Context, o options, u *unit) (err error) {
 	}
 	if controlSocket != nil {
 		open.serve(cancel, func() error { return u.serveControl(ctx, controlSocket) })
+	}
+	if u.person != nil {
+		open.serve(cancel, func() error { return u.attend(ctx) })
 	}
 	if o.attach {
 		a := newAttachment(u)

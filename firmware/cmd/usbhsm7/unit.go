@@ -14,7 +14,11 @@ import (
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/control"
 	"usbhsm7/firmware/device"
+	"usbhsm7/firmware/dialogue/person"
 	"usbhsm7/firmware/flash"
+	"usbhsm7/ikey"
+	"usbhsm7/ikey/ring"
+	"usbhsm7/touchscreen"
 	"usbhsm7/usbip/capture"
 	"usbhsm7/usbip/fault"
 	"usbhsm7/usbip/server"
@@ -34,6 +38,11 @@ type unit struct {
 	control string // path of the control socket
 	tap     *capture.Tap
 	forks   forks
+	panel   *touchscreen.Panel
+	port    *ikey.Port
+	reader  *ikey.Reader   // of what is in the port, for the device
+	keys    *ring.Ring     // beside the port
+	person  *person.Person // who attends to the device; nil: nobody
 
 	restarts sync.WaitGroup // that hosts have asked for
 
@@ -62,6 +71,13 @@ func newUnit(o options, log zerolog.Logger) (*unit, error) {
 		u.clock.Set(seededTime)
 		u.clock.Freeze(true)
 	}
+	var err error
+	if u.panel, err = touchscreen.New(u.clock.Now); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(u.openIKeys(), u.loadPerson(o.auto)); err != nil {
+		return nil, err
+	}
 	logger := slog.New(zerolog.NewSlogHandler(log))
 	u.server = server.New(server.Options{Logger: logger})
 	u.faults = fault.New(fault.Options{Logger: logger, Commands: device.MatchCommand})
@@ -89,7 +105,7 @@ func (u *unit) powerOn() error {
 		return err
 	}
 	u.tellTampers(d)
-	if err := u.server.Export(u.options.busID, u.port(d)); err != nil {
+	if err := u.server.Export(u.options.busID, u.connector(d)); err != nil {
 		u.faulty.Close()
 		return errors.Join(fmt.Errorf("%w: --bus-id %s: %w", errUsage, u.options.busID, err), d.Close())
 	}
@@ -111,11 +127,15 @@ func (u *unit) start() (*device.Device, error) {
 	if err := errors.Join(idErr, speedErr); err != nil {
 		return nil, errors.Join(err, image.Close())
 	}
-	d, err := device.New(device.Config{
+	config := device.Config{
 		Flash: image, Vendor: vendor, Product: product, Speed: speed, Serial: u.options.serial, Logger: u.log,
 		Clock: u.clock.Now, SetClock: u.clock.Set, Seed: u.options.seedBytes(),
-		Transport: u.options.stm, Restart: func() { u.restarts.Go(u.restart) },
-	})
+		Wait: u.clock.Wait, Transport: u.options.stm, Restart: func() { u.restarts.Go(u.restart) },
+	}
+	if u.panel != nil { // a fork has none
+		config.Panel, config.Reader = u.panel, u.reader
+	}
+	d, err := device.New(config)
 	if err != nil {
 		return nil, errors.Join(err, image.Close())
 	}
@@ -123,8 +143,8 @@ func (u *unit) start() (*device.Device, error) {
 	return d, nil
 }
 
-// port returns the device with all that stands between it and its connector.
-func (u *unit) port(d *device.Device) usb.Port {
+// connector returns the device with all that stands between it and its connector.
+func (u *unit) connector(d *device.Device) usb.Port {
 	u.faulty = u.faults.Port(d.USB())
 	return u.tap.Port(u.faulty, capture.Place{Bus: 1, Device: 1, Configurations: d.USB().Descriptors().Configurations})
 }
@@ -145,7 +165,11 @@ func (u *unit) powerOff() error {
 	u.device = nil
 	u.server.Unexport(u.options.busID)
 	u.faulty.Close()
-	return d.Close()
+	err := d.Close()
+	if u.panel != nil {
+		u.panel.Show(touchscreen.Screen{}) // dark
+	}
+	return err
 }
 
 // Status implements control.Unit.

@@ -9,14 +9,11 @@ import (
 	"usbhsm7/ikey"
 )
 
-// maxTries is how many wrong PINs in a row erase a key.
-const maxTries = 10
-
 // Key is an iKey. The zero Key is blank and whole.
 type Key struct {
 	Contents ikey.Contents // Kind is ikey.Blank: none
 	PIN      string
-	Tries    int   // left; 0: maxTries, or none if it was counted down
+	Tries    int   // left; 0: ikey.MaxTries, or none if it was counted down
 	Fault    error // of every access, such as ikey.ErrDamaged or ikey.ErrNotAKey
 	Worn     bool  // cannot be written
 	Pull     int   // it is pulled out in the Pull-th access from now; 0: never
@@ -41,7 +38,7 @@ func (p *Port) Key(name string) *Key {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.keys[name] == nil {
-		p.keys[name] = &Key{Tries: maxTries}
+		p.keys[name] = &Key{Tries: ikey.MaxTries}
 	}
 	return p.keys[name]
 }
@@ -125,11 +122,11 @@ func (p *Port) open(ctx context.Context, pin []byte) (*Key, error) {
 	case key.Contents.Kind == ikey.Blank:
 		return nil, ikey.ErrBlank
 	case key.PIN == "" || key.PIN == string(pin):
-		key.Tries = maxTries
+		key.Tries = ikey.MaxTries
 		return key, nil
 	}
 	if key.Tries--; key.Tries == 0 {
-		*key = Key{Tries: maxTries}
+		*key = Key{Tries: ikey.MaxTries}
 	}
 	return nil, ikey.ErrPIN
 }
@@ -145,7 +142,7 @@ func (p *Port) Write(ctx context.Context, c ikey.Contents, pin []byte) error {
 	case key.Worn:
 		return ikey.ErrDamaged
 	}
-	key.Contents, key.PIN, key.Tries = clone(c), string(pin), maxTries
+	key.Contents, key.PIN, key.Tries = clone(c), string(pin), ikey.MaxTries
 	return nil
 }
 
@@ -169,7 +166,7 @@ func (p *Port) Erase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	*key = Key{Tries: maxTries}
+	*key = Key{Tries: ikey.MaxTries}
 	return nil
 }
 

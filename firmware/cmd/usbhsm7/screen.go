@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"image/png"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"usbhsm7/firmware/control"
+	"usbhsm7/firmware/dialogue/person"
+	"usbhsm7/touchscreen"
+)
+
+// maxPersonRequest bounds the body of a request about screen and iKeys, in bytes.
+const maxPersonRequest = 4 << 10
+
+// handleScreen adds the requests about the screen:
+//
+//	GET  /screen       the control.Screen; with ?after=N the first that has not the number N
+//	GET  /screen.txt   what it says, in words
+//	GET  /screen.png   the picture
+//	POST /touch        a control.Touch; then the control.Screen
+func (u *unit) handleScreen(s *control.Server) {
+	s.Handle("GET /screen", func(w http.ResponseWriter, r *http.Request) error {
+		after, err := strconv.ParseUint(r.FormValue("after"), 10, 64)
+		if err != nil && r.FormValue("after") != "" {
+			return fmt.Errorf("%w: after=%q is no number", control.ErrRequest, r.FormValue("after"))
+		}
+		seen, err := look(r.Context(), u.panel, after)
+		if err != nil {
+			return err
+		}
+		return control.Reply(w, u.describe(seen))
+	})
+	s.Handle("GET /screen.txt", func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, err := io.WriteString(w, u.panel.Text()+"\n")
+		return err
+	})
+	s.Handle("GET /screen.png", func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Content-Type", "image/png")
+		return png.Encode(w, u.panel.Image())
+	})
+	s.Handle("POST /touch", u.touch)
+}
+
+// look waits for another screen than number.
+func look(ctx context.Context, panel *touchscreen.Panel, number uint64) (person.Seen, error) {
+	for {
+		screen, now, next := panel.Seen()
+		if now != number {
+			return person.Seen{Screen: screen, Number: now}, nil
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return person.Seen{}, ctx.Err()
+		}
+	}
+}
+
+func (u *unit) describe(s person.Seen) control.Screen {
+	shown := control.Screen{
+		Number: s.Number, ID: s.ID, Kind: s.Kind.String(), Title: s.Title, Text: s.Text, Items: s.Items,
+		Min: s.Min, Max: s.Max, Value: s.Value, Cancel: s.Cancel, Says: u.panel.Text(),
+	}
+	if !s.Until.IsZero() {
+		until := s.Until.UTC()
+		shown.Until = &until
+	}
+	return shown
+}
+
+func (u *unit) touch(w http.ResponseWriter, r *http.Request) error {
+	var touch control.Touch
+	if err := readRequest(w, r, &touch); err != nil {
+		return err
+	}
+	var err error
+	switch {
+	case touch.Answer != "":
+		err = answer(u.panel, touch)
+	case touch.Key != "":
+		u.panel.Do(touchscreen.Input{Phase: touchscreen.Stroke, Key: touch.Key, Screen: touch.Screen})
+	case touch.X != nil && touch.Y != nil:
+		at := touchscreen.Input{Phase: touchscreen.Tap, Screen: touch.Screen}
+		at.At.X, at.At.Y = *touch.X, *touch.Y
+		u.panel.Do(at)
+	default:
+		err = fmt.Errorf("%w: a touch has x and y, a key or an answer", control.ErrRequest)
+	}
+	if err != nil {
+		return err
+	}
+	screen, number, _ := u.panel.Seen()
+	return control.Reply(w, u.describe(person.Seen{Screen: screen, Number: number}))
+}
+
+// answer answers what is shown, unless it is not what the touch is meant for.
+func answer(panel *touchscreen.Panel, touch control.Touch) error {
+	act, err := person.ParseAct(strings.Fields(touch.Answer))
+	if err != nil {
+		return fmt.Errorf("%w: %w", control.ErrRequest, err)
+	}
+	screen, number, _ := panel.Seen()
+	if touch.Screen != 0 && touch.Screen != number {
+		return nil
+	}
+	return press(panel, person.Seen{Screen: screen, Number: number}, act)
+}
+
+// press gives an answer to a screen, key by key.
+func press(panel *touchscreen.Panel, s person.Seen, a person.Act) error {
+	strokes, err := person.Strokes(s.Screen, a)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", control.ErrRequest, s.ID, err)
+	}
+	for _, key := range strokes {
+		panel.Do(touchscreen.Input{Phase: touchscreen.Stroke, Key: key, Screen: s.Number})
+	}
+	return nil
+}
+
+// readRequest decodes the JSON of a request.
+func readRequest(w http.ResponseWriter, r *http.Request, request any) error {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPersonRequest))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(request); err != nil {
+		return fmt.Errorf("%w: %w", control.ErrRequest, err)
+	}
+	return nil
+}
