@@ -1,0 +1,225 @@
+package ring
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"usbhsm7/ikey"
+)
+
+func TestKeysAreMadeListedAndPutIn(t *testing.T) {
+	h := newHands(t)
+	h.do(h.Make("red-1", "red"))
+	h.do(h.Make("blue-1", "blue"))
+	h.do(h.Sticker("blue-1", "blue", "HSM SO, 1 of 3"))
+	h.do(h.Insert("blue-1"))
+	want := []Key{
+		{Name: "blue-1", Colour: "blue", Text: "HSM SO, 1 of 3", InPort: true},
+		{Name: "red-1", Colour: "red"},
+	}
+	if got := h.keys(); !slices.Equal(got, want) {
+		t.Errorf("keys %+v, want %+v", got, want)
+	}
+	if err := h.Insert("red-1"); !errors.Is(err, ikey.ErrOccupied) {
+		t.Errorf("put in a second key: %v, want %v", err, ikey.ErrOccupied)
+	}
+	if got := h.InPort(); got != "blue-1" {
+		t.Errorf("%q is in the port", got)
+	}
+	h.do(h.Remove())
+	if got := h.InPort(); got != "" {
+		t.Errorf("%q is in the port after it was pulled out", got)
+	}
+	if err := h.Remove(); !errors.Is(err, ikey.ErrNoKey) {
+		t.Errorf("pull out nothing: %v, want %v", err, ikey.ErrNoKey)
+	}
+	h.do(h.Insert("red-1"))
+}
+
+func TestKeysKeepWhatTheyHoldOnTheDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	first := openHands(t, path)
+	first.do(first.Make("blue-1", "blue"))
+	first.write("blue-1", contents(1), pin)
+	first.do(first.Insert("blue-1"))
+	first.Close()
+	if first.port.Inside() != nil {
+		t.Error("the key stays in the port when its ring is closed")
+	}
+
+	again := openHands(t, path)
+	if got, want := again.key("blue-1"), (Key{Name: "blue-1", Colour: "blue"}); got != want {
+		t.Errorf("key %+v, want %+v", got, want)
+	}
+	again.do(again.Insert("blue-1"))
+	if got, err := again.device.Read(t.Context(), pin); err != nil || !equal(got, contents(1)) {
+		t.Errorf("read %+v, %v", got, err)
+	}
+}
+
+func TestAFileThatIsCopiedIsAKey(t *testing.T) {
+	path := t.TempDir()
+	h := openHands(t, path)
+	h.make("one")
+	h.write("one", contents(1), nil)
+	file, err := os.ReadFile(filepath.Join(path, "one.ikey"))
+	h.do(err)
+	h.do(os.WriteFile(filepath.Join(path, "two.ikey"), file, 0o600))
+	h.do(os.WriteFile(filepath.Join(path, "notes.txt"), nil, 0o600))
+	h.do(os.WriteFile(filepath.Join(path, "a strange name.ikey"), nil, 0o600))
+	if got := h.keys(); len(got) != 2 || got[1] != (Key{Name: "two"}) {
+		t.Errorf("keys %+v", got)
+	}
+	h.do(h.Insert("two"))
+	if got, err := h.device.Read(t.Context(), nil); err != nil || !equal(got, contents(1)) {
+		t.Errorf("read %+v, %v", got, err)
+	}
+}
+
+func TestACopyHoldsTheSame(t *testing.T) {
+	h := newHands(t)
+	h.do(h.Make("one", "red"))
+	h.write("one", contents(2), pin)
+	h.do(h.Copy("one", "two"))
+	if got, want := h.key("two"), (Key{Name: "two", Colour: "red"}); got != want {
+		t.Errorf("key %+v, want %+v", got, want)
+	}
+	h.do(h.Insert("two"))
+	if got, err := h.device.Read(t.Context(), pin); err != nil || !equal(got, contents(2)) {
+		t.Errorf("read %+v, %v", got, err)
+	}
+}
+
+func TestALostKeyIsOutOfReachUntilItIsFound(t *testing.T) {
+	h := newHands(t)
+	h.do(h.Make("one", "white"))
+	h.write("one", contents(1), nil)
+	h.do(h.Lose("one"))
+	if got, want := h.key("one"), (Key{Name: "one", Colour: "white", Lost: true}); got != want {
+		t.Errorf("key %+v, want %+v", got, want)
+	}
+	if err := h.Insert("one"); !errors.Is(err, ErrNoSuch) {
+		t.Errorf("put it in: %v, want %v", err, ErrNoSuch)
+	}
+	if err := h.Make("one", ""); !errors.Is(err, ErrExists) {
+		t.Errorf("make another: %v, want %v", err, ErrExists)
+	}
+	h.do(h.Find("one"))
+	h.do(h.Insert("one"))
+	if got, err := h.device.Read(t.Context(), nil); err != nil || !equal(got, contents(1)) {
+		t.Errorf("read %+v, %v", got, err)
+	}
+}
+
+func TestARenamedKeyKeepsItsStickerAndContents(t *testing.T) {
+	h := newHands(t)
+	h.do(h.Make("one", "orange"))
+	h.write("one", contents(1), nil)
+	h.do(h.Rename("one", "two"))
+	if got := h.keys(); !slices.Equal(got, []Key{{Name: "two", Colour: "orange"}}) {
+		t.Errorf("keys %+v", got)
+	}
+	h.do(h.Make("one", "blue"))
+	h.do(h.Insert("two"))
+	if got, err := h.device.Read(t.Context(), nil); err != nil || !equal(got, contents(1)) {
+		t.Errorf("read %+v, %v", got, err)
+	}
+}
+
+func TestWhatCannotBeDoneIsRefused(t *testing.T) {
+	h := newHands(t)
+	h.make("there", "inside")
+	h.do(h.Insert("inside"))
+	long := strings.Repeat("x", 65)
+	for name, test := range map[string]struct{ got, want error }{
+		"make one without a name":        {h.Make("", ""), ErrName},
+		"make one in another folder":     {h.Make("../x", ""), ErrName},
+		"make a hidden one":              {h.Make(".x", ""), ErrName},
+		"make one with a long name":      {h.Make(long, ""), ErrName},
+		"make one in a strange colour":   {h.Make("x", "pink"), ErrColour},
+		"make one again":                 {h.Make("there", ""), ErrExists},
+		"copy one that is not there":     {h.Copy("x", "y"), ErrNoSuch},
+		"copy one onto another":          {h.Copy("there", "inside"), ErrExists},
+		"copy one from another folder":   {h.Copy("../there", "y"), ErrNoSuch},
+		"rename one that is not there":   {h.Rename("x", "y"), ErrNoSuch},
+		"rename one to another":          {h.Rename("there", "inside"), ErrExists},
+		"rename one to nothing":          {h.Rename("there", ""), ErrName},
+		"rename the one in the port":     {h.Rename("inside", "y"), ErrInPort},
+		"lose one that is not there":     {h.Lose("x"), ErrNoSuch},
+		"lose the one in the port":       {h.Lose("inside"), ErrInPort},
+		"find one that is not lost":      {h.Find("there"), ErrNoSuch},
+		"put in one that is not there":   {h.Insert("x"), ErrNoSuch},
+		"put in one from elsewhere":      {h.Insert("../there"), ErrNoSuch},
+		"damage one that is not there":   {h.Damage("x"), ErrNoSuch},
+		"damage one from elsewhere":      {h.Damage("../there"), ErrNoSuch},
+		"wear out one that is not there": {h.Wear("x", 1), ErrNoSuch},
+		"wear out the one in the port":   {h.Wear("inside", 1), ErrInPort},
+		"pull one that is not there":     {h.PullAfter("x", 1), ErrNoSuch},
+		"label one that is not there":    {h.Sticker("x", "", ""), ErrNoSuch},
+		"label one in a strange colour":  {h.Sticker("there", "pink", ""), ErrColour},
+		"label one at length":            {h.Sticker("there", "", strings.Repeat("é", MaxText+1)), ErrText},
+		"label one in two lines":         {h.Sticker("there", "", "a\nb"), ErrText},
+	} {
+		if !errors.Is(test.got, test.want) {
+			t.Errorf("%s: %v, want %v", name, test.got, test.want)
+		}
+	}
+	h.do(h.Sticker("there", "grey", strings.Repeat("é", MaxText)))
+}
+
+func TestStickersThatCannotBeReadAreReported(t *testing.T) {
+	for name, test := range map[string]struct {
+		content string
+		want    error
+	}{
+		"nonsense": {"{", ErrStickers},
+		"null":     {"null", nil},
+	} {
+		path := t.TempDir()
+		if err := os.WriteFile(filepath.Join(path, stickersFile), []byte(test.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(path, ikey.NewPort())
+		if !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", name, err, test.want)
+		}
+		if err == nil {
+			if err := r.Make("one", "blue"); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestChangesAreTold(t *testing.T) {
+	h := newHands(t)
+	h.make("one")
+	for _, change := range []struct {
+		name string
+		do   func() error
+	}{
+		{"made", func() error { return h.Make("two", "") }},
+		{"copied", func() error { return h.Copy("one", "three") }},
+		{"renamed", func() error { return h.Rename("three", "four") }},
+		{"labelled", func() error { return h.Sticker("one", "red", "") }},
+		{"put in", func() error { return h.Insert("one") }},
+		{"pulled out", h.Remove},
+		{"lost", func() error { return h.Lose("one") }},
+		{"found", func() error { return h.Find("one") }},
+	} {
+		select {
+		case <-h.Changes():
+		default:
+		}
+		h.do(change.do())
+		select {
+		case <-h.Changes():
+		default:
+			t.Errorf("a key was %s, and nobody was told", change.name)
+		}
+	}
+}
