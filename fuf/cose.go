@@ -117,3 +117,20 @@ func toBeSigned(manifest []byte, h signHeader) ([]byte, error) {
 	}
 	return encode(signedBytes{Context: "Signature", Body: body, Sign: sign, AAD: []byte(signContext), Payload: manifest})
 }
+
+// Signature is who signed a file, and how.
+type Signature struct {
+	Algorithm string `json:"algorithm"` // Ed25519 or ML-DSA-65
+	Key       KeyID  `json:"key"`
+}
+
+// list names the signatures of a file.
+func (s *signed) list() []Signature {
+	list := make([]Signature, 0, len(s.Signatures))
+	for _, sig := range s.Signatures {
+		if h, err := sig.header(); err == nil {
+			list = append(list, Signature{map[int]string{algEdDSA: "Ed25519", algMLDSA65: "ML-DSA-65"}[h.Algorithm], h.Key})
+		}
+	}
+	return list
+}

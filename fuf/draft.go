@@ -6,8 +6,12 @@ import (
 	"crypto/hpke"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
+
+	tlog "github.com/transparency-dev/formats/proof"
+	"golang.org/x/mod/sumdb/note"
 )
 
 // Draft is a file in the author's hands: signatures and the proof may be missing.
@@ -122,6 +126,49 @@ func (d *Draft) Sign(key crypto.Signer) error {
 		return nil
 	}
 	d.signatures = slices.Insert(d.signatures, at, added)
+	return nil
+}
+
+// Signatures lists the signatures of a draft. They are not verified.
+func (d *Draft) Signatures() []Signature { return (&signed{Signatures: d.signatures}).list() }
+
+// Check verifies the signatures that a draft has so far: those by signers that
+// trust knows must be right, and at least one must be there.
+func (d *Draft) Check(trust Trust) error {
+	known := trust.verifiers()
+	var s signed
+	s.Manifest = d.encoded
+	for _, sig := range d.signatures {
+		if h, err := sig.header(); err == nil && known[h].verify != nil {
+			s.Signatures = append(s.Signatures, sig)
+		}
+	}
+	if len(s.Signatures) == 0 {
+		return fmt.Errorf("%w: no signature by a trusted key", ErrUnsigned)
+	}
+	if err := trust.check(&s); err != nil && !errors.Is(err, ErrUnsigned) {
+		return err
+	}
+	return nil
+}
+
+// Cosign has a witness sign the checkpoint of the proof.
+func (d *Draft) Cosign(witness note.Signer) error {
+	var entry tlog.TLogProof
+	if err := entry.Unmarshal(d.Proof); err != nil {
+		return fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	text, signatures, found := bytes.Cut(entry.Checkpoint, []byte("\n\n"))
+	if !found {
+		return fmt.Errorf("%w: the checkpoint is no signed note", ErrProof)
+	}
+	added, err := note.Sign(&note.Note{Text: string(text) + "\n"}, witness)
+	if err != nil {
+		return fmt.Errorf("cosign the checkpoint: %w", err)
+	}
+	_, line, _ := bytes.Cut(added, []byte("\n\n"))
+	entry.Checkpoint = slices.Concat(text, []byte("\n\n"), signatures, line)
+	d.Proof = entry.Marshal()
 	return nil
 }
 

@@ -34,8 +34,8 @@ type Release struct {
 	Provenance      Provenance   `cbor:"14,keyasint" json:"provenance"`                       // where the payload comes from
 	NotBefore       int64        `cbor:"15,keyasint,omitempty" json:"not_before,omitempty"`   // seconds since 1970, UTC; 0 = any time
 	NotAfter        int64        `cbor:"16,keyasint,omitempty" json:"not_after,omitempty"`    // seconds since 1970, UTC; 0 = for ever
-	Size            uint32       `cbor:"17,keyasint" json:"size"`                             // of the payload, bytes
-	Digest          Digest       `cbor:"18,keyasint" json:"digest"`                           // of the payload, SHA-256
+	Size            uint32       `cbor:"17,keyasint" json:"size,omitzero"`                    // of the payload, bytes
+	Digest          Digest       `cbor:"18,keyasint" json:"digest,omitzero"`                  // of the payload, SHA-256
 }
 
 // Sealing is how the payload is encrypted.

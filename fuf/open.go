@@ -4,16 +4,19 @@ import (
 	"crypto/hpke"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 )
 
 // Update is the verified head of a file. It does not change, and several
 // goroutines may use it.
 type Update struct {
-	manifest Manifest
-	id       Digest
-	head     int
-	total    int
-	table    table
+	manifest   Manifest
+	id         Digest
+	head       int
+	total      int
+	table      table
+	signatures []Signature
+	proven     bool
 }
 
 // Open verifies the head of a file: the whole of it, before anything in it is
@@ -38,7 +41,10 @@ func Open(head []byte, trust Trust) (*Update, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Update{*manifest, sha256.Sum256(s.Manifest), parts.head(), parts.total, parts.table}
+	u := &Update{
+		manifest: *manifest, id: sha256.Sum256(s.Manifest), head: parts.head(), total: parts.total,
+		table: parts.table, signatures: s.list(), proven: trust.Log != nil,
+	}
 	if err := u.checkTable(); err != nil {
 		return nil, err
 	}
@@ -91,6 +97,12 @@ func (u *Update) Manifest() Manifest { return u.manifest }
 // ID returns the SHA-256 digest of the manifest. Files with the same ID have the
 // same chunks, so that an upload may go on where one with the same ID ended.
 func (u *Update) ID() Digest { return u.id }
+
+// Signatures lists the signatures, all of them right.
+func (u *Update) Signatures() []Signature { return slices.Clone(u.signatures) }
+
+// Proven reports whether the verifier demanded a proof of transparency.
+func (u *Update) Proven() bool { return u.proven }
 
 // HeadSize returns the size of the head, bytes: the chunks begin there.
 func (u *Update) HeadSize() int { return u.head }

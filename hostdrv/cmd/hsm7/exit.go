@@ -8,6 +8,7 @@ import (
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/control"
+	"usbhsm7/fuf"
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/usbip/socket"
 )
@@ -33,8 +34,8 @@ var exits = []struct {
 			errors.Is(err, transport.ErrBusy) || errors.Is(err, control.ErrUnreachable) ||
 			errors.Is(err, socket.ErrNoServer) || errors.Is(err, socket.ErrTLS)
 	}},
-	{4, "the signature, the ciphertext or the audit log is not genuine", func(err error) bool {
-		return errors.Is(err, command.StatusSignatureInvalid) || errors.Is(err, command.StatusSignatureLenRange) ||
+	{4, "the signature, the ciphertext, the audit log or the update file is not genuine", func(err error) bool {
+		return isReason(err) || errors.Is(err, command.StatusSignatureInvalid) || errors.Is(err, command.StatusSignatureLenRange) ||
 			errors.Is(err, command.StatusEncryptedDataInvalid) || errors.Is(err, errAuditLog)
 	}},
 	{5, "the device refused the command", func(err error) bool {
@@ -48,6 +49,12 @@ var exits = []struct {
 	{8, "hsm7 doctor: there is no way to use a device", func(err error) bool { return errors.Is(err, errNoWay) }},
 	{130, "interrupted", func(err error) bool { return errors.Is(err, context.Canceled) }},
 	{1, "any other failure", func(err error) bool { return err != nil }},
+}
+
+// isReason reports whether an update file was refused.
+func isReason(err error) bool {
+	var reason fuf.Reason
+	return errors.As(err, &reason)
 }
 
 // exitStatus returns the exit status for err, 0 for nil.
@@ -82,6 +89,10 @@ var hints = []struct {
 	{transport.ErrBusy, "another program uses it: stop that program, or detach the device (hsm7 detach)"},
 	{transport.ErrPermission, "install scripts/udev/70-usbhsm7.rules, or run as root"},
 	{transport.ErrDisconnected, "check the cable, or whether the simulator still runs"},
+	{fuf.ErrUnsigned, "a signer signs with two keys: hsm7 fuf sign adds what is missing"},
+	{fuf.ErrSigner, "--trust FILE says whose signatures count"},
+	{fuf.ErrAuthcode, "the code comes with the update, in a file of its own: 16 characters of base64"},
+	{fuf.ErrLength, "fetch the file again: a part of it is missing, or something was added"},
 	{context.DeadlineExceeded, "the device did not answer in time; --timeout gives it longer"},
 }
 
@@ -116,6 +127,7 @@ type failure struct {
 	Hint   string `json:"hint,omitempty"`
 	Status string `json:"status,omitempty"` // of the device, such as 00A00000
 	Name   string `json:"name,omitempty"`   // such as LUNA_RET_UM_PIN_INCORRECT
+	Reason string `json:"reason,omitempty"` // why an update file was refused, such as signature
 }
 
 func describe(err error) failure {
@@ -123,6 +135,9 @@ func describe(err error) failure {
 	if refusal := (*command.Error)(nil); errors.As(err, &refusal) {
 		f.Status = fmt.Sprintf("%08X", uint32(refusal.Status))
 		f.Name, _ = refusal.Status.Name()
+	}
+	if reason := fuf.Reason(""); errors.As(err, &reason) {
+		f.Reason = string(reason)
 	}
 	return f
 }

@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 // nothing listens.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:  "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"log": logEntry},
 		Setup: func(env *testscript.Env) error {
 			address, err := serve(env)
 			if err != nil {
