@@ -241,21 +241,42 @@ func (d *Device) Tamper(cause command.TamperCause) error { return d.core.Tamper(
 // touched on its way; the strings are empty unless this power-on was its first.
 func (d *Device) Shipped() command.STMStrings { return d.core.Shipped() }
 
+// leaving is how long Close waits for commands that compute.
+const leaving = time.Second
+
 // Close powers the device off: it leaves the bus, requests in flight are
 // cancelled or finish, and the flash is closed. Acknowledged changes are
-// durable whether Close is called or not.
+// durable whether Close is called or not. A computation that cannot be cut
+// short, as that of a large RSA key, may end by itself later; what it makes is
+// dropped.
 func (d *Device) Close() error {
 	d.closed.Do(func() {
 		d.usb.Unplug()
 		d.stop()
 		d.link.reset()
 		d.running.Wait()
-		d.workers.Wait()
-		d.core.Close()
+		d.await()
+		d.core.Close() // and store.Close: refuse the changes of a worker that still computes
 		d.store.Close()
 		d.err = d.flash.Close()
 	})
 	return d.err
+}
+
+// await waits for the workers, but not for long.
+func (d *Device) await() {
+	done := make(chan struct{})
+	go func() {
+		d.workers.Wait()
+		close(done)
+	}()
+	patience := time.NewTimer(leaving)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-patience.C:
+		d.log.Info().Msg("switched off while a command still computes; what it makes is dropped")
+	}
 }
 
 // transferReader is the part of usb.OutEndpoint that the reader needs.
