@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"usbhsm7/ikey"
@@ -115,4 +119,30 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("decoded % x, encoded % x", file, again)
 		}
 	})
+}
+
+var update = flag.Bool("update", false, "write the key files under testdata anew")
+
+// Key files outlive the program that wrote them. Those under testdata hold what
+// support_test.go says, with PIN 12345678 where there is one.
+func TestKeyFilesKeepTheirFormat(t *testing.T) {
+	for form, file := range files(t) {
+		path := filepath.Join("testdata", strings.ReplaceAll(form, " ", "-")+".ikey")
+		if *update {
+			if err := os.WriteFile(path, file, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(file, want) {
+			t.Errorf("a key %s is written as\n% x\nwant\n% x", form, file, want)
+		}
+		got, err := chip(newMemory(want)).Read(right)
+		if blank := form == "blank"; blank != errors.Is(err, ikey.ErrBlank) || !blank && !bytes.Equal(got, data) {
+			t.Errorf("a key %s holds %q, %v", form, got, err)
+		}
+	}
 }

@@ -46,7 +46,7 @@ type page struct {
 var (
 	headingPattern = regexp.MustCompile("(?m)\\A## .*?(?:\\(`([a-z0-9/]+)`\\))?$")
 	testPattern    = regexp.MustCompile("`(?:([a-z0-9]+)\\.)?((?:Test|Fuzz|Benchmark)[A-Z]\\w*)(?:/[^`]*)?`")
-	folderPattern  = regexp.MustCompile("in `((?:firmware|hostdrv|usbip|scripts)/[a-z0-9/]+)`|`((?:firmware|hostdrv|usbip|scripts)/[a-z0-9/]+)`: ")
+	folderPattern  = regexp.MustCompile("in `((?:firmware|hostdrv|usbip|ikey|fuf|touchscreen|scripts)/[a-z0-9/]+)`|`((?:firmware|hostdrv|usbip|ikey|fuf|touchscreen|scripts)/[a-z0-9/]+)`: ")
 )
 
 // missing returns the tests that a paragraph or a row names and that are not
