@@ -37,6 +37,9 @@ const (
 	CodeRoleState      Code = 0x0315
 	CodeRoleReset      Code = 0x0316 // the role above sets another password
 
+	CodeRoleCreateChallenge Code = 0x0317 // the role above sets a challenge secret
+	CodeRoleDeactivate      Code = 0x0318 // the keyset is wanted again
+
 	CodeGenerateKey     Code = 0x0401
 	CodeGenerateKeyPair Code = 0x0402
 	CodeCreateObject    Code = 0x0403 // from what the host sends: data, certificates, keys

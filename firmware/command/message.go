@@ -34,6 +34,31 @@ func (s PartitionState) String() string {
 	return [...]string{"absent", "created", "initialised", "unknown"}[min(s, 3)]
 }
 
+// AuthMethod is how somebody proves to be a role.
+type AuthMethod uint8
+
+const (
+	AuthNone     AuthMethod = 0 // nothing is wanted, or nothing chosen yet
+	AuthPassword AuthMethod = 1 // that a host sends
+	AuthQuorum   AuthMethod = 2 // iKeys at the device, M of N; no host sees what is on them
+)
+
+// String returns the method as shown to people and as they write it.
+func (m AuthMethod) String() string {
+	return [...]string{"none", "password", "quorum", "unknown"}[min(m, 3)]
+}
+
+// ParseAuthMethod returns the method of a name, password or quorum. The error has
+// StatusArgumentsBad.
+func ParseAuthMethod(s string) (AuthMethod, error) {
+	for _, m := range []AuthMethod{AuthPassword, AuthQuorum} {
+		if m.String() == s {
+			return m, nil
+		}
+	}
+	return AuthNone, StatusArgumentsBad.Withf("no authentication %q: use password or quorum", s)
+}
+
 // InfoResponse describes the device. It holds no secret and needs no login.
 type InfoResponse struct {
 	Model          string         `cbor:"1,keyasint" json:"model"`
@@ -50,6 +75,7 @@ type InfoResponse struct {
 	Halt           Halt           `cbor:"12,keyasint,omitempty" json:"halt,omitempty"`  // why few commands work
 	PartitionTotal uint64         `cbor:"13,keyasint,omitempty" json:"partition_total"` // bytes for token objects; 0: as many as there are for records
 	PartitionUsed  uint64         `cbor:"14,keyasint,omitempty" json:"partition_used"`  // bytes that they take
+	Method         AuthMethod     `cbor:"15,keyasint,omitempty" json:"authentication"`  // of the roles; chosen with the initialisation
 }
 
 // Echo is both request and response of CodeEcho: up to MaxMessage bytes.
@@ -74,6 +100,8 @@ type MechanismsResponse struct {
 // needs no login (hard initialisation); an initialised HSM wants the HSM SO
 // logged in, keeps the SO's password and takes the new label (soft
 // initialisation). Either way the partition and every object are destroyed.
+// With quorum authentication the HSM SO's keyset and that of the domain are made
+// at the device, and the request has neither password nor domain.
 type HSMInitRequest struct {
 	Label    string `cbor:"1,keyasint"`           // 1 to 32 bytes of UTF-8
 	Password []byte `cbor:"2,keyasint,omitempty"` // HSM SO; hard initialisation only
@@ -82,12 +110,16 @@ type HSMInitRequest struct {
 	// Policies is a template: policies that are set together with the
 	// initialisation. The others keep their value.
 	Policies []PolicySetting `cbor:"4,keyasint,omitempty"`
+
+	Method AuthMethod `cbor:"5,keyasint,omitempty"` // hard initialisation only; absent: password
 }
 
-// PartitionInitRequest initialises the partition; its objects are destroyed.
+// PartitionInitRequest initialises the partition; its objects are destroyed. Its
+// roles authenticate as those of the HSM do: with quorum authentication the
+// request has neither password nor domain.
 type PartitionInitRequest struct {
-	Label    string `cbor:"1,keyasint"` // 1 to 32 bytes of UTF-8
-	Password []byte `cbor:"2,keyasint"` // Partition SO
+	Label    string `cbor:"1,keyasint"`           // 1 to 32 bytes of UTF-8
+	Password []byte `cbor:"2,keyasint,omitempty"` // Partition SO
 	Domain   []byte `cbor:"3,keyasint,omitempty"`
 
 	Policies []PolicySetting `cbor:"4,keyasint,omitempty"` // a template, as for the HSM
@@ -138,48 +170,6 @@ type SessionInfoResponse struct {
 	Slot     Slot `cbor:"1,keyasint" json:"slot"`
 	ReadOnly bool `cbor:"2,keyasint" json:"read_only"`
 	Role     Role `cbor:"3,keyasint" json:"role"` // logged in to the session's slot
-}
-
-// LoginRequest logs a role in. As in PKCS#11, all sessions that this host has
-// with the slot share the login.
-type LoginRequest struct {
-	Role     Role   `cbor:"1,keyasint"`
-	Password []byte `cbor:"2,keyasint"` // 8 to 255 bytes
-}
-
-// RoleInitRequest sets the first password of a role: of co by po, of lco and cu
-// by co, of administrator by so, and of auditor by anyone while it has none.
-type RoleInitRequest struct {
-	Role     Role   `cbor:"1,keyasint"`
-	Password []byte `cbor:"2,keyasint"`
-}
-
-// RoleResetRequest gives a role that has a password another one and all its
-// attempts: of co by po if HSM policy 15 is on, of lco and cu by co, and of
-// administrator by so.
-type RoleResetRequest struct {
-	Role     Role   `cbor:"1,keyasint"`
-	Password []byte `cbor:"2,keyasint"`
-}
-
-// ChangePasswordRequest changes the password of the role that is logged in.
-type ChangePasswordRequest struct {
-	Old []byte `cbor:"1,keyasint"`
-	New []byte `cbor:"2,keyasint"`
-}
-
-// RoleStateRequest asks about a role of the frame's session's slot.
-type RoleStateRequest struct {
-	Role Role `cbor:"1,keyasint"`
-}
-
-// RoleStateResponse is what anyone may know of a role.
-type RoleStateResponse struct {
-	Initialised  bool `cbor:"1,keyasint" json:"initialised"`
-	Locked       bool `cbor:"2,keyasint" json:"locked"`
-	AttemptsLeft uint `cbor:"3,keyasint" json:"attempts_left"`
-	LoggedIn     bool `cbor:"4,keyasint" json:"logged_in"`
-	ChangeDue    bool `cbor:"5,keyasint" json:"change_due"` // the password was set by another role
 }
 
 // GenerateKeyRequest makes a secret key.
@@ -376,9 +366,10 @@ type AuditMessageRequest struct {
 	Message string `cbor:"1,keyasint"` // 1 to 1,024 bytes of UTF-8
 }
 
-// AuditDomainRequest sets the domain under which audit secrets travel.
+// AuditDomainRequest sets the domain under which audit secrets travel. That of an
+// Auditor with iKeys is on one, and the request is empty.
 type AuditDomainRequest struct {
-	Domain []byte `cbor:"1,keyasint"` // 1 to 128 bytes
+	Domain []byte `cbor:"1,keyasint,omitempty"` // 1 to 128 bytes
 }
 
 // AuditSecret is the audit secret of an HSM, sealed under a domain.
@@ -436,6 +427,7 @@ const (
 	EventStorageLow    EventCode = 4 // less than a tenth of the storage is free
 	EventEventsDropped EventCode = 5 // the host read too slowly; older events were dropped
 	EventTampered      EventCode = 6 // a sensor found something
+	EventAttend        EventCode = 7 // a command waits for people at the screen of the device
 )
 
 // String returns the event's name, or its number if it has none.
@@ -446,7 +438,7 @@ func (e EventCode) String() string {
 	return fmt.Sprintf("event %d", uint32(e))
 }
 
-var eventNames = [...]string{"state-changed", "zeroized", "role-locked", "storage-low", "events-dropped", "tampered"}
+var eventNames = [...]string{"state-changed", "zeroized", "role-locked", "storage-low", "events-dropped", "tampered", "attend"}
 
 // Event is an unsolicited message of the device.
 type Event struct {

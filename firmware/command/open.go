@@ -19,6 +19,7 @@ var opens = map[Code]Open{
 	CodeSessionOpen:     OpenRequest | OpenResponse,
 	CodeSessionInfo:     OpenResponse,
 	CodeRoleState:       OpenRequest | OpenResponse,
+	CodeRoleDeactivate:  OpenRequest,
 	CodeGenerateKey:     OpenResponse,
 	CodeGenerateKeyPair: OpenResponse,
 	CodeFindObjects:     OpenResponse,

@@ -19,6 +19,8 @@ const (
 	StatusPolicyDependency        Status = 0x00010A07 // another policy stands against this one
 	StatusOperationRestricted     Status = 0x00010A0B // a policy or the state of the HSM does not permit it
 	StatusOnceOnly                Status = 0x00010A0C // the role is initialised already
+	StatusChallengeRequiresPED    Status = 0x00010B01 // a challenge secret, and the role authenticates with a password
+	StatusChallengeNotRequired    Status = 0x00010B02 // a password, and the role authenticates with iKeys and has no challenge secret
 	StatusGeneralError            Status = 0x00050000 // a defect of the firmware; report it
 	StatusArgumentsBad            Status = 0x00070000 // the payload is malformed, or a value in it is out of range
 	StatusAttributeReadOnly       Status = 0x00100000 // an attribute that the host may not set, or an object that is not modifiable
@@ -34,6 +36,7 @@ const (
 	StatusPolicyDestructive       Status = 0x00200A04 // the change destroys what is stored, and that was not asked for
 	StatusPolicyNotDestructive    Status = 0x00200A05 // destruction was asked for, and the change destroys nothing
 	StatusPolicyNotFound          Status = 0x00200A12 // a capability without a policy
+	StatusChallengeInvalid        Status = 0x00200B04 // the role has a challenge secret, and none was given
 	StatusDataLenRange            Status = 0x00210000 // data, or a whole message, is too long, or not of the length that the mechanism takes
 	StatusDeviceError             Status = 0x00300000 // the storage failed
 	StatusUnknownCommand          Status = 0x00300001 // no command has this number
@@ -41,6 +44,7 @@ const (
 	StatusSOLoginFailureThreshold Status = 0x0030000F // that was the HSM SO's last attempt: the HSM is zeroized
 	StatusTimeout                 Status = 0x0030001F // nobody attended to the screen of the device in time
 	StatusIncompatible            Status = 0x00300024 // no common version of the protocol
+	StatusPEDUnplugged            Status = 0x00300142 // people are wanted, and the device has no screen or no port for their iKeys
 	StatusPEDError                Status = 0x00300144 // the port for iKeys failed
 	StatusTransmissionError       Status = 0x00300203 // a frame or message arrived in part
 	StatusNoTransmission          Status = 0x00300204 // a request before HELLO: the link is closed
@@ -63,9 +67,10 @@ const (
 	StatusMaxObjectCount          Status = 0x00820001 // as many objects as the device can hold
 	StatusOperationActive         Status = 0x00900000 // the tag is that of a request still in flight, or the session has such an operation under way
 	StatusOperationNotInitialized Status = 0x00910000 // the session has no such operation under way
-	StatusPINIncorrect            Status = 0x00A00000 // wrong password; the failure was counted
+	StatusPINIncorrect            Status = 0x00A00000 // wrong password or keyset; the failure was counted
 	StatusPINIncorrectZeroized    Status = 0x00A00001 // wrong password and the last attempt: the partition is zeroized
 	StatusPINIncorrectLocked      Status = 0x00A00002 // wrong password and the last attempt: the role is locked
+	StatusChallengeIncorrect      Status = 0x00A00B03 // wrong challenge secret; the failure was counted if partition policy 15 is off
 	StatusPINInvalid              Status = 0x00A10000 // a new password with characters that are not allowed
 	StatusPINLenRange             Status = 0x00A20000 // a password shorter than 8 or longer than 255 bytes
 	StatusPINExpired              Status = 0x00A30000 // the password must be changed before anything else

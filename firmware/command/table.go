@@ -79,6 +79,8 @@ var Rows = []Row{
 	{CodeChangePassword, "change-password", NeedSession, allRoles, true, AuditManage, of[ChangePasswordRequest](), nil},
 	{CodeRoleState, "role-state", NeedSession, Anyone, false, AuditNever, of[RoleStateRequest](), of[RoleStateResponse]()},
 	{CodeRoleReset, "role-reset", NeedSession, roles(RoleSO, RolePO, RoleCO), true, AuditManage, of[RoleResetRequest](), nil},
+	{CodeRoleCreateChallenge, "role-create-challenge", NeedInitialised, roles(RolePO, RoleCO), true, AuditManage, of[RoleCreateChallengeRequest](), nil},
+	{CodeRoleDeactivate, "role-deactivate", NeedInitialised, roles(RolePO, RoleCO, RoleLCO, RoleCU), true, AuditManage, of[RoleDeactivateRequest](), nil},
 
 	{CodeGenerateKey, "generate-key", NeedInitialised, keyMakers, false, AuditKeyManage, of[GenerateKeyRequest](), of[ObjectResponse]()},
 	{CodeGenerateKeyPair, "generate-key-pair", NeedInitialised, keyMakers, false, AuditKeyManage, of[GenerateKeyPairRequest](), of[KeyPairResponse]()},

@@ -61,10 +61,16 @@ func (c *call) auditSetConfig(r *command.AuditConfig) error {
 // auditSetDomain gives the Auditor the domain under which audit secrets travel.
 func (c *call) auditSetDomain(r *command.AuditDomainRequest) error {
 	defer clear(r.Domain)
-	if len(r.Domain) == 0 || len(r.Domain) > maxDomain {
+	s := c.hsm.state.Load()
+	domain, err := c.newDomain(s.roles[command.RoleAuditor].method(), s.subject(command.RoleAuditor), r.Domain)
+	if err != nil {
+		return err
+	}
+	defer clear(domain)
+	if len(domain) == 0 || len(domain) > maxDomain {
 		return command.StatusArgumentsBad.Withf("a domain has 1 to %d bytes", maxDomain)
 	}
-	sealed, err := c.login.seal.Seal(recordAuditConfig, r.Domain)
+	sealed, err := c.login.seal.Seal(recordAuditConfig, domain)
 	if err != nil {
 		return err
 	}
@@ -108,13 +114,14 @@ func (c *call) auditStatus() (*command.AuditStatusResponse, error) {
 	return r, nil
 }
 
-// Sync writes the audit records that wait. Whoever owns the HSM calls it now and
-// then, since the HSM does nothing by itself.
+// Sync writes the audit records that wait, and that the device has power if roles
+// stay activated without. Whoever owns the HSM calls it now and then, since the HSM
+// does nothing by itself.
 func (h *HSM) Sync() error {
 	h.audit.mu.Lock()
 	waiting := len(h.audit.pending)
 	h.audit.mu.Unlock()
-	if waiting == 0 {
+	if waiting == 0 && !h.beats(h.state.Load(), BeatInterval) {
 		return nil
 	}
 	return h.update(func(*update) error { return nil })

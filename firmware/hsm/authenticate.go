@@ -8,20 +8,28 @@ import (
 	"usbhsm7/firmware/hsm/policy"
 )
 
-// authenticate checks the password of a role and returns the key that it
-// unlocks, which the caller wipes. The attempt is counted, durably, before the
-// password is looked at, and the count is taken back only after a success: so
-// cutting the power never gives a guess for nothing. The HSM's password mutex
-// is held.
-func (c *call) authenticate(role command.Role, password []byte) ([]byte, error) {
-	credential, err := c.countAttempt(role)
+// authenticate checks the password, or what the keyset gave, of a role and returns
+// the key that it unlocks, which the caller wipes. The HSM's password mutex is
+// held.
+func (c *call) authenticate(role command.Role, secret []byte) ([]byte, error) {
+	return c.attempt(role, func(r *roleState) ([]byte, error) { return r.credential.Open(secret, recordRole(role)) })
+}
+
+// attempt has open look at what was presented for a role and returns what that
+// unlocks, which the caller wipes. The attempt is counted, durably, before it is
+// looked at, and the count is taken back only after a success: so cutting the
+// power never gives a guess for nothing. The HSM's password mutex is held.
+func (c *call) attempt(role command.Role, open func(*roleState) ([]byte, error)) ([]byte, error) {
+	r, err := c.countAttempt(role)
 	if err != nil {
 		return nil, err
 	}
-	key, err := credential.Open(password, recordRole(role))
+	key, err := open(&r)
 	switch {
+	case errors.Is(err, errWrongChallenge):
+		return nil, c.hsm.wrongChallenge(role)
 	case errors.Is(err, auth.ErrWrongPassword):
-		return nil, c.hsm.wrongPassword(role)
+		return nil, c.hsm.wrongSecret(role, wrongOf(r.method()))
 	case err != nil:
 		return nil, err
 	}
@@ -32,41 +40,46 @@ func (c *call) authenticate(role command.Role, password []byte) ([]byte, error) 
 	return key, nil
 }
 
-// countAttempt adds one to the role's attempts and returns its credential.
-func (c *call) countAttempt(role command.Role) (credential *auth.Credential, err error) {
+// countAttempt adds one to the role's attempts and returns what is known of it.
+func (c *call) countAttempt(role command.Role) (known roleState, err error) {
 	err = c.guarded(func(u *update) error {
-		limit, _ := limitOf(role)
-		r := &u.state.roles[role]
-		if r.credential == nil {
-			return command.StatusPINNotInitialized.With("the role has no password yet", "initialise it first")
-		}
-		if err := u.unlock(limit); err != nil {
+		if err := u.hsm.admitsAttempt(role, &u.state); err != nil {
 			return err
+		}
+		r := &u.state.roles[role]
+		if limit, _ := limitOf(role); limit.locked(&u.state) {
+			r.attempts = 0 // of the Auditor, whose delay is over
 		}
 		r.attempts++
 		u.records.Urgent = true
-		credential = r.credential
+		known = *r
 		if err := u.disturbTransport(role); err != nil {
 			return err
 		}
 		return u.put(recordAttempts(role), attemptsRecord{r.attempts})
 	})
-	return credential, err
+	return known, err
 }
 
-// unlock refuses a locked role, and gives the Auditor new attempts when the
-// delay is over.
-func (u *update) unlock(limit Limit) error {
+// admitsAttempt refuses a role that nobody can log in with now. The HSM's password
+// mutex is held.
+func (h *HSM) admitsAttempt(role command.Role, s *state) error {
+	limit, _ := limitOf(role)
 	switch {
-	case !limit.locked(&u.state):
+	case s.roles[role].credential == nil:
+		return uninitialised()
+	case !limit.locked(s):
 		return nil
 	case limit.Effect != EffectDelay:
-		return command.StatusContainerLocked.With("the role is locked", unlocking(limit.Role, &u.state))
-	case u.hsm.clock().Sub(u.hsm.delayed) < AuditorDelay:
+		return command.StatusContainerLocked.With("the role is locked", unlocking(role, s))
+	case h.clock().Sub(h.delayed) < AuditorDelay:
 		return command.StatusAuditLoginTimeout.With("there were too many wrong passwords", "wait a minute")
 	}
-	u.state.roles[limit.Role].attempts = 0
 	return nil
+}
+
+func uninitialised() error {
+	return command.StatusPINNotInitialized.With("the role has no password and no keyset yet", "initialise it first")
 }
 
 // unlocking tells who can unlock a role.
@@ -88,17 +101,31 @@ func (h *HSM) resetAttempts(role command.Role) error {
 	})
 }
 
-// wrongPassword returns the refusal and brings the effect of the last attempt.
-func (h *HSM) wrongPassword(role command.Role) error {
+// wrong is a refusal of what was presented.
+type wrong struct {
+	status command.Status
+	text   string
+}
+
+// wrongOf returns the refusal of a wrong secret.
+func wrongOf(m command.AuthMethod) wrong {
+	if m == command.AuthQuorum {
+		return wrong{command.StatusPINIncorrect, "the iKeys are those of somebody else"}
+	}
+	return wrong{command.StatusPINIncorrect, "the password is wrong"}
+}
+
+// wrongSecret returns the refusal and brings the effect of the last attempt.
+func (h *HSM) wrongSecret(role command.Role, w wrong) error {
 	limit, _ := limitOf(role)
 	s := h.state.Load()
 	if !limit.spent(s) {
-		return command.StatusPINIncorrect.With("the password is wrong", attemptsLeft(limit.left(s), role))
+		return w.status.With(w.text, attemptsLeft(limit.left(s), role))
 	}
 	if err := h.punish(limit); err != nil {
 		return err
 	}
-	return limit.Status.With("the password is wrong and that was the last attempt", "")
+	return limit.Status.With(w.text+" and that was the last attempt", "")
 }
 
 func attemptsLeft(n uint8, role command.Role) string {

@@ -20,6 +20,7 @@ func (c *call) info() (*command.InfoResponse, error) {
 		Halt:           s.halt,
 		PartitionTotal: uint64(max(h.model.Storage, 0)),
 		PartitionUsed:  uint64(max(h.taken.Load(), 0)),
+		Method:         s.hsm.shownMethod(),
 	}, nil
 }
 

@@ -158,6 +158,9 @@ func (e *Erasure) remains(was *state) (h hsmRecord, p partitionRecord) {
 	if e.Keeps.Has(ContentHSMDomain) {
 		h.Domain = was.hsm.Domain
 	}
+	if e.Keeps.Has(ContentSO) {
+		h.Method = was.hsm.Method
+	}
 	if e.Keeps.Has(ContentHSMPolicies) {
 		h.Policies = was.hsm.Policies
 	}

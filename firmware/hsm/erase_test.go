@@ -149,6 +149,7 @@ func (u *unit) hasDomain(name string) bool {
 		Label    string                  `cbor:"2,keyasint,omitempty"`
 		Domain   []byte                  `cbor:"3,keyasint,omitempty"`
 		Policies []command.PolicySetting `cbor:"4,keyasint,omitempty"`
+		Method   uint8                   `cbor:"5,keyasint,omitempty"`
 	}
 	if err := command.Unmarshal(value, &r); err != nil {
 		u.t.Fatal(err)

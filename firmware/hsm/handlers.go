@@ -37,6 +37,9 @@ var handlers = map[command.Code]handler{
 	command.CodeRoleState:      ask((*call).roleState),
 	command.CodeRoleReset:      take((*call).roleReset),
 
+	command.CodeRoleCreateChallenge: take((*call).roleCreateChallenge),
+	command.CodeRoleDeactivate:      take((*call).roleDeactivate),
+
 	command.CodeAuditConfig:       tell((*call).auditConfig),
 	command.CodeAuditSetConfig:    take((*call).auditSetConfig),
 	command.CodeAuditStatus:       tell((*call).auditStatus),

@@ -26,6 +26,7 @@ type Config struct {
 	Model    Model               // zero means the first of Models
 	Serial   string              // of a device that has none yet; later the stored one counts
 	Cost     auth.Cost           // of checking a password; 0 means auth.Standard
+	Path     TrustedPath         // to the people at the device; nil means that there is none, and no quorum authentication
 	Notify   func(command.Event) // called after a change, with no lock held; must not block; may be nil
 
 	// Restarts says that the owner restarts the HSM when hsm-restart has succeeded.
@@ -42,6 +43,7 @@ type HSM struct {
 	clock    func() time.Time
 	setClock func(time.Time)
 	cost     auth.Cost
+	path     TrustedPath
 	notify   func(command.Event)
 	restarts bool
 	shipped  command.STMStrings
@@ -90,7 +92,7 @@ func Open(c Config) (*HSM, error) {
 		c.Clock = func() time.Time { return time.Time{} }
 	}
 	h := &HSM{
-		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost,
+		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost, path: c.Path,
 		restarts: c.Restarts, delayed: c.Clock(),
 		hosts: make(map[*Host]struct{}), uses: make(map[command.Handle]*object.Uses),
 		storage: storage{sizes: make(map[command.Handle]int64)}, lastObject: firstSessionObject - 1,
@@ -120,6 +122,9 @@ func (h *HSM) load(s vault.Storage, ships bool) error {
 		return corrupt(err)
 	}
 	if err := h.loadAudit(); err != nil {
+		return corrupt(err)
+	}
+	if err := h.loadActivation(); err != nil {
 		return corrupt(err)
 	}
 	return h.finishPunishment()
@@ -175,6 +180,7 @@ func (h *HSM) Connect() *Host {
 // forgets all keys. The store stays open.
 func (h *HSM) Close() {
 	_ = h.Sync()     // a log that cannot be written ends with its last record
+	_ = h.rest()     // the time since the last Sync counts as time without power
 	_ = h.keepUses() // what cannot be written counts as used
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -26,53 +26,84 @@ func checkNames(label string, domain []byte) error {
 	return nil
 }
 
-// newRole seals the key of a first role under a password, and the domain, if
-// there is one, under the key.
-func (h *HSM) newRole(role command.Role, key, password, domain []byte) (credential *auth.Credential, sealed []byte, err error) {
-	if err := auth.CheckPassword(password); err != nil {
-		return nil, nil, err
-	}
-	if len(domain) > 0 {
-		seal, err := vault.NewSealer(key, h.entropy)
-		if err != nil {
-			return nil, nil, err
-		}
-		if sealed, err = seal.Seal("domain", domain); err != nil {
-			return nil, nil, err
-		}
-	}
-	credential, err = auth.Seal(password, key, recordRole(role), h.cost, h.entropy)
-	return credential, sealed, err
+// founding is the first role of the HSM or of its partition under way, with the
+// domain that comes with it.
+type founding struct {
+	key        []byte // of the role
+	credential *auth.Credential
+	domain     []byte // sealed under the key
 }
 
+// found makes the key of a first role and seals it under the role's secret, and
+// the domain under the key. The caller wipes the key.
+func (h *HSM) found(role command.Role, s secret, domain []byte) (f founding, err error) {
+	if f.key, err = mech.Random(vault.KeySize, h.entropy); err != nil {
+		return f, err
+	}
+	if f.domain, err = h.sealDomain(f.key, domain); err != nil {
+		return f, err
+	}
+	f.credential, err = h.sealRole(role, s, f.key)
+	return f, err
+}
+
+// hsmInit has people make keysets, with quorum authentication, before it takes
+// the lock, and then looks again.
 func (c *call) hsmInit(r *command.HSMInitRequest) error {
 	defer clear(r.Password)
 	defer clear(r.Domain)
 	if err := checkNames(r.Label, r.Domain); err != nil {
 		return err
 	}
-	c.hsm.password.Lock()
-	defer c.hsm.password.Unlock()
-	if c.hsm.state.Load().hsm.State == command.HSMInitialised {
+	if c.isInitialised() {
 		return c.softInit(r)
 	}
-	return c.hardInit(r)
+	method, err := methodOf(r)
+	if err != nil {
+		return err
+	}
+	who := Subject{Role: command.RoleSO, Label: r.Label}
+	so, err := c.newSecret(method, who, r.Password)
+	if err != nil {
+		return err
+	}
+	defer so.wipe()
+	domain, err := c.newDomain(method, who, r.Domain)
+	if err != nil {
+		return err
+	}
+	defer clear(domain)
+	return c.hardInit(r, so, domain)
+}
+
+func (c *call) isInitialised() bool { return c.hsm.state.Load().hsm.State == command.HSMInitialised }
+
+// methodOf returns the authentication that a request asks for.
+func methodOf(r *command.HSMInitRequest) (command.AuthMethod, error) {
+	switch r.Method {
+	case command.AuthNone:
+		return command.AuthPassword, nil
+	case command.AuthPassword, command.AuthQuorum:
+		return r.Method, nil
+	}
+	return r.Method, command.StatusArgumentsBad.Withf("there is no authentication method %d", r.Method)
 }
 
 // hardInit makes the HSM SO. There is nothing to destroy: factory reset and
 // zeroization have left nothing.
-func (c *call) hardInit(r *command.HSMInitRequest) error {
-	key, err := mech.Random(vault.KeySize, c.hsm.entropy)
-	if err != nil {
-		return err
-	}
-	defer clear(key)
-	credential, domain, err := c.hsm.newRole(command.RoleSO, key, r.Password, r.Domain)
+func (c *call) hardInit(r *command.HSMInitRequest, so secret, domain []byte) error {
+	c.hsm.password.Lock()
+	defer c.hsm.password.Unlock()
+	f, err := c.hsm.found(command.RoleSO, so, domain)
+	defer clear(f.key)
 	if err != nil {
 		return err
 	}
 	return c.update(func(u *update) error {
-		u.state.hsm = hsmRecord{State: command.HSMInitialised, Label: r.Label, Domain: domain, Policies: u.state.hsm.Policies}
+		if u.state.hsm.State == command.HSMInitialised {
+			return initialisedAlready()
+		}
+		u.state.hsm = hsmRecord{State: command.HSMInitialised, Label: r.Label, Domain: f.domain, Policies: u.state.hsm.Policies, Method: so.method}
 		if _, err := u.changeHSM(policy.Request{Settings: r.Policies, Empty: true}); err != nil {
 			return err
 		}
@@ -80,21 +111,27 @@ func (c *call) hardInit(r *command.HSMInitRequest) error {
 		if err := u.put(recordHSM, u.state.hsm); err != nil {
 			return err
 		}
-		if err := u.putRecovery(key); err != nil {
+		if err := u.putRecovery(f.key); err != nil {
 			return err
 		}
-		return u.setCredential(command.RoleSO, credential, false)
+		return u.setCredential(command.RoleSO, f.credential, false)
 	})
 }
 
-// softInit keeps the HSM SO and the domain and destroys the rest.
+// softInit keeps the HSM SO, how roles authenticate, and the domain, and destroys
+// the rest.
 func (c *call) softInit(r *command.HSMInitRequest) error {
 	if c.role() != command.RoleSO {
-		return command.StatusUserNotLoggedIn.With("the HSM is initialised already", "the HSM SO must log in to initialise it again")
+		return initialisedAlready()
 	}
 	if len(r.Password) > 0 || len(r.Domain) > 0 {
 		return command.StatusArgumentsBad.With("an initialised HSM keeps its SO's password and its domain", "leave them out")
 	}
+	if r.Method != command.AuthNone && r.Method != c.hsm.state.Load().method() {
+		return command.StatusArgumentsBad.With("an initialised HSM keeps its authentication method", "only a factory reset or zeroization lets it have another")
+	}
+	c.hsm.password.Lock()
+	defer c.hsm.password.Unlock()
 	return c.update(func(u *update) error {
 		if _, err := u.changeHSM(policy.Request{Settings: r.Policies, Empty: true}); err != nil {
 			return err
@@ -106,6 +143,10 @@ func (c *call) softInit(r *command.HSMInitRequest) error {
 		u.state.hsm.Label = r.Label
 		return nil
 	})
+}
+
+func initialisedAlready() error {
+	return command.StatusUserNotLoggedIn.With("the HSM is initialised already", "the HSM SO must log in to initialise it again")
 }
 
 func (c *call) hsmZeroize() error {
@@ -160,24 +201,36 @@ func (c *call) partitionInit(r *command.PartitionInitRequest) error {
 	if err := checkNames(r.Label, r.Domain); err != nil {
 		return err
 	}
-	c.hsm.password.Lock()
-	defer c.hsm.password.Unlock()
 	if err := c.mayInitPartition(c.hsm.state.Load()); err != nil {
 		return err
 	}
-	if err := c.checkPassword(command.RolePO, r.Password); err != nil {
-		return err
-	}
-	key, err := mech.Random(vault.KeySize, c.hsm.entropy)
+	who, method := Subject{Role: command.RolePO, Label: r.Label}, c.hsm.state.Load().method()
+	po, err := c.newSecret(method, who, r.Password)
 	if err != nil {
 		return err
 	}
-	defer clear(key)
-	credential, domain, err := c.hsm.newRole(command.RolePO, key, r.Password, r.Domain)
+	defer po.wipe()
+	domain, err := c.newDomain(method, who, r.Domain)
+	if err != nil {
+		return err
+	}
+	defer clear(domain)
+	return c.foundPartition(r, po, domain)
+}
+
+// foundPartition makes the Partition SO and destroys what was in the partition.
+func (c *call) foundPartition(r *command.PartitionInitRequest, po secret, domain []byte) error {
+	c.hsm.password.Lock()
+	defer c.hsm.password.Unlock()
+	f, err := c.hsm.found(command.RolePO, po, domain)
+	defer clear(f.key)
 	if err != nil {
 		return err
 	}
 	return c.update(func(u *update) error {
+		if err := c.mayInitPartition(&u.state); err != nil {
+			return err
+		}
 		if _, err := u.changePartition(policy.Request{Settings: r.Policies, Empty: true}); err != nil {
 			return err
 		}
@@ -185,8 +238,8 @@ func (c *call) partitionInit(r *command.PartitionInitRequest) error {
 		if err := u.erase(&partitionInit); err != nil {
 			return err
 		}
-		u.state.partition.Label, u.state.partition.Domain = r.Label, domain
-		return u.setCredential(command.RolePO, credential, false)
+		u.state.partition.Label, u.state.partition.Domain = r.Label, f.domain
+		return u.setCredential(command.RolePO, f.credential, false)
 	})
 }
 

@@ -10,14 +10,19 @@ import (
 
 func (c *call) logIn(r *command.LoginRequest) error {
 	defer clear(r.Password)
+	c.subject = r.Role
+	e, err := c.enter(r)
+	if err != nil {
+		return err
+	}
+	defer clear(e.secret)
 	c.hsm.password.Lock()
 	defer c.hsm.password.Unlock()
-	c.subject = r.Role
 	if err := c.mayLogIn(r.Role); err != nil {
 		return err
 	}
 	c.login = nil // whoever was logged in when the call began has left
-	key, err := c.authenticate(r.Role, r.Password)
+	key, err := c.attempt(r.Role, e.open)
 	if err != nil {
 		return err
 	}
@@ -25,8 +30,8 @@ func (c *call) logIn(r *command.LoginRequest) error {
 	if err != nil {
 		return err
 	}
-	due := c.hsm.state.Load().roles[r.Role].changeDue
-	return c.publishLogin(&login{role: r.Role, key: key, seal: seal, changeDue: due})
+	role := &c.hsm.state.Load().roles[r.Role]
+	return c.publishLogin(&login{role: r.Role, key: key, seal: seal, changeDue: role.changeDue || role.answerDue}, e.active)
 }
 
 // mayLogIn checks that the role is one of the slot, and that nobody else is
@@ -53,10 +58,13 @@ func (c *call) roleOfSlot(role command.Role) error {
 }
 
 // publishLogin makes the login count. The first role that works with keys brings
-// the private objects with it.
-func (c *call) publishLogin(l *login) error {
+// the private objects with it. Active is what activates the role; nil: nothing does.
+func (c *call) publishLogin(l *login, active []byte) error {
 	slot := c.session.slot
 	err := c.update(func(u *update) error {
+		if err := u.activate(l.role, active); err != nil {
+			return err
+		}
 		if l.holdsKeys() {
 			if err := u.admitKeyHolder(l); err != nil {
 				return err

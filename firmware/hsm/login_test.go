@@ -207,7 +207,7 @@ func TestChangePassword(t *testing.T) {
 
 func TestRoleState(t *testing.T) {
 	u := ready(t)
-	want := command.RoleStateResponse{Initialised: true, AttemptsLeft: 10, LoggedIn: true}
+	want := command.RoleStateResponse{Initialised: true, AttemptsLeft: 10, LoggedIn: true, Primary: command.AuthPassword}
 	if got := u.role(u.user, command.RoleCO); got != want {
 		t.Errorf("CO %+v, want %+v", got, want)
 	}

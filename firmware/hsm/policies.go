@@ -18,15 +18,19 @@ type policies struct {
 func (s *state) derive() {
 	was := s.policies
 	s.policies.hsm = policy.HSM.Load(s.hsm.Policies)
+	s.policies.hsm[policy.PasswordAuthentication], s.policies.hsm[policy.QuorumAuthentication] = 0, 0
 	if s.hsm.State == command.HSMInitialised {
-		s.policies.hsm[policy.PasswordAuthentication] = 1
-	} else {
-		s.policies.hsm[policy.PasswordAuthentication] = 0
+		s.policies.hsm[policyOf[s.method()]] = 1
 	}
-	s.policies.hsm[policy.QuorumAuthentication] = 0
 	s.policies.partition = policy.Partition.Load(s.partition.Policies).Under(&s.policies.hsm)
 	s.halt = s.halted()
 	s.policies.usable = s.policies.usables(was)
+}
+
+// policyOf has the policy that shows each method.
+var policyOf = map[command.AuthMethod]policy.ID{
+	command.AuthPassword: policy.PasswordAuthentication,
+	command.AuthQuorum:   policy.QuorumAuthentication,
 }
 
 func (c *call) hsmPolicies() (*command.PoliciesResponse, error) {
@@ -70,6 +74,7 @@ func (c *call) hsmPolicyChange(r *command.PolicyChangeRequest) error {
 
 // changeHSM changes the HSM's record, which the caller writes.
 func (u *update) changeHSM(r policy.Request) (destroys bool, err error) {
+	r.Quorum = u.state.method() == command.AuthQuorum
 	next, destroys, err := policy.HSM.Change(policy.HSM.Load(u.state.hsm.Policies), r)
 	u.state.hsm.Policies = policy.HSM.Settings(&next)
 	return destroys, err
@@ -94,6 +99,9 @@ func (c *call) partitionPolicyChange(r *command.PolicyChangeRequest) error {
 			err = u.put(recordPartition, u.state.partition)
 		}
 		if err != nil {
+			return err
+		}
+		if err := u.settleActivation(); err != nil {
 			return err
 		}
 		return u.keepLocked(locked)
@@ -126,7 +134,7 @@ func (u *update) keepLocked(locked []command.Role) error {
 // changePartition changes the partition's record, which the caller writes.
 func (u *update) changePartition(r policy.Request) (destroys bool, err error) {
 	above := policy.HSM.Load(u.state.hsm.Policies)
-	r.Above = &above
+	r.Above, r.Quorum = &above, u.state.method() == command.AuthQuorum
 	next, destroys, err := policy.Partition.Change(policy.Partition.Load(u.state.partition.Policies), r)
 	u.state.partition.Policies = policy.Partition.Settings(&next)
 	return destroys, err

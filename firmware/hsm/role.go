@@ -11,41 +11,63 @@ import (
 	"usbhsm7/firmware/hsm/vault"
 )
 
-// roleInit gives a role its first password.
+// roleInit gives a role its first password or keyset.
 func (c *call) roleInit(r *command.RoleInitRequest) error {
 	defer clear(r.Password)
-	c.hsm.password.Lock()
-	defer c.hsm.password.Unlock()
-	info, err := c.subordinate(r.Role)
-	if err != nil {
-		return err
-	}
-	if c.hsm.state.Load().roles[r.Role].credential != nil {
-		return command.StatusOnceOnly.With(r.Role.String()+" is initialised already", "role-reset gives it another password")
-	}
-	return c.appoint(info, r.Password)
+	return c.appointAs(r.Role, r.Password, c.mayInitRole)
 }
 
-// roleReset gives a role another password, whether it is locked or not. Who is
-// logged in with the role is logged out.
+func (c *call) mayInitRole(role command.Role) (command.RoleInfo, error) {
+	info, err := c.subordinate(role)
+	if err == nil && c.hsm.state.Load().roles[role].credential != nil {
+		err = command.StatusOnceOnly.With(role.String()+" is initialised already", "role-reset gives it another password")
+	}
+	return info, err
+}
+
+// roleReset gives a role another password or keyset, whether it is locked or not.
+// Who is logged in with the role is logged out.
 func (c *call) roleReset(r *command.RoleResetRequest) error {
 	defer clear(r.Password)
-	c.hsm.password.Lock()
-	defer c.hsm.password.Unlock()
-	info, err := c.subordinate(r.Role)
+	return c.appointAs(r.Role, r.Password, c.mayResetRole)
+}
+
+func (c *call) mayResetRole(role command.Role) (command.RoleInfo, error) {
+	info, err := c.subordinate(role)
+	if err != nil {
+		return info, err
+	}
+	s := c.hsm.state.Load()
+	switch {
+	case role == command.RoleAuditor:
+		err = command.StatusOperationRestricted.With("nobody resets the Auditor", "")
+	case s.roles[role].credential == nil:
+		err = uninitialised()
+	case role == command.RoleCO && !s.policies.hsm.On(policy.ResetPIN):
+		err = command.StatusOperationRestricted.With("HSM policy 15 is off: the Partition SO may not reset the Crypto Officer", "")
+	}
+	return info, err
+}
+
+// appointAs gives a role the password, or the keyset that people make, if may
+// permits it: before they are asked, and still when they are done.
+func (c *call) appointAs(role command.Role, password []byte, may func(command.Role) (command.RoleInfo, error)) error {
+	info, err := may(role)
 	if err != nil {
 		return err
 	}
 	s := c.hsm.state.Load()
-	switch {
-	case r.Role == command.RoleAuditor:
-		return command.StatusOperationRestricted.With("nobody resets the Auditor", "")
-	case s.roles[r.Role].credential == nil:
-		return command.StatusPINNotInitialized.With("the role has no password yet", "initialise it")
-	case r.Role == command.RoleCO && !s.policies.hsm.On(policy.ResetPIN):
-		return command.StatusOperationRestricted.With("HSM policy 15 is off: the Partition SO may not reset the Crypto Officer", "")
+	given, err := c.newSecret(s.method(), s.subject(role), password)
+	if err != nil {
+		return err
 	}
-	return c.appoint(info, r.Password)
+	defer given.wipe()
+	c.hsm.password.Lock()
+	defer c.hsm.password.Unlock()
+	if _, err := may(role); err != nil {
+		return err
+	}
+	return c.appoint(info, given)
 }
 
 // subordinate returns a role whose password the role that is logged in sets.
@@ -56,25 +78,23 @@ func (c *call) subordinate(role command.Role) (command.RoleInfo, error) {
 	info, _ := role.Info()
 	switch {
 	case role == command.RoleSO || role == command.RolePO:
-		return info, command.StatusUserTypeInvalid.Withf("%s chooses its password when it is made", role)
+		return info, command.StatusUserTypeInvalid.Withf("%s gets its password or keyset when it is made", role)
 	case info.By != command.RoleNone && info.By != c.role():
-		return info, command.StatusUserNotLoggedIn.With(info.By.String()+" sets the password of "+role.String(), "log in as "+info.By.String())
+		return info, command.StatusUserNotLoggedIn.With(info.By.String()+" initialises and resets "+role.String(), "log in as "+info.By.String())
 	}
 	return info, nil
 }
 
-// appoint gives a role a password and all its attempts, and the key that its
-// work needs: roles that work with keys share that of the partition.
-func (c *call) appoint(info command.RoleInfo, password []byte) error {
-	if err := c.checkPassword(info.Role, password); err != nil {
-		return err
-	}
+// appoint gives a role a secret and all its attempts, and the key that its work
+// needs: roles that work with keys share that of the partition. The HSM's password
+// mutex is held.
+func (c *call) appoint(info command.RoleInfo, given secret) error {
 	key, err := c.roleKey(info)
 	if err != nil {
 		return err
 	}
 	defer clear(key)
-	credential, err := auth.Seal(password, key, recordRole(info.Role), c.hsm.cost, c.hsm.entropy)
+	credential, err := c.hsm.sealRole(info.Role, given, key)
 	if err != nil {
 		return err
 	}
@@ -85,7 +105,7 @@ func (c *call) appoint(info command.RoleInfo, password []byte) error {
 				return err
 			}
 		}
-		due := info.By != command.RoleNone && u.state.policies.hsm.On(policy.ForcePINChange)
+		due := given.method == command.AuthPassword && info.By != command.RoleNone && u.state.policies.hsm.On(policy.ForcePINChange)
 		return u.setCredential(info.Role, credential, due)
 	})
 }
@@ -117,11 +137,19 @@ func (c *call) roleKey(info command.RoleInfo) ([]byte, error) {
 	return bytes.Clone(c.login.key), nil
 }
 
-// setCredential gives a role a password and all its attempts.
+// setCredential gives a role a password or a keyset, and all its attempts. A
+// challenge secret that it had is no more.
 func (u *update) setCredential(role command.Role, credential *auth.Credential, due bool) error {
+	u.deactivate(role)
 	u.state.roles[role] = roleState{credential: credential, changeDue: due}
 	u.records.Delete(recordAttempts(role))
-	return u.put(recordRole(role), roleRecord{*credential, due})
+	return u.putRole(role)
+}
+
+// putRole writes the record of a role.
+func (u *update) putRole(role command.Role) error {
+	r := &u.state.roles[role]
+	return u.put(recordRole(role), roleRecord{*r.credential, r.changeDue, r.challenge, r.answerDue})
 }
 
 func (h *HSM) logOutEverywhere(role command.Role) {
@@ -132,31 +160,76 @@ func (h *HSM) logOutEverywhere(role command.Role) {
 	}
 }
 
-// changePassword checks the old password as a login does, failures included.
+// changePassword changes what the role that is logged in authenticates with.
 func (c *call) changePassword(r *command.ChangePasswordRequest) error {
 	defer clear(r.Old)
 	defer clear(r.New)
 	role := c.login.role
+	own := c.hsm.state.Load().roles[role]
+	switch {
+	case own.method() != command.AuthQuorum:
+		if err := c.checkChange(role, r); err != nil {
+			return err
+		}
+		return c.replace(role, r.Old, secret{command.AuthPassword, r.New})
+	case len(r.Old) > 0 || len(r.New) > 0:
+		return c.changeChallenge(role, r)
+	}
+	return c.changeKeyset(role)
+}
+
+// checkChange checks a new password, or challenge secret, against the rules and
+// the old one.
+func (c *call) checkChange(role command.Role, r *command.ChangePasswordRequest) error {
 	if err := c.checkPassword(role, r.New); err != nil {
 		return err
 	}
 	if subtle.ConstantTimeCompare(r.Old, r.New) == 1 {
 		return command.StatusPINInvalid.With("the new password is the old one", "choose another")
 	}
+	return nil
+}
+
+// changeKeyset has people present the keyset of a role and make another one.
+func (c *call) changeKeyset(role command.Role) error {
+	who := c.hsm.state.Load().subject(role)
+	old, err := c.askKeyset(who)
+	if err != nil {
+		return err
+	}
+	defer clear(old)
+	next, err := c.makeKeyset(who)
+	if err != nil {
+		return err
+	}
+	defer clear(next)
+	if subtle.ConstantTimeCompare(old, next) == 1 {
+		return command.StatusPINInvalid.With("the new keyset is the old one", "make another")
+	}
+	return c.replace(role, old, secret{command.AuthQuorum, next})
+}
+
+// replace checks the old secret of a role as a login does, failures included, and
+// seals the role's key under the next one.
+func (c *call) replace(role command.Role, old []byte, next secret) error {
 	c.hsm.password.Lock()
 	defer c.hsm.password.Unlock()
-	key, err := c.authenticate(role, r.Old)
+	key, err := c.authenticate(role, old)
 	if err != nil {
 		return err
 	}
 	defer clear(key)
-	credential, err := auth.Seal(r.New, key, recordRole(role), c.hsm.cost, c.hsm.entropy)
+	credential, err := c.hsm.sealRole(role, next, key)
 	if err != nil {
 		return err
 	}
 	return c.update(func(u *update) error {
-		u.after(func() { u.hsm.changeDone(role) })
-		return u.setCredential(role, credential, false)
+		r := &u.state.roles[role]
+		r.credential, r.changeDue = credential, false
+		if !r.answerDue {
+			u.after(func() { u.hsm.changeDone(role) })
+		}
+		return u.putRole(role)
 	})
 }
 
@@ -179,11 +252,19 @@ func (c *call) roleState(r *command.RoleStateRequest) (*command.RoleStateRespons
 	}
 	s := c.hsm.state.Load()
 	limit, _ := limitOf(r.Role)
-	return &command.RoleStateResponse{
-		Initialised:  s.roles[r.Role].credential != nil,
+	role := &s.roles[r.Role]
+	answer := &command.RoleStateResponse{
+		Initialised:  role.credential != nil,
 		Locked:       limit.locked(s),
 		AttemptsLeft: uint(limit.left(s)),
 		LoggedIn:     c.login != nil && c.login.role == r.Role,
-		ChangeDue:    s.roles[r.Role].changeDue,
-	}, nil
+		ChangeDue:    role.changeDue,
+		Primary:      role.method(),
+		Activated:    role.active != nil,
+		ChallengeDue: role.answerDue,
+	}
+	if role.challenge != nil {
+		answer.Secondary = command.AuthPassword
+	}
+	return answer, nil
 }

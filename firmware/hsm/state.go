@@ -40,6 +40,7 @@ type state struct {
 	roles     [command.RoleCU + 1]roleState // by role
 	tamper    tamperRecord
 	transport transportRecord
+	alive     int64        // when the device last had power for sure, while that matters; 0: it does not
 	restart   bool         // wanted after a tamper event was cleared; not durable
 	policies  policies     // follow from the records
 	halt      command.Halt // why few commands work; follows from the rest
@@ -48,13 +49,18 @@ type state struct {
 type roleState struct {
 	credential *auth.Credential // nil until the role is initialised
 	changeDue  bool             // another role set the password
+	challenge  *auth.Credential // of a challenge secret; nil: none
+	answerDue  bool             // another role set the challenge secret
 	attempts   uint8            // begun since the last success
+	active     []byte           // what activation keeps; nil: not activated
 }
 
-// roleRecord is a role that has a password.
+// roleRecord is a role that has a password or a keyset.
 type roleRecord struct {
-	Credential auth.Credential `cbor:"1,keyasint"`
-	ChangeDue  bool            `cbor:"2,keyasint,omitempty"`
+	Credential auth.Credential  `cbor:"1,keyasint"`
+	ChangeDue  bool             `cbor:"2,keyasint,omitempty"`
+	Challenge  *auth.Credential `cbor:"3,keyasint,omitempty"`
+	AnswerDue  bool             `cbor:"4,keyasint,omitempty"`
 }
 
 // hsmRecord is the durable state of the HSM.
@@ -63,7 +69,19 @@ type hsmRecord struct {
 	Label  string           `cbor:"2,keyasint,omitempty"`
 	Domain []byte           `cbor:"3,keyasint,omitempty"` // sealed under the HSM SO's key
 
-	Policies []policy.Setting `cbor:"4,keyasint,omitempty"`
+	Policies []policy.Setting   `cbor:"4,keyasint,omitempty"`
+	Method   command.AuthMethod `cbor:"5,keyasint,omitempty"` // of an initialised HSM; 0 means passwords
+}
+
+// shownMethod returns how roles authenticate, AuthNone while it is not chosen.
+func (r *hsmRecord) shownMethod() command.AuthMethod {
+	switch {
+	case r.State != command.HSMInitialised:
+		return command.AuthNone
+	case r.Method == command.AuthNone:
+		return command.AuthPassword
+	}
+	return r.Method
 }
 
 // partitionRecord is the durable state of the partition; there is no record
@@ -169,6 +187,7 @@ func (r *roleState) load(v *vault.Vault, role command.Role) error {
 	}
 	if known {
 		r.credential, r.changeDue = &record.Credential, record.ChangeDue
+		r.challenge, r.answerDue = record.Challenge, record.AnswerDue
 	}
 	var attempts attemptsRecord
 	if _, err := read(v, recordAttempts(role), &attempts); err != nil {

@@ -94,6 +94,7 @@ func (u *update) resume(so []byte) error {
 	}
 	u.swap = swap{swapResume, seal}
 	u.records.Delete(recordAttempts(command.RoleSO)) // who has just logged in
+	u.dropActivations()
 	return nil
 }
 

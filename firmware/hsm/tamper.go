@@ -49,6 +49,7 @@ func (h *HSM) Tamper(cause command.TamperCause) error {
 		u.event(command.Event{Code: command.EventTampered, Text: info.Name})
 		u.records.Urgent = true
 		reaction := ReactionTo(cause, &u.state.policies.hsm)
+		u.deactivateAll()
 		u.state.tamper.add(command.TamperEvent{Cause: cause, Time: now, Message: info.Message}, reaction.Locks)
 		return u.react(reaction)
 	})

@@ -68,6 +68,7 @@ func (u *update) beginTransport() (s command.STMStrings, err error) {
 	}
 	u.event(stateChanged("the HSM is in Secure Transport Mode"))
 	u.after(u.hsm.evict)
+	u.deactivateAll()
 	if s.Verification, err = u.hsm.verification(&u.state.transport, s.Random); err != nil {
 		return s, err
 	}
@@ -114,7 +115,8 @@ func (c *call) stmRecover(r *command.STMRecoverRequest) (*command.STMRecoverResp
 
 // verification returns the string that belongs to a random user string: a MAC
 // over that, what the device is, how often the HSM SO's password was tried, and
-// every record, but for those that tell of this mode and of attempts. The HSM's
+// every record, but for those that tell of this mode, of attempts and of
+// activation, which ends with it. The HSM's
 // mu is held.
 func (h *HSM) verification(t *transportRecord, random string) (string, error) {
 	mac := hmac.New(sha256.New, t.Key)
@@ -123,7 +125,7 @@ func (h *HSM) verification(t *transportRecord, random string) (string, error) {
 	}
 	_ = binary.Write(mac, binary.BigEndian, t.Attempts) // a hash takes everything
 	for name := range h.vault.Names("") {
-		if name == recordTransport || name == recordAttempts(command.RoleSO) {
+		if name == recordTransport || name == recordAttempts(command.RoleSO) || name == recordAlive || strings.HasPrefix(name, activationPrefix) {
 			continue
 		}
 		value, _, err := h.vault.Get(name)

@@ -28,7 +28,7 @@ type TrustedPath interface {
 // Subject is whose secret it is about.
 type Subject struct {
 	Secret Secret
-	Role   command.Role // of SecretRole and SecretChallenge
+	Role   command.Role // whose; of a domain the role that owns it: so, po or auditor
 	Label  string       // of the HSM or the partition, for people to read; may be empty
 }
 

@@ -105,8 +105,12 @@ func (u *update) run(prepare func(*update) error) error {
 	return nil
 }
 
-// write makes the change durable, together with what the audit log has to say.
+// write makes the change durable, together with what the audit log has to say, and
+// with what keeps roles activated.
 func (u *update) write() error {
+	if err := u.beat(BeatInterval); err != nil {
+		return err
+	}
 	log := &u.hsm.audit
 	switch {
 	case u.unlogged:

@@ -3,6 +3,8 @@ package auth
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -17,9 +19,9 @@ var ErrWrongPassword = errors.New("wrong password")
 // version does not know.
 var ErrUnknownCost = errors.New("unknown password hashing parameters")
 
-// Cost chooses the parameters of Argon2id (RFC 9106). The number is stored with
-// each credential, so that a later version can raise the cost and still read
-// what is there.
+// Cost chooses how a key is made of a password: with which parameters of Argon2id
+// (RFC 9106), if any. The number is stored with each credential, so that a later
+// version can raise the cost and still read what is there.
 type Cost uint8
 
 const (
@@ -29,6 +31,9 @@ const (
 	// Quick costs next to nothing. It is for devices that tests make by the
 	// thousand.
 	Quick Cost = 2
+	// Keyset is not for passwords, but for the 32 random bytes that the iKeys of a
+	// set give: nobody guesses them, so HKDF-SHA256 (RFC 5869) will do.
+	Keyset Cost = 3
 )
 
 type parameters struct {
@@ -37,7 +42,7 @@ type parameters struct {
 	threads uint8
 }
 
-// costs has the parameters ever used.
+// costs has the parameters of Argon2id ever used.
 var costs = map[Cost]parameters{
 	Standard: {passes: 2, memory: 8 << 10, threads: 1},
 	Quick:    {passes: 1, memory: 8, threads: 1},
@@ -85,17 +90,27 @@ func (c *Credential) Open(password []byte, purpose string) ([]byte, error) {
 }
 
 func (c Cost) cipher(password, salt []byte) (cipher.AEAD, error) {
-	p, ok := costs[c]
-	if !ok {
-		return nil, ErrUnknownCost
+	key, err := c.key(password, salt)
+	if err != nil {
+		return nil, err
 	}
-	key := argon2.IDKey(password, salt, p.passes, p.memory, p.threads, keySize)
 	defer clear(key)
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
 	}
 	return cipher.NewGCM(block)
+}
+
+func (c Cost) key(password, salt []byte) ([]byte, error) {
+	if c == Keyset {
+		return hkdf.Key(sha256.New, password, salt, "usbhsm7 keyset", keySize)
+	}
+	p, ok := costs[c]
+	if !ok {
+		return nil, ErrUnknownCost
+	}
+	return argon2.IDKey(password, salt, p.passes, p.memory, p.threads, keySize), nil
 }
 
 // zeroNonce is safe here: each key comes from a fresh salt and seals once.

@@ -11,6 +11,7 @@ const (
 	DigestKey            ID = 9
 	MultipurposeKeys     ID = 10
 	ChangeKeyAttributes  ID = 11
+	IgnoreChallenges     ID = 15
 	SignNonLocalKeys     ID = 17
 	RawRSA               ID = 18
 	MaxFailedLogins      ID = 20
@@ -42,15 +43,15 @@ var Partition = Table{
 	{ID: 9, Name: "Allow DigestKey", Capability: 1, Default: 0, Most: 1, Destroys: TurnOn, Basis: ThirdParty, Effect: "off refuses to hash the value of a key"},
 	{ID: 10, Name: "Allow multipurpose keys", Capability: 1, Default: 1, Most: 1, Destroys: TurnOn, Basis: ThirdParty, Effect: "off lets a key have one kind of use only"},
 	{ID: 11, Name: "Allow changing key attributes", Capability: 1, Default: 1, Most: 1, Destroys: TurnOn, Basis: ThirdParty, Effect: "off refuses to change what a key may be used for"},
-	{ID: 15, Name: "Ignore failed challenge responses", Capability: 1, Default: 1, Most: 1, Destroys: TurnOn, Quorum: true, Basis: ThirdParty},
+	{ID: 15, Name: "Ignore failed challenge responses", Capability: 1, Default: 1, Most: 1, Destroys: TurnOn, Quorum: true, Basis: ThirdParty, Effect: "off counts wrong challenge secrets as failed logins"},
 	{ID: 16, Name: "Operate without RSA blinding", Capability: 1, Default: 1, Most: 1, Destroys: TurnOn, Basis: ThirdParty},
 	{ID: 17, Name: "Allow signing with non-local keys", Capability: 1, Default: 1, Most: 1, Basis: ThirdParty, Effect: "off refuses to sign with a key that was not made in the device"},
 	{ID: 18, Name: "Allow raw RSA operations", Capability: 1, Default: 1, Most: 1, Destroys: TurnOn, Basis: ThirdParty, Effect: "off refuses RSA without padding"},
 	{ID: 19, Name: "Key storage space", Capability: 8192, Basis: Inferred, Effect: "shows the KiB of flash"},
 	{ID: 20, Name: "Max failed user logins allowed", Capability: 10, Default: 10, Least: 1, Most: 10, Basis: ThirdParty, Effect: "wrong passwords in a row before a crypto role is locked"},
 	{ID: 21, Name: "Allow high availability recovery", Capability: 1, Default: 1, Most: 1, Under: 16, Basis: ThirdParty},
-	{ID: 22, Name: "Allow activation", Capability: 1, Default: 0, Most: 1, Quorum: true, Basis: Published},
-	{ID: 23, Name: "Allow auto-activation", Capability: 1, Default: 0, Most: 1, Quorum: true, Basis: Published},
+	{ID: 22, Name: "Allow activation", Capability: 1, Default: 0, Most: 1, Quorum: true, Basis: Published, Effect: "on lets a login with keyset and challenge secret activate the role: then the challenge secret is enough"},
+	{ID: 23, Name: "Allow auto-activation", Capability: 1, Default: 0, Most: 1, Quorum: true, Basis: Published, Effect: "on lets activation outlive two hours without power; needs policy 22"},
 	{ID: 25, Name: "Minimum PIN length (inverted: 255 - min)", Capability: 247, Default: 247, Least: 1, Most: 247, Basis: ThirdParty, Effect: "the shortest password of a role of the partition"},
 	{ID: 26, Name: "Maximum PIN length", Capability: 255, Default: 255, Least: 8, Most: 255, Basis: ThirdParty, Effect: "the longest password of a role of the partition"},
 	{ID: 28, Name: "Allow Key Management Functions", Capability: 1, Default: 1, Most: 1, Destroys: TurnOn, Basis: ThirdParty, Effect: "off refuses to make, import, derive, wrap and destroy keys"},

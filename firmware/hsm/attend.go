@@ -1,0 +1,61 @@
+package hsm
+
+import (
+	"context"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm/vault"
+)
+
+// subject names a role to the people in front of the device.
+func (s *state) subject(role command.Role) Subject {
+	label := s.hsm.Label
+	if role.Slot() == command.SlotPartition {
+		label = s.partition.Label
+	}
+	return Subject{Secret: SecretRole, Role: role, Label: label}
+}
+
+// makeKeyset has people make a keyset, or take one that exists, and returns what it
+// gives.
+func (c *call) makeKeyset(s Subject) ([]byte, error) {
+	return c.secretFrom(s, TrustedPath.Create)
+}
+
+// askKeyset has people present the keyset of a subject and returns what it gives.
+func (c *call) askKeyset(s Subject) ([]byte, error) {
+	return c.secretFrom(s, TrustedPath.Present)
+}
+
+func (c *call) secretFrom(s Subject, ask func(TrustedPath, context.Context, Subject) ([]byte, error)) (given []byte, err error) {
+	err = c.attend(s, func(path TrustedPath) (err error) {
+		if given, err = ask(path, c.ctx, s); err == nil && len(given) != vault.KeySize {
+			err = command.StatusGeneralError.With("a keyset gave a secret of the wrong size", "report this")
+		}
+		return err
+	})
+	if err != nil {
+		clear(given)
+		return nil, err
+	}
+	return given, nil
+}
+
+// attend tells the host that the device waits for people, and waits for them. No
+// lock is held: whoever calls it looks again at whatever it has looked at.
+func (c *call) attend(s Subject, do func(TrustedPath) error) error {
+	path := c.hsm.path
+	if path == nil {
+		return command.StatusPEDUnplugged.With("this device has no screen and no port for iKeys", "use password authentication")
+	}
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	if c.hsm.notify != nil {
+		c.hsm.notify(command.Event{Code: command.EventAttend, Role: s.Role, Text: c.row.Name + " waits for people at the device"})
+	}
+	if err := do(path); err != nil {
+		return err
+	}
+	return c.ctx.Err()
+}
