@@ -40,7 +40,11 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 	command.CodeRoleReset: func(ctx context.Context, _ *Device, s *Session) error {
 		return s.ResetRole(ctx, command.RoleCO, []byte("password"))
 	},
-	command.CodeHSMPolicies: func(ctx context.Context, _ *Device, s *Session) error { return second(s.HSMPolicies(ctx)) },
+	command.CodeRoleCreateChallenge: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.CreateChallenge(ctx, command.RoleCO, nil)
+	},
+	command.CodeRoleDeactivate: func(ctx context.Context, _ *Device, s *Session) error { return s.Deactivate(ctx, command.RoleCO) },
+	command.CodeHSMPolicies:    func(ctx context.Context, _ *Device, s *Session) error { return second(s.HSMPolicies(ctx)) },
 	command.CodeHSMPolicyChange: func(ctx context.Context, _ *Device, s *Session) error {
 		return s.ChangeHSMPolicies(ctx, command.PolicyChangeRequest{})
 	},

@@ -72,6 +72,12 @@ func (s *Session) Device() *Device { return s.device }
 // Login logs role in, on all sessions of this host with the slot. password has
 // 8 to 255 bytes. A wrong one is command.StatusPINIncorrect; the last attempt
 // adds what it did: StatusPINIncorrectLocked or StatusPINIncorrectZeroized.
+//
+// A role that has a keyset of iKeys has no password: password is nil, or the
+// challenge secret of a role that has one. Login then waits for people at the
+// device, unless the role is activated, for as long as ctx allows; NextEvent tells
+// that with command.EventAttend. So do the other methods that take a password,
+// and InitHSM, InitPartition and SetAuditDomain; see docs/driver.md.
 func (s *Session) Login(ctx context.Context, role command.Role, password []byte) error {
 	return tell(ctx, s, command.CodeLogin, &command.LoginRequest{Role: role, Password: password})
 }
@@ -91,6 +97,18 @@ func (s *Session) InitRole(ctx context.Context, role command.Role, password []by
 // initialises it.
 func (s *Session) ResetRole(ctx context.Context, role command.Role, password []byte) error {
 	return tell(ctx, s, command.CodeRoleReset, &command.RoleResetRequest{Role: role, Password: password})
+}
+
+// CreateChallenge gives role, which has a keyset, a challenge secret of 8 to 255
+// bytes, as the role that initialises it. With a nil secret the device makes one and
+// shows it to people, for whom CreateChallenge waits.
+func (s *Session) CreateChallenge(ctx context.Context, role command.Role, secret []byte) error {
+	return tell(ctx, s, command.CodeRoleCreateChallenge, &command.RoleCreateChallengeRequest{Role: role, Secret: secret})
+}
+
+// Deactivate has role, which is activated, present its keyset at its next login.
+func (s *Session) Deactivate(ctx context.Context, role command.Role) error {
+	return tell(ctx, s, command.CodeRoleDeactivate, &command.RoleDeactivateRequest{Role: role})
 }
 
 // HSMPolicies lists the capabilities and policies of the HSM, ascending.
@@ -139,7 +157,8 @@ func (s *Session) SyncTime(ctx context.Context, now time.Time) error {
 	return tell(ctx, s, command.CodeTimeSync, &command.DeviceTime{Seconds: uint64(now.Unix())})
 }
 
-// ChangePassword changes the password of the role that is logged in.
+// ChangePassword changes the password of the role that is logged in. Of one that has
+// a keyset it changes the challenge secret, or with two nils the keyset.
 func (s *Session) ChangePassword(ctx context.Context, old, new []byte) error {
 	return tell(ctx, s, command.CodeChangePassword, &command.ChangePasswordRequest{Old: old, New: new})
 }

@@ -47,6 +47,7 @@ type Config struct {
 	Clock   func() time.Time // nil means a Clock of its own
 	Entropy io.Reader        // safe for use by several callers at once; nil means crypto/rand
 	Cost    auth.Cost        // of checking a password; 0 means auth.Standard
+	Path    hsm.TrustedPath  // to the people at the device; nil means that there is none
 
 	// Transport has a new device begin in Secure Transport Mode; see Device.Shipped.
 	Transport bool
@@ -120,7 +121,7 @@ func New(c Config) (*Device, error) {
 	d := &Device{store: records, flash: c.Flash, log: c.Logger}
 	d.desk = d.newDesk(c)
 	d.core, err = hsm.Open(hsm.Config{
-		Store: records, Clock: c.Clock, SetClock: c.SetClock, Entropy: c.Entropy, Seeded: c.Seed != nil, Serial: c.Serial, Cost: c.Cost,
+		Store: records, Clock: c.Clock, SetClock: c.SetClock, Entropy: c.Entropy, Seeded: c.Seed != nil, Serial: c.Serial, Cost: c.Cost, Path: c.Path,
 		Restarts: c.Restart != nil, Transport: c.Transport,
 		Notify: func(e command.Event) { d.notify(notes, e) },
 	})

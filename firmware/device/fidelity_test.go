@@ -20,6 +20,7 @@ type basis string
 const (
 	published basis = "published" // Thales' product pages, or software that Thales publishes
 	standard  basis = "standard"  // PKCS #11, USB, NIST
+	reported  basis = "reported"  // stated by others who have the product
 	inferred  basis = "inferred"  // follows from what is published, not stated there
 	ours      basis = "ours"      // the real thing is not public, or is not ours to use
 )
@@ -60,6 +61,23 @@ var claims = []struct {
 		{"a password that another role has set must be changed before anything else (HSM policy 21)", published, "USB HSM 7 documentation, role_init"},
 		{"the Partition SO resets the Crypto Officer only with HSM policy 15 on", published, "product overview"},
 		{"the Administrator has no objects of its own", ours, "what the real role is for is not public"},
+	}},
+	{"Quorum authentication", []claim{
+		{"chosen at the initialisation of the HSM, passwords or iKeys, for all roles; not changed without destroying everything", published, "USB HSM 7 documentation, hsm_init; product overview"},
+		{"HSM policies 0 and 1 show it", published, "USB HSM 7 documentation, hsm_capabilities_and_policies"},
+		{"a missing or wrong kind of iKey is no failed login; a whole wrong secret is", published, "USB HSM 7 documentation, hsm_login"},
+		{"keys of mixed sets and damaged ones are no failed login either", inferred, "no secret is there to be wrong"},
+		{"an Auditor made before the HSM is initialised has a password, and keeps it", ours, "the real order of the two is the same, how that Auditor authenticates is not published"},
+		{"the secret of a keyset takes the place of the password, through HKDF in place of Argon2id", ours, "the real derivation is not public"},
+		{"challenge secrets: of co by po, of lco and cu by co; made and shown by the device, or given", published, "network HSM documentation, role_createchallenge; the form with hyphens is reported"},
+		{"HSM policy 21 makes a challenge secret due to be changed, and no keyset", inferred, "role state has a bit for each; that a keyset is not due is chosen"},
+		{"a reset role has no challenge secret", ours, "whether the real one keeps it is not public"},
+		{"a login with keyset and challenge secret activates while partition policy 22 is on, for all hosts; the challenge secret is enough then", published, "network HSM documentation, role_login and activation"},
+		{"partition policy 15 on: wrong challenge secrets do not count", reported, "name and default of the policy"},
+		{"activation outlives two hours without power with partition policy 23 on", published, "product overview"},
+		{"the device notes twice a minute that it has power; a clock that was set back while there was none ends activation", ours, "how the real device measures the time is not public"},
+		{"tamper events and Secure Transport Mode end activation", inferred, "that tamper events do is published, for the network HSM"},
+		{"role-deactivate is for the role itself, the one above it and the Partition SO", ours, "who may is not published"},
 	}},
 	{"Tamper", []claim{
 		{"what HSM policies 40, 46 and 48 make of a tamper event", published, "PCIe and network HSM documentation, tamper and decommission; the loss of the battery with policy 46 on is inferred"},
@@ -125,7 +143,6 @@ var claims = []struct {
 	}},
 	{"Not there yet", []claim{
 		{"cloning, backup", ours, "planned"},
-		{"touchscreen, iKeys, quorum authentication", ours, "planned"},
 		{"firmware update", ours, "planned"},
 	}},
 }

@@ -11,13 +11,13 @@ import (
 // An activated role logs in with its challenge secret alone: what its keyset opens
 // waits in memory, sealed under the key that the challenge secret opens. With
 // partition policy 23 it waits on the flash too, for as long as the power may be
-// away; then the device notes once a minute that it has power.
+// away; then the device notes twice a minute that it has power.
 
 // How long activated roles stay so without power, and how exactly the device knows
 // since when there was none. Both are by the device's clock.
 const (
 	AutoActivation = 2 * time.Hour
-	BeatInterval   = time.Minute
+	BeatInterval   = 30 * time.Second
 )
 
 const (

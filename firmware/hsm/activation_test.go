@@ -462,13 +462,13 @@ func TestBeatsAreRare(t *testing.T) {
 	}
 	q.setPolicy(policy.AutoActivation, 1, false)
 	minute()
-	if n := minute(); n == 0 || n > 4 {
+	if n := minute(); n == 0 || n > 8 {
 		t.Errorf("%d writes in a minute with auto-activation", n)
 	}
 }
 
 func TestBoundsOfActivation(t *testing.T) {
-	if hsm.AutoActivation != 2*time.Hour || hsm.BeatInterval != time.Minute {
+	if hsm.AutoActivation != 2*time.Hour || hsm.BeatInterval > time.Minute {
 		t.Error("the product says two hours; a minute is what may be lost of them")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/device"
 	"usbhsm7/firmware/frame"
+	"usbhsm7/firmware/hsm/peopletest"
 	"usbhsm7/usbip/usb"
 )
 
@@ -15,6 +16,7 @@ import (
 type deviceMachine struct {
 	device   *device.Device
 	port     usb.Port
+	people   *peopletest.People
 	tag      uint32
 	frames   frame.Assembler
 	received []frame.Message
@@ -86,6 +88,8 @@ func (m *deviceMachine) run(u *usb.URB) usb.Status {
 	<-done
 	return u.Status
 }
+
+func (m *deviceMachine) crew() *peopletest.People { return m.people }
 
 func (m *deviceMachine) tamper(cause command.TamperCause) error { return m.device.Tamper(cause) }
 

@@ -139,7 +139,7 @@ func (v *verdict) judgeEnds(live *Observation) {
 	if !v.scene.Destroys && v.new.next != 0 && v.new.next <= v.old.highest {
 		v.add(Backwards, where, "the next handle is %d, and %d was given already", v.new.next, v.old.highest)
 	}
-	if r := v.scene.Spends; r != command.RoleNone && v.scene.Status != command.StatusOK && v.new.facts == v.old.facts && v.new.left[r]+1 != v.old.left[r] {
+	if r := v.scene.Spends; r != command.RoleNone && v.scene.Status != command.StatusOK && !v.scene.Returns && v.new.facts == v.old.facts && v.new.left[r]+1 != v.old.left[r] {
 		v.add(FreeGuess, where, "%s has %d attempts left, had %d", r, v.new.left[r], v.old.left[r])
 	}
 	for _, o := range []*Observation{v.old, v.new} {

@@ -14,6 +14,7 @@ import (
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/hsm"
 	"usbhsm7/firmware/hsm/auth"
+	"usbhsm7/firmware/hsm/peopletest"
 	"usbhsm7/firmware/hsm/vault"
 	"usbhsm7/firmware/store"
 )
@@ -31,6 +32,7 @@ var geometry = flash.Geometry{PageSize: 256, PagesPerBlock: 16, Blocks: 192}
 type machine interface {
 	execute(code command.Code, session uint32, payload []byte) (command.Status, []byte, error)
 	tamper(command.TamperCause) error
+	crew() *peopletest.People // in front of it
 	off() error
 }
 
@@ -68,21 +70,25 @@ func startCore(chip flash.Device, seed uint64, d Defect) (m machine, err error) 
 	if d.storage != nil {
 		storage = d.storage(storage)
 	}
+	people := new(peopletest.People)
 	core, err := hsm.Open(hsm.Config{
-		Store: storage, Serial: serial, Cost: auth.Quick, Entropy: newEntropy(seed),
+		Store: storage, Serial: serial, Cost: auth.Quick, Entropy: newEntropy(seed), Path: people,
 		Clock: func() time.Time { return now },
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &coreMachine{core: core, host: core.Connect()}, nil
+	return &coreMachine{core: core, host: core.Connect(), people: people}, nil
 }
 
 // coreMachine calls the core directly.
 type coreMachine struct {
-	core *hsm.HSM
-	host *hsm.Host
+	core   *hsm.HSM
+	host   *hsm.Host
+	people *peopletest.People
 }
+
+func (m *coreMachine) crew() *peopletest.People { return m.people }
 
 func (m *coreMachine) execute(code command.Code, session uint32, payload []byte) (command.Status, []byte, error) {
 	status, answer := m.host.Execute(context.Background(), code, session, payload)
@@ -97,14 +103,15 @@ func (m *coreMachine) off() error {
 }
 
 func startDevice(chip flash.Device, seed uint64) (machine, error) {
+	people := new(peopletest.People)
 	d, err := device.New(device.Config{
-		Flash: chip, Serial: serial, Cost: auth.Quick, Seed: fmt.Append(nil, seed),
+		Flash: chip, Serial: serial, Cost: auth.Quick, Seed: fmt.Append(nil, seed), Path: people,
 		Clock: func() time.Time { return now },
 	})
 	if err != nil {
 		return nil, err
 	}
-	m := &deviceMachine{device: d, port: d.USB()}
+	m := &deviceMachine{device: d, port: d.USB(), people: people}
 	if err := m.open(); err != nil {
 		return nil, err
 	}

@@ -36,6 +36,7 @@ func observe(m machine) (*Observation, error) {
 		if o.Session(role.Slot()) == 0 {
 			continue
 		}
+		o.answer = ""
 		if by := s.enter(o, role, &facts); by == command.StatusOK {
 			s.inside(o, role, status, &facts)
 			o.Do(command.CodeLogout, o.Session(role.Slot()), nil, nil)
@@ -71,7 +72,8 @@ func (s *Observation) readLog(o *Operator) (status command.AuditStatusResponse) 
 func (s *Observation) public(o *Operator, facts *strings.Builder) {
 	var info command.InfoResponse
 	o.Must(command.CodeInfo, 0, nil, &info)
-	fmt.Fprintln(facts, info.Serial, info.State, info.Label, info.Partition, info.PartitionLabel, info.Objects)
+	o.quorum = info.Method == command.AuthQuorum
+	fmt.Fprintln(facts, info.Serial, info.State, info.Method, info.Label, info.Partition, info.PartitionLabel, info.Objects)
 	ask[command.AuditConfig](o, facts, command.CodeAuditConfig, o.admin, nil)
 	ask[command.TamperShowResponse](o, facts, command.CodeTamperShow, o.admin, nil)
 	ask[command.STMShowResponse](o, facts, command.CodeSTMShow, o.admin, nil)
@@ -84,7 +86,7 @@ func (s *Observation) public(o *Operator, facts *strings.Builder) {
 		if session := o.Session(role.Slot()); session != 0 {
 			var r command.RoleStateResponse
 			status := o.Do(command.CodeRoleState, session, &command.RoleStateRequest{Role: role}, &r)
-			fmt.Fprintln(facts, role, status, "initialised", r.Initialised, "change due", r.ChangeDue)
+			fmt.Fprintln(facts, role, status, "initialised", r.Initialised, "change due", r.ChangeDue, r.Primary, r.Secondary, "activated", r.Activated, "challenge due", r.ChallengeDue)
 			s.left[role] = r.AttemptsLeft
 		}
 	}
@@ -101,7 +103,7 @@ func ask[R any](o *Operator, facts *strings.Builder, code command.Code, session 
 func (s *Observation) enter(o *Operator, role command.Role, facts *strings.Builder) (status command.Status) {
 	for _, password := range []string{usual(role), next} {
 		status = o.tryLogin(role, password)
-		fmt.Fprintln(facts, role, "with", password, status)
+		fmt.Fprintln(facts, role, "with", password, o.answer, status)
 		if status != command.StatusPINIncorrect {
 			break
 		}

@@ -6,12 +6,14 @@ import (
 	"usbhsm7/firmware/command"
 )
 
-// Passwords of the rehearsals. Every role has its usual one; next is what it
-// changes to, and wrong is nobody's.
+// Passwords of the rehearsals, and names of keysets where roles have these. Every
+// role has its usual one; next is what it changes to, and wrong is nobody's.
 const (
 	next  = "another-password"
 	first = "first-password"
 	wrong = "a-wrong-password"
+
+	challenge = "the-challenge-secret" // of the Crypto Officer that has a keyset; next is another one
 )
 
 func usual(r command.Role) string { return r.String() + "-password" }
@@ -22,6 +24,8 @@ type Operator struct {
 	machine machine
 	admin   uint32
 	user    uint32 // 0 until there is a partition
+	quorum  bool   // roles have keysets
+	answer  string // the challenge secret that was sent last
 	err     error
 }
 
@@ -32,6 +36,7 @@ func newOperator(m machine) *Operator {
 	o.admin = o.open(command.SlotAdmin)
 	var info command.InfoResponse
 	o.Must(command.CodeInfo, 0, nil, &info)
+	o.quorum = info.Method == command.AuthQuorum
 	if info.Partition != command.PartitionAbsent {
 		o.user = o.open(command.SlotPartition)
 	}
@@ -84,9 +89,50 @@ func (o *Operator) open(slot command.Slot) uint32 {
 	return r.Session
 }
 
+// secret returns the password to send to an HSM that is to take it; or it has the
+// people make the keyset of that name, and there is none to send.
+func (o *Operator) secret(name string) []byte {
+	if !o.quorum {
+		return []byte(name)
+	}
+	o.machine.crew().Make(name)
+	return nil
+}
+
+// method returns how the roles of an HSM that is initialised now authenticate.
+func (o *Operator) method() command.AuthMethod {
+	if o.quorum {
+		return command.AuthQuorum
+	}
+	return command.AuthNone
+}
+
 // tryLogin logs a role in, or not.
 func (o *Operator) tryLogin(role command.Role, password string) command.Status {
+	if o.quorum {
+		var state command.RoleStateResponse
+		o.Do(command.CodeRoleState, o.Session(role.Slot()), &command.RoleStateRequest{Role: role}, &state)
+		if state.Primary == command.AuthQuorum {
+			return o.tryKeyset(role, password, state.Secondary != command.AuthNone)
+		}
+	}
 	return o.Do(command.CodeLogin, o.Session(role.Slot()), &command.LoginRequest{Role: role, Password: []byte(password)}, nil)
+}
+
+// tryKeyset logs a role in with a keyset, and one of the challenge secrets if it
+// has any, or not.
+func (o *Operator) tryKeyset(role command.Role, keyset string, challenged bool) (status command.Status) {
+	o.machine.crew().Bring(keyset)
+	if o.answer = ""; !challenged {
+		return o.Do(command.CodeLogin, o.Session(role.Slot()), &command.LoginRequest{Role: role}, nil)
+	}
+	for _, o.answer = range []string{challenge, next} {
+		status = o.Do(command.CodeLogin, o.Session(role.Slot()), &command.LoginRequest{Role: role, Password: []byte(o.answer)}, nil)
+		if status != command.StatusChallengeIncorrect {
+			break
+		}
+	}
+	return status
 }
 
 // Login logs a role in with its usual password.
@@ -117,6 +163,11 @@ func (o *Operator) Tamper(cause command.TamperCause) {
 // nobody is logged in to its slot.
 func (o *Operator) appoint(role command.Role) {
 	session := o.Session(role.Slot())
+	if o.quorum {
+		o.Must(command.CodeRoleInit, session, &command.RoleInitRequest{Role: role, Password: o.secret(usual(role))}, nil)
+		o.Logout(role)
+		return
+	}
 	o.Must(command.CodeRoleInit, session, &command.RoleInitRequest{Role: role, Password: []byte(first)}, nil)
 	o.Logout(role)
 	o.expect(command.StatusOK, o.tryLogin(role, first), command.CodeLogin)

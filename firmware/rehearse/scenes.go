@@ -18,6 +18,8 @@ type Scene struct {
 	Quiet string
 	// Spends is the role whose attempt the command is.
 	Spends command.Role
+	// Returns says that the attempt is taken back, though it fails.
+	Returns bool
 	// Guesses says that the command is an attempt to authorise a key.
 	Guesses bool
 	// Finding is what a sensor finds, in place of a command; Code is CodeTamper then.
@@ -41,7 +43,7 @@ const punished = "the effect of the last attempt comes first, whatever becomes o
 // Scenes returns the scenes, in the order of the command table.
 func Scenes() []Scene {
 	var list []Scene
-	for _, group := range [][]Scene{deviceScenes(), policyScenes(), sessionScenes(), passwordScenes(), objectScenes(), keyUseScenes(), keyScenes(), transportScenes(), partScenes(), auditScenes(), unitScenes()} {
+	for _, group := range [][]Scene{deviceScenes(), policyScenes(), sessionScenes(), passwordScenes(), quorumScenes(), activationScenes(), objectScenes(), keyUseScenes(), keyScenes(), transportScenes(), partScenes(), auditScenes(), unitScenes()} {
 		list = append(list, group...)
 	}
 	return list

@@ -8,7 +8,8 @@ import (
 	"usbhsm7/firmware/flash"
 )
 
-// Stage is a stage in the life of the device. Each follows from the one before.
+// Stage is a stage in the life of the device. Each follows from the one before, or
+// from the one that follows has.
 type Stage int
 
 // The stages.
@@ -19,6 +20,7 @@ const (
 	Created           // there is a partition
 	Partitioned       // it has a Partition SO
 	Staffed           // every role has its password, and there are objects
+	Keyed             // as Audited, and then every other role has its keyset; the Crypto Officer can be activated
 	stageCount
 )
 
@@ -40,7 +42,11 @@ var reach = [stageCount]func(*Operator){
 	Created:     createPartition,
 	Partitioned: initialisePartition,
 	Staffed:     staff,
+	Keyed:       handOut,
 }
+
+// follows has the stages that do not follow from the one before.
+var follows = map[Stage]Stage{Keyed: Audited}
 
 func beginAudit(o *Operator) {
 	o.Must(command.CodeRoleInit, o.admin, &command.RoleInitRequest{Role: command.RoleAuditor, Password: []byte(usual(command.RoleAuditor))}, nil)
@@ -52,7 +58,7 @@ func beginAudit(o *Operator) {
 
 func initialise(o *Operator) {
 	o.Must(command.CodeHSMInit, o.admin, &command.HSMInitRequest{
-		Label: "hsm", Password: []byte(usual(command.RoleSO)), Policies: []command.PolicySetting{{ID: 15, Value: 1}},
+		Label: "hsm", Password: o.secret(usual(command.RoleSO)), Method: o.method(), Policies: []command.PolicySetting{{ID: 15, Value: 1}},
 	}, nil)
 }
 
@@ -63,7 +69,7 @@ func createPartition(o *Operator) {
 }
 
 func initialisePartition(o *Operator) {
-	o.Must(command.CodePartitionInit, o.user, &command.PartitionInitRequest{Label: "partition", Password: []byte(usual(command.RolePO))}, nil)
+	o.Must(command.CodePartitionInit, o.user, &command.PartitionInitRequest{Label: "partition", Password: o.secret(usual(command.RolePO))}, nil)
 }
 
 func staff(o *Operator) {
@@ -78,6 +84,28 @@ func staff(o *Operator) {
 	o.Must(command.CodeGenerateKeyPair, o.user, newPair("ec"), nil)
 	o.Must(command.CodeGenerateKey, o.user, newSecret("last"), nil)
 	o.Logout(command.RoleCO)
+}
+
+// handOut goes the way from Audited to Staffed with keysets, and gives the Crypto
+// Officer a challenge secret of its own.
+func handOut(o *Operator) {
+	o.quorum = true
+	initialise(o)
+	createPartition(o)
+	if o.err == nil {
+		o.user = o.open(command.SlotPartition)
+	}
+	initialisePartition(o)
+	staff(o)
+	o.Login(command.RolePO)
+	o.Must(command.CodeRoleCreateChallenge, o.user, &command.RoleCreateChallengeRequest{Role: command.RoleCO, Secret: []byte(next)}, nil)
+	o.Logout(command.RolePO)
+	o.Login(command.RoleCO)
+	o.Must(command.CodeChangePassword, o.user, &command.ChangePasswordRequest{Old: []byte(next), New: []byte(challenge)}, nil)
+	o.Logout(command.RoleCO)
+	o.Login(command.RolePO)
+	o.Must(command.CodePartitionPolicyChange, o.user, &command.PolicyChangeRequest{Settings: []command.PolicySetting{{ID: 22, Value: 1}, {ID: 23, Value: 1}}}, nil)
+	o.Logout(command.RolePO)
 }
 
 func newSecret(label string) *command.GenerateKeyRequest {
@@ -109,6 +137,9 @@ func newStages(rig Rig, seed uint64) (*stages, error) {
 	}
 	s := &stages{}
 	for stage := range stageCount {
+		if from, ok := follows[stage]; ok {
+			chip = s.chips[from].Clone()
+		}
 		m, err := rig.start(chip, seed+uint64(stage))
 		if err != nil {
 			return nil, fmt.Errorf("stage %d: %w", stage, err)
