@@ -6,6 +6,7 @@ import (
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/dialogue"
+	"usbhsm7/firmware/hsm"
 	"usbhsm7/touchscreen"
 )
 
@@ -77,4 +78,15 @@ func (d *Device) unit() (u touchscreen.Unit) {
 		}
 	}
 	return u
+}
+
+// path returns the way to the people at the device, nil if there is none.
+func (d *Device) path(c Config) hsm.TrustedPath {
+	switch {
+	case c.Path != nil:
+		return c.Path
+	case d.desk != nil:
+		return d.desk
+	}
+	return nil
 }

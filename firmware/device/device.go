@@ -47,7 +47,6 @@ type Config struct {
 	Clock   func() time.Time // nil means a Clock of its own
 	Entropy io.Reader        // safe for use by several callers at once; nil means crypto/rand
 	Cost    auth.Cost        // of checking a password; 0 means auth.Standard
-	Path    hsm.TrustedPath  // to the people at the device; nil means that there is none
 
 	// Transport has a new device begin in Secure Transport Mode; see Device.Shipped.
 	Transport bool
@@ -57,6 +56,9 @@ type Config struct {
 	// one of them is nil the device has neither: only passwords authenticate.
 	Panel  dialogue.Panel
 	Reader dialogue.Reader
+
+	// Path takes the place of both in rehearsals.
+	Path hsm.TrustedPath
 
 	// Wait waits until Clock shows a time, or ctx ends, which is its error. Nil means
 	// that people at the screen have all the time in the world, unless Clock is nil too.
@@ -121,7 +123,7 @@ func New(c Config) (*Device, error) {
 	d := &Device{store: records, flash: c.Flash, log: c.Logger}
 	d.desk = d.newDesk(c)
 	d.core, err = hsm.Open(hsm.Config{
-		Store: records, Clock: c.Clock, SetClock: c.SetClock, Entropy: c.Entropy, Seeded: c.Seed != nil, Serial: c.Serial, Cost: c.Cost, Path: c.Path,
+		Store: records, Clock: c.Clock, SetClock: c.SetClock, Entropy: c.Entropy, Seeded: c.Seed != nil, Serial: c.Serial, Cost: c.Cost, Path: d.path(c),
 		Restarts: c.Restart != nil, Transport: c.Transport,
 		Notify: func(e command.Event) { d.notify(notes, e) },
 	})
