@@ -96,20 +96,30 @@ func (s *softHSM) initialise() error {
 
 // signer makes a session key pair and returns what signs with it.
 func (s *softHSM) signer(algorithm string) (func(int) error, error) {
-	generate, mechanism, public, data := uint(pkcs11.CKM_EC_KEY_PAIR_GEN), uint(pkcs11.CKM_ECDSA),
-		pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, keyAlgorithms[1].template[0x180].([]byte)), keyAlgorithms[1].data
-	if algorithm == "rsa-2048" {
-		generate, mechanism, data = pkcs11.CKM_RSA_PKCS_KEY_PAIR_GEN, pkcs11.CKM_RSA_PKCS, keyAlgorithms[0].data
-		public = pkcs11.NewAttribute(pkcs11.CKA_MODULUS_BITS, 2048)
+	for _, a := range keyAlgorithms {
+		if a.name == algorithm {
+			return s.signs(pair{a.generate.Type, a.template}, pkcs11.NewMechanism(uint(a.mechanism.Type), nil), a.data)
+		}
 	}
-	_, private, err := s.module.GenerateKeyPair(s.sessions[0], []*pkcs11.Mechanism{pkcs11.NewMechanism(generate, nil)},
-		[]*pkcs11.Attribute{public, pkcs11.NewAttribute(pkcs11.CKA_VERIFY, true)},
-		[]*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_SIGN, true)})
+	return nil, fmt.Errorf("no algorithm %s", algorithm)
+}
+
+// signs makes a session key pair and returns what signs data with it.
+func (s *softHSM) signs(p pair, m *pkcs11.Mechanism, data []byte) (func(int) error, error) {
+	public := []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_VERIFY, true)}
+	for typ, value := range p.public {
+		if n, number := value.(uint64); number {
+			value = int(n)
+		}
+		public = append(public, pkcs11.NewAttribute(uint(typ), value))
+	}
+	_, private, err := s.module.GenerateKeyPair(s.sessions[0], []*pkcs11.Mechanism{pkcs11.NewMechanism(uint(p.generate), nil)},
+		public, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_SIGN, true)})
 	if err != nil {
 		return nil, err
 	}
 	return func(caller int) error {
-		if err := s.module.SignInit(s.sessions[caller], []*pkcs11.Mechanism{pkcs11.NewMechanism(mechanism, nil)}, private); err != nil {
+		if err := s.module.SignInit(s.sessions[caller], []*pkcs11.Mechanism{m}, private); err != nil {
 			return err
 		}
 		_, err := s.module.Sign(s.sessions[caller], data)
