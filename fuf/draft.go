@@ -37,6 +37,11 @@ func Build(release Release, payload []byte, models hpke.PublicKey, code Authcode
 	if err := release.Check(); err != nil {
 		return nil, err
 	}
+	return describe(release, payload, models, code)
+}
+
+// describe encrypts a payload under a release that is complete.
+func describe(release Release, payload []byte, models hpke.PublicKey, code Authcode) (*Draft, error) {
 	enc, secret, err := encapsulate(models)
 	if err != nil {
 		return nil, err
@@ -181,10 +186,14 @@ func (d *Draft) Bytes() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := preamble{signed: len(s), proof: len(d.Proof), table: len(d.table)}
-	p.total = p.head() + len(d.chunks)
-	file := p.append(make([]byte, 0, p.total))
-	file = slices.Concat(file, s, d.Proof, d.table, d.chunks)
+	file := assemble(s, d.Proof, d.table, d.chunks)
 	_, err = parsePreamble(file)
 	return file, err
+}
+
+// assemble puts the parts of a file together.
+func assemble(signed, proof, table, chunks []byte) []byte {
+	p := preamble{signed: len(signed), proof: len(proof), table: len(table)}
+	p.total = p.head() + len(chunks)
+	return slices.Concat(p.append(nil), signed, proof, table, chunks)
 }

@@ -25,6 +25,14 @@ const (
 	ErrPayload   Reason = "payload"   // the decrypted payload is not the one that was signed
 )
 
+// Reasons returns every reason, in their order.
+func Reasons() []Reason {
+	return []Reason{
+		ErrMagic, ErrLength, ErrTooLarge, ErrProfile, ErrSigner, ErrSignature, ErrUnsigned, ErrSchema, ErrEncoding,
+		ErrManifest, ErrTable, ErrProof, ErrChunk, ErrRecipient, ErrAuthcode, ErrPayload,
+	}
+}
+
 // Error says for people what the reason is.
 func (r Reason) Error() string { return "update file refused: " + r.meaning() }
 
