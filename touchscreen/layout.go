@@ -136,8 +136,7 @@ func (p *page) addCut(parts []part) {
 	p.cut = true
 	for i, part := range parts {
 		if i+1 < len(parts) && parts[i+1].area.Max.Y > p.room.Max.Y {
-			part.text = p.fonts.Ellipsis(part.style.font, part.text+" …", part.area.Dx())
-			part.text = strings.TrimSuffix(strings.TrimSuffix(part.text, "…"), " ") + "…"
+			part.text = p.fonts.Ellipsis(part.style.font, strings.TrimRight(part.text, ".")+" …", part.area.Dx())
 			p.add(part)
 			return
 		}
@@ -161,12 +160,12 @@ func (p *page) tell(picture []part, size int) (parts []part, height int) {
 		parts = append(parts, part{area: at, style: style, text: text})
 		area.Min.Y = at.Max.Y
 	}
-	for _, text := range p.fonts.Wrap(titleStyle.font, p.Title, area.Dx()) {
+	for _, text := range p.fonts.Balance(titleStyle.font, p.Title, area.Dx()) {
 		line(&titleStyle, text)
 	}
 	for _, paragraph := range p.Text {
 		area.Min.Y += gap
-		for _, text := range p.fonts.Wrap(body.font, paragraph, area.Dx()) {
+		for _, text := range p.fonts.Balance(body.font, paragraph, area.Dx()) {
 			line(&body, text)
 		}
 	}

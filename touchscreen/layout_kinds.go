@@ -82,11 +82,11 @@ var keypad = [4][3]act{
 func layoutPIN(p *page) {
 	const height = 84
 	pad := p.takeFoot(len(keypad)*height+(len(keypad)-1)*gap, 2*gap)
-	width := (pad.Dx() - 2*gap) / 3
 	for row, keys := range keypad {
+		top := pad.Min.Y + row*(height+gap)
 		for column, does := range keys {
-			at := pad.Min.Add(image.Pt(column*(width+gap), row*(height+gap)))
-			p.add(p.key(image.Rectangle{at, at.Add(image.Pt(width, height))}, does))
+			near, far := column*(pad.Dx()+gap)/len(keys), (column+1)*(pad.Dx()+gap)/len(keys)-gap
+			p.add(p.key(image.Rect(pad.Min.X+near, top, pad.Min.X+far, top+height), does))
 		}
 	}
 	p.field(p.takeFoot(64, 2*gap))
@@ -159,10 +159,12 @@ func layoutHome(p *page) {
 	if p.Unit.Label != "" {
 		p.paragraph(&modelStyle, p.Unit.Model)
 	}
-	p.takeTop(gap, 0)
+	p.takeTop(2*gap, 0)
 	p.banner(p.Unit.Banner)
 	for _, f := range p.Unit.facts() {
-		p.fact(f)
+		if f.value != "" {
+			p.fact(f)
+		}
 	}
 }
 
@@ -205,13 +207,23 @@ func (p *page) banner(text string) {
 	}
 }
 
-// fact puts a card with a name and a value at the top of the room.
+// fact puts a card with a name and a value at the top of the room: beside each
+// other, or a value that is too long for that below its name.
 func (p *page) fact(f fact) {
-	card := p.takeTop(64, gap)
-	space := card.Dx() - p.fonts.Width(labelStyle.font, f.name) - 2*labelStyle.inset - gap
-	p.add(
-		part{area: card, style: &cardStyle},
-		part{area: card, style: &labelStyle, text: f.name},
-		part{area: card, style: &valueStyle, text: p.fonts.Ellipsis(valueStyle.font, f.value, space)},
-	)
+	space := p.room.Dx() - p.fonts.Width(labelStyle.font, f.name) - 2*labelStyle.inset - gap
+	if p.fonts.Width(valueStyle.font, f.value) <= space {
+		card := p.takeTop(64, gap)
+		p.add(part{area: card, style: &cardStyle}, part{area: card, style: &labelStyle, text: f.name}, part{area: card, style: &valueStyle, text: f.value})
+		return
+	}
+	lines := p.fonts.Wrap(longValueStyle.font, f.value, p.room.Dx()-2*longValueStyle.inset)
+	pitch := longValueStyle.font.LineHeight()
+	card := p.takeTop((len(lines)+1)*pitch+3*gap, gap)
+	p.add(part{area: card, style: &cardStyle})
+	line := image.Rect(card.Min.X, card.Min.Y+3*gap/2, card.Max.X, card.Min.Y+3*gap/2+pitch)
+	p.add(part{area: line, style: &labelStyle, text: f.name})
+	for _, text := range lines {
+		line = line.Add(image.Pt(0, pitch))
+		p.add(part{area: line, style: &longValueStyle, text: text})
+	}
 }

@@ -84,6 +84,15 @@ func (p *Panel) Shown() Screen {
 	return s
 }
 
+// Fits reports whether all text of s has room: what is too long is shown with an
+// ellipsis at its end.
+func (p *Panel) Fits(s Screen) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, fits := layOut(view{Screen: s, entry: enter(s), left: noTime}, p.fonts)
+	return fits
+}
+
 // Changed returns a number that grows with each change of what is seen, and a
 // channel that is closed at the next one. The time left is no change: it is seen
 // when somebody looks.

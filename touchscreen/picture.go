@@ -2,6 +2,7 @@ package touchscreen
 
 import (
 	"image"
+	"image/color"
 
 	"usbhsm7/touchscreen/paint"
 )
@@ -10,11 +11,11 @@ import (
 func (p *page) picture() []part {
 	switch {
 	case p.Icon == InsertKey:
-		return portPicture(58, paint.Up, &azureStroke)
+		return p.portPicture(58, paint.Up)
 	case p.Icon == RemoveKey:
-		return portPicture(58, paint.Down, &azureStroke)
+		return p.portPicture(58, paint.Down)
 	case p.Icon == Identified:
-		return portPicture(12, paint.NoIcon, nil)
+		return p.portPicture(12, paint.NoIcon)
 	case p.Icon == Warning:
 		return badge(badgeArea, paint.Alert, &amberBadge)
 	case p.Kind == Status:
@@ -41,25 +42,39 @@ func badge(area image.Rectangle, icon paint.Icon, of *style) []part {
 
 // portPicture is the port of the device with an iKey below it, so many pixels
 // away; between them an arrow that says which way the key goes.
-func portPicture(distance int, arrow paint.Icon, of *style) []part {
+func (p *page) portPicture(distance int, arrow paint.Icon) []part {
+	sticker := stickerStyle
+	sticker.fill = stickers[min(p.Sticker, Purple)]
 	box := func(x, y, width, height int, of *style) part {
 		return part{area: image.Rect(x, y, x+width, y+height), style: of}
 	}
 	key := 40 + distance
 	parts := []part{
-		box(0, 0, 200, 34, &portStyle),
-		box(66, 16, 68, 18, &slotStyle),
 		box(76, key-34, 48, 38, &plugStyle),
 		box(86, key-26, 10, 10, &slotStyle),
 		box(104, key-26, 10, 10, &slotStyle),
+		box(0, 0, 200, 36, &portStyle),
+		box(64, 30, 72, 6, &slotStyle),
 		box(62, key, 76, 108, &keyBodyStyle),
-		box(76, key+20, 48, 34, &stickerStyle),
+		box(76, key+20, 48, 34, &sticker),
 		box(90, key+76, 20, 20, &keyHoleStyle),
 	}
 	if arrow != paint.NoIcon {
 		parts = append(parts,
-			part{area: image.Rect(160, key-30, 196, key+6), style: of, icon: arrow},
-			part{area: image.Rect(160, key-14, 196, key+22), style: of, icon: arrow})
+			part{area: image.Rect(160, key-30, 196, key+6), style: &azureStroke, icon: arrow},
+			part{area: image.Rect(160, key-14, 196, key+22), style: &azureStroke, icon: arrow})
 	}
 	return parts
+}
+
+// stickers are the colours of stickers.
+var stickers = [...]color.RGBA{
+	NoSticker: mist,
+	Blue:      {0x3b, 0x8d, 0xff, 0xff},
+	Black:     night,
+	Red:       {0xf0, 0x4a, 0x45, 0xff},
+	White:     {0xff, 0xff, 0xff, 0xff},
+	Orange:    {0xfb, 0x92, 0x3c, 0xff},
+	Grey:      {0x8b, 0x94, 0xa1, 0xff},
+	Purple:    {0xa8, 0x62, 0xf0, 0xff},
 }

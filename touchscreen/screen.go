@@ -21,19 +21,36 @@ const (
 // Screen is what the panel shows: data only, so that it can be drawn, read aloud,
 // compared and sent. The zero Screen is an empty home screen.
 type Screen struct {
-	ID     string    // name in the table of the dialogue that shows it, such as "create/insert"; scripts wait for it
-	Kind   Kind      //
-	Icon   Icon      // what is drawn above the title; zero: what fits Kind, if anything
-	Title  string    // one line
-	Text   []string  // paragraphs
-	Items  []string  // of a List
-	Min    int       // least Number, least digits of a PIN
-	Max    int       // greatest Number, most digits of a PIN
-	Value  int       // of Number and Progress
-	Cancel bool      // there is a way out: what is asked may be refused
-	Until  time.Time // device time at which an answer comes too late; zero: it never does
-	Unit   Unit      // of Home
+	ID      string    // name in the table of the dialogue that shows it, such as "create/insert"; scripts wait for it
+	Kind    Kind      //
+	Icon    Icon      // what is drawn above the title; zero: what fits Kind, if anything
+	Sticker Sticker   // of the iKey that Icon shows
+	Title   string    // one line
+	Text    []string  // paragraphs
+	Items   []string  // of a List
+	Min     int       // least Number, least digits of a PIN
+	Max     int       // greatest Number, most digits of a PIN
+	Value   int       // of Number and Progress
+	Cancel  bool      // there is a way out: what is asked may be refused
+	Until   time.Time // device time at which an answer comes too late; zero: it never does
+	Unit    Unit      // of Home
 }
+
+// Sticker is the colour of the sticker on the iKey that Icon shows. It is only to
+// remind people: the device cannot see which colour an iKey has.
+type Sticker uint8
+
+// Stickers.
+const (
+	NoSticker Sticker = iota // any iKey
+	Blue
+	Black
+	Red
+	White
+	Orange
+	Grey
+	Purple
+)
 
 // Icon is what is drawn above the title of a screen.
 type Icon uint8

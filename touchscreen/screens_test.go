@@ -63,11 +63,11 @@ var gallery = []shown{
 		Items: append(items(15, "Crypto Officer, key 3 of 16"), "The last of sixteen keys, with a name so long that it needs two lines and does not even then fit"),
 	}, keys: []string{"PageDown"}},
 	{name: "insert", screen: touchscreen.Screen{
-		Kind: touchscreen.Prompt, Icon: touchscreen.InsertKey, Title: "Insert a blue iKey", Cancel: true, Until: now.Add(107 * time.Second),
+		Kind: touchscreen.Prompt, Icon: touchscreen.InsertKey, Sticker: touchscreen.Blue, Title: "Insert a blue iKey", Cancel: true, Until: now.Add(107 * time.Second),
 		Text: []string{"HSM SO: key 2 of 3 that open the keyset of 5.", "Press OK when it is in the port."},
 	}},
 	{name: "remove", screen: touchscreen.Screen{
-		Kind: touchscreen.Prompt, Icon: touchscreen.RemoveKey, Title: "Pull the iKey out",
+		Kind: touchscreen.Prompt, Icon: touchscreen.RemoveKey, Sticker: touchscreen.Red, Title: "Pull the iKey out",
 		Text: []string{"Put a sticker on it that says key 2 of 5."},
 	}},
 	{name: "prompt", screen: touchscreen.Screen{
@@ -79,7 +79,7 @@ var gallery = []shown{
 		Text: items(9, sentence),
 	}},
 	{name: "identified", screen: touchscreen.Screen{
-		Kind: touchscreen.Status, Icon: touchscreen.Identified, Title: "Crypto Officer",
+		Kind: touchscreen.Status, Icon: touchscreen.Identified, Sticker: touchscreen.Black, Title: "Crypto Officer",
 		Text: []string{"Key 2 of 5; any 3 open the keyset.", "A PIN is set. 10 tries are left."},
 	}},
 	{name: "pin-empty", screen: touchscreen.Screen{

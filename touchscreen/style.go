@@ -70,19 +70,20 @@ type style struct {
 
 // Styles of text.
 var (
-	titleStyle    = style{ink: snow, font: paint.Font{Weight: paint.Bold, Size: 30}}
-	bodyStyle     = style{ink: mist, font: paint.Font{Size: 21}}
-	hintStyle     = style{ink: mist, font: paint.Font{Size: 18}}
-	labelStyle    = style{ink: mist, font: paint.Font{Size: 18}, align: left, inset: 20}
-	valueStyle    = style{ink: snow, font: paint.Font{Weight: paint.Medium, Size: 19}, align: right, inset: 20}
-	nameStyle     = style{ink: snow, font: paint.Font{Weight: paint.Bold, Size: 36}, align: left}
-	modelStyle    = style{ink: mist, font: paint.Font{Size: 21}, align: left}
-	numberStyle   = style{ink: snow, font: paint.Font{Weight: paint.Bold, Size: 84}}
-	percentStyle  = style{ink: snow, font: paint.Font{Weight: paint.Medium, Size: 28}}
-	timeStyle     = style{ink: mist, font: paint.Font{Weight: paint.Medium, Size: 20}, align: right}
-	hurryStyle    = style{ink: amber, font: paint.Font{Weight: paint.Bold, Size: 20}, align: right}
-	rowTextStyle  = style{ink: snow, font: paint.Font{Weight: paint.Medium, Size: 21}, align: left, inset: 20}
-	smallRowStyle = style{ink: snow, font: paint.Font{Weight: paint.Medium, Size: 17}, align: left, inset: 20}
+	titleStyle     = style{ink: snow, font: paint.Font{Weight: paint.Bold, Size: 30}}
+	bodyStyle      = style{ink: mist, font: paint.Font{Size: 21}}
+	hintStyle      = style{ink: mist, font: paint.Font{Size: 18}}
+	labelStyle     = style{ink: mist, font: paint.Font{Size: 18}, align: left, inset: 20}
+	valueStyle     = style{ink: snow, font: paint.Font{Weight: paint.Medium, Size: 19}, align: right, inset: 20}
+	longValueStyle = style{ink: snow, font: paint.Font{Weight: paint.Medium, Size: 19}, align: left, inset: 20}
+	nameStyle      = style{ink: snow, font: paint.Font{Weight: paint.Bold, Size: 36}, align: left}
+	modelStyle     = style{ink: mist, font: paint.Font{Size: 21}, align: left}
+	numberStyle    = style{ink: snow, font: paint.Font{Weight: paint.Bold, Size: 84}}
+	percentStyle   = style{ink: snow, font: paint.Font{Weight: paint.Medium, Size: 28}}
+	timeStyle      = style{ink: mist, font: paint.Font{Weight: paint.Medium, Size: 20}, align: right}
+	hurryStyle     = style{ink: amber, font: paint.Font{Weight: paint.Bold, Size: 20}, align: right}
+	rowTextStyle   = style{ink: snow, font: paint.Font{Weight: paint.Medium, Size: 21}, align: left, inset: 20}
+	smallRowStyle  = style{ink: snow, font: paint.Font{Weight: paint.Medium, Size: 17}, align: left, inset: 20}
 )
 
 // Styles of what can be touched, and of what stands on it.
@@ -116,7 +117,7 @@ var (
 	portStyle    = style{fill: steel, radius: 8}
 	slotStyle    = style{fill: night, radius: 3}
 	plugStyle    = style{fill: mist, radius: 4}
-	keyBodyStyle = style{fill: azure, radius: 16}
-	stickerStyle = style{fill: snow, radius: 6}
+	keyBodyStyle = style{fill: faint, radius: 16}
+	stickerStyle = style{radius: 6}
 	keyHoleStyle = style{fill: night, radius: 10}
 )

@@ -19,7 +19,7 @@ var (
 		{Name: "Auditor", Colour: "white", Note: "lost", Out: true},
 	}
 	insert = touchscreen.Screen{
-		Kind: touchscreen.Prompt, Icon: touchscreen.InsertKey, Title: "Insert a blue iKey", Cancel: true,
+		Kind: touchscreen.Prompt, Icon: touchscreen.InsertKey, Sticker: touchscreen.Blue, Title: "Insert a blue iKey", Cancel: true,
 		Text: []string{"HSM SO: key 1 of 3.", "Press OK when it is in the port."},
 	}
 	enterPIN = touchscreen.Screen{Kind: touchscreen.PIN, Title: "PIN of the iKey", Min: 4, Max: 48, Cancel: true}

@@ -100,6 +100,22 @@ func (f *Fonts) Wrap(of Font, text string, width int) []string {
 	return lines
 }
 
+// Balance is Wrap with lines of about the same length: as many of them, in the
+// least width that will do.
+func (f *Fonts) Balance(of Font, text string, width int) []string {
+	lines := f.Wrap(of, text, width)
+	wide, narrow := width, width/2
+	for narrow < wide && len(lines) > 1 {
+		middle := (narrow + wide) / 2
+		if tried := f.Wrap(of, text, middle); len(tried) > len(lines) {
+			narrow = middle + 1
+		} else {
+			lines, wide = tried, middle
+		}
+	}
+	return lines
+}
+
 // Ellipsis returns text, or as much of its beginning as fits into width pixels
 // together with the sign that something is missing.
 func (f *Fonts) Ellipsis(of Font, text string, width int) string {

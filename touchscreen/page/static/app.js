@@ -18,7 +18,10 @@ const link = connect({
     if (m.controls) place(m.controls);
     if (m.text !== undefined) element("said").textContent = m.text;
   },
-  drawer: (m) => drawer.show(m.keys, m.colours),
+  drawer: (m) => {
+    notify("", 0); // what was refused before is history
+    drawer.show(m.keys, m.colours);
+  },
   refused: (m) => notify(m.text, 6000),
   picture: draw,
   state: (text) => {
