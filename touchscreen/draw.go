@@ -6,18 +6,23 @@ import (
 	"usbhsm7/touchscreen/paint"
 )
 
+// marks are what is drawn otherwise than it lies there.
+type marks struct{ pressed, focus act }
+
+func (e entry) marks() marks { return marks{e.pressed, e.focus} }
+
 // drawParts draws the parts of a screen.
-func drawParts(parts []part, e entry, fonts *paint.Fonts) *image.RGBA {
+func drawParts(parts []part, m marks, fonts *paint.Fonts) *image.RGBA {
 	c := paint.NewCanvas(screenArea.Max, fonts, night)
 	for _, p := range parts {
-		p.draw(c, fonts, e)
+		p.draw(c, fonts, m)
 	}
 	return c.Image
 }
 
-func (p part) draw(c *paint.Canvas, fonts *paint.Fonts, e entry) {
+func (p part) draw(c *paint.Canvas, fonts *paint.Fonts, m marks) {
 	fill := p.style.fill
-	if p.act != (act{}) && p.act == e.pressed {
+	if p.act != (act{}) && p.act == m.pressed {
 		fill = pressed[fill]
 	}
 	if fill != none {
@@ -29,7 +34,7 @@ func (p part) draw(c *paint.Canvas, fonts *paint.Fonts, e entry) {
 	if p.text != "" {
 		p.drawText(c, fonts)
 	}
-	if p.act != (act{}) && p.act == e.focus {
+	if p.act != (act{}) && p.act == m.focus {
 		c.Frame(p.area.Inset(-4), p.style.radius+4, 3, azure)
 	}
 }

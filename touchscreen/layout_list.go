@@ -65,10 +65,10 @@ func scroller(area image.Rectangle, icon paint.Icon, name string, by int, on boo
 func (p *page) row(i int) {
 	row := p.takeTop(rowHeight, gap)
 	tip := image.Rect(row.Max.X-48, row.Min.Y, row.Max.X, row.Max.Y)
-	space := row.Dx() - rowStyle.inset - tip.Dx()
+	space := row.Dx() - rowTextStyle.inset - tip.Dx()
 	p.add(part{area: row, style: &rowStyle, name: p.Items[i], act: act{choose, i}})
 	p.add(part{area: tip, style: &tipStyle, icon: paint.Right})
-	if p.fonts.Width(rowStyle.font, p.Items[i]) <= space {
+	if p.fonts.Width(rowTextStyle.font, p.Items[i]) <= space {
 		p.add(part{area: row, style: &rowTextStyle, text: p.Items[i]})
 		return
 	}

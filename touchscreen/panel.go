@@ -22,6 +22,7 @@ type Panel struct {
 	answered bool   // the screen has its answer
 	entry    entry
 	parts    []part
+	laid     time.Duration // the time left that parts show
 	fonts    *paint.Fonts
 	revision uint64
 	changed  chan struct{} // closed at the next change
@@ -89,8 +90,13 @@ func (p *Panel) Shown() Screen {
 func (p *Panel) Fits(s Screen) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, fits := layOut(view{Screen: s, entry: enter(s), left: noTime}, p.fonts)
-	return fits
+	v := view{Screen: s, entry: enter(s), left: noTime}
+	for v.top = range max(1, len(s.Items)) { // until each item was in sight
+		if _, fits := layOut(v, p.fonts); !fits {
+			return false
+		}
+	}
+	return true
 }
 
 // Changed returns a number that grows with each change of what is seen, and a
@@ -104,10 +110,17 @@ func (p *Panel) Changed() (revision uint64, next <-chan struct{}) {
 
 // change lays the screen out anew and tells everybody. p.mu is held.
 func (p *Panel) change() {
-	p.parts, _ = layOut(p.view(), p.fonts)
+	p.layOut(p.view())
 	p.revision++
 	close(p.changed)
 	p.changed = make(chan struct{})
+}
+
+// layOut makes the parts of v, in a new slice: frames keep the one before. p.mu
+// is held.
+func (p *Panel) layOut(v view) {
+	p.parts, _ = layOut(v, p.fonts)
+	p.laid = v.left
 }
 
 // view returns all that the picture depends on. p.mu is held.
@@ -154,14 +167,17 @@ func (p *Panel) Frame() Frame {
 	p.drawing.Lock()
 	defer p.drawing.Unlock()
 	p.mu.Lock()
-	v, f := p.view(), Frame{Revision: p.revision, Screen: p.number}
-	v.digits = make([]byte, len(v.digits)) // the picture tells only how many
-	p.mu.Unlock()
-	parts, _ := layOut(v, p.brush)
-	if p.drawn.image == nil || p.drawn.revision != f.Revision || p.drawn.left != v.left {
-		p.drawn = drawn{image: drawParts(parts, v.entry, p.brush), revision: f.Revision, left: v.left}
+	v := p.view()
+	if v.left != p.laid {
+		p.layOut(v)
 	}
-	f.Image, f.Text, f.Controls, f.Timed = p.drawn.image, describe(v), controls(parts), v.left >= 0
+	parts, marks := p.parts, v.marks()
+	f := Frame{Revision: p.revision, Screen: p.number, Text: describe(v), Controls: controls(parts), Timed: v.left >= 0}
+	p.mu.Unlock()
+	if p.drawn.image == nil || p.drawn.revision != f.Revision || p.drawn.left != v.left {
+		p.drawn = drawn{image: drawParts(parts, marks, p.brush), revision: f.Revision, left: v.left}
+	}
+	f.Image = p.drawn.image
 	return f
 }
 

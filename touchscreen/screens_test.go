@@ -62,6 +62,10 @@ var gallery = []shown{
 		Kind: touchscreen.List, Title: "Which key?", Text: []string{"Choose the key that is to be copied."},
 		Items: append(items(15, "Crypto Officer, key 3 of 16"), "The last of sixteen keys, with a name so long that it needs two lines and does not even then fit"),
 	}, keys: []string{"PageDown"}},
+	{name: "list-16-end", screen: touchscreen.Screen{
+		Kind: touchscreen.List, Title: "Which key?", Text: []string{"Choose the key that is to be copied."},
+		Items: append(items(15, "Crypto Officer, key 3 of 16"), "The last of sixteen keys, with a name so long that it needs two lines and does not even then fit"),
+	}, keys: []string{"ArrowUp"}},
 	{name: "insert", screen: touchscreen.Screen{
 		Kind: touchscreen.Prompt, Icon: touchscreen.InsertKey, Sticker: touchscreen.Blue, Title: "Insert a blue iKey", Cancel: true, Until: now.Add(107 * time.Second),
 		Text: []string{"HSM SO: key 2 of 3 that open the keyset of 5.", "Press OK when it is in the port."},

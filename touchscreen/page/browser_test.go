@@ -77,12 +77,15 @@ func (b *browser) step(name string, keys []page.Key, f func(b *browser)) {
 // until waits until an expression in the page is true.
 func (b *browser) until(expression string) {
 	b.Helper()
-	for end := time.Now().Add(10 * time.Second); !eval[bool](b, "Boolean("+expression+")"); {
+	for end := time.Now().Add(patience); !eval[bool](b, "Boolean("+expression+")"); {
 		if time.Now().After(end) {
 			b.Fatalf("in vain waited for %s; a screen reader would say %q", expression, eval[string](b, said))
 		}
 	}
 }
+
+// patience is how long a busy machine may take for what people see at once.
+const patience = 30 * time.Second
 
 // said is what a screen reader was last given to say.
 const said = `document.getElementById("said").textContent`
@@ -105,7 +108,7 @@ func (b *browser) answers() touchscreen.Answer {
 	select {
 	case a := <-b.panel.Answers():
 		return a
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		b.Fatalf("no answer to: %s", b.panel.Text())
 		return touchscreen.Answer{}
 	}

@@ -78,40 +78,67 @@ func (f *Fonts) Width(of Font, text string) int {
 // Wrap breaks text into lines of at most width pixels: between words, and within
 // a word that is wider than a line.
 func (f *Fonts) Wrap(of Font, text string, width int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if joined := strings.TrimPrefix(line+" "+word, " "); f.Width(of, joined) <= width {
-			line = joined
-			continue
-		}
-		if line != "" {
-			lines = append(lines, line)
-		}
-		for f.Width(of, word) > width {
-			head := f.head(of, word, width)
-			lines, word = append(lines, head), word[len(head):]
-		}
-		line = word
-	}
-	if line != "" {
-		lines = append(lines, line)
-	}
-	return lines
+	return f.fill(of, f.words(of, text), width)
 }
 
 // Balance is Wrap with lines of about the same length: as many of them, in the
 // least width that will do.
 func (f *Fonts) Balance(of Font, text string, width int) []string {
-	lines := f.Wrap(of, text, width)
+	words := f.words(of, text)
+	lines := f.fill(of, words, width)
 	wide, narrow := width, width/2
 	for narrow < wide && len(lines) > 1 {
 		middle := (narrow + wide) / 2
-		if tried := f.Wrap(of, text, middle); len(tried) > len(lines) {
+		if tried := f.fill(of, words, middle); len(tried) > len(lines) {
 			narrow = middle + 1
 		} else {
 			lines, wide = tried, middle
 		}
+	}
+	return lines
+}
+
+// word is a word and how wide it is in pixels, rounded up.
+type word struct {
+	text  string
+	width int
+}
+
+func (f *Fonts) words(of Font, text string) []word {
+	var words []word
+	for _, text := range strings.Fields(text) {
+		words = append(words, word{text, f.Width(of, text)})
+	}
+	return words
+}
+
+// fill puts as many words into each line as have room. Each is taken to be up to
+// a pixel wider than it is, which saves measuring lines over and over.
+func (f *Fonts) fill(of Font, words []word, width int) []string {
+	var lines []string
+	space := f.Width(of, " ")
+	line, used := "", 0
+	for _, w := range words {
+		if line != "" && used+space+w.width <= width {
+			line, used = line+" "+w.text, used+space+w.width
+			continue
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+		for w.width > width && w.text != "" {
+			head := f.head(of, w.text, width)
+			if head == w.text {
+				break // a single letter
+			}
+			lines = append(lines, head)
+			w.text = w.text[len(head):]
+			w.width = f.Width(of, w.text)
+		}
+		line, used = w.text, w.width
+	}
+	if line != "" {
+		lines = append(lines, line)
 	}
 	return lines
 }
