@@ -70,12 +70,14 @@ func (a *app) command() *cobra.Command {
 	return root
 }
 
-// noArgs and exactArgs are cobra's checks with this program's usage error.
+// noArgs, exactArgs and checkArgs are cobra's checks with this program's usage error.
 func noArgs(cmd *cobra.Command, args []string) error { return exactArgs(0)(cmd, args) }
 
-func exactArgs(n int) cobra.PositionalArgs {
+func exactArgs(n int) cobra.PositionalArgs { return checkArgs(cobra.ExactArgs(n)) }
+
+func checkArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := cobra.ExactArgs(n)(cmd, args); err != nil {
+		if err := check(cmd, args); err != nil {
 			return fmt.Errorf("%w: %w; usage: %s", errUsage, err, cmd.UseLine())
 		}
 		return nil

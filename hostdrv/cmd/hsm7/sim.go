@@ -15,13 +15,15 @@ import (
 func (a *app) simCommand() *cobra.Command {
 	var path string
 	simulator := func() (*control.Client, error) { return simulatorAt(path) }
-	cmd := group("bus", "sim", "Handle a simulated device: power, clock, sensors, snapshots, and what goes wrong on its cable",
+	cmd := group("bus", "sim", "Handle a simulated device: power, clock, sensors, screen, iKeys, snapshots, and what goes wrong on its cable",
 		a.simCall(simulator, "status", "Tell what is simulated and where", (*control.Client).Status),
 		a.simCall(simulator, "power-on", "Switch the device on", (*control.Client).PowerOn),
 		a.simCall(simulator, "power-off", "Switch the device off, as if the cable was pulled", (*control.Client).PowerOff),
 		a.simCall(simulator, "power-cycle", "Switch the device off and on again", powerCycle),
 		a.clockCommand(simulator), a.snapshotCommand(simulator), a.restoreCommand(simulator), a.forkCommand(simulator), a.digestStateCommand(simulator),
 		a.tamperSensorCommand(simulator), a.faultCommand(simulator),
+		a.screenCommand(simulator), a.touchCommand(simulator), a.pressCommand(simulator), a.answerCommand(simulator),
+		a.ikeyCommand(simulator), a.autoCommand(simulator),
 	)
 	cmd.Example = "  export HSM7_CONTROL=./hsm/control.sock\n  hsm7 sim status\n  hsm7 sim power-cycle"
 	controlFlag(cmd.PersistentFlags(), &path)

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"usbhsm7/firmware/control"
+	"usbhsm7/firmware/dialogue/person"
+)
+
+// screenCommand shows the screen.
+func (a *app) screenCommand(simulator simulatorSource) *cobra.Command {
+	var picture string
+	var watch, text bool
+	cmd := &cobra.Command{
+		Use: "screen", Short: "Show the device's screen: in words, as a picture, or each new one",
+		Example: "  hsm7 sim screen\n  hsm7 sim screen --png screen.png\n  hsm7 sim screen --watch",
+		Args:    noArgs,
+	}
+	cmd.Flags().StringVar(&picture, "png", "", "write the picture to this file")
+	cmd.Flags().BoolVar(&watch, "watch", false, "go on with each new screen until interrupted")
+	cmd.Flags().BoolVar(&text, "text", true, "in words, which is the default")
+	cmd.MarkFlagsMutuallyExclusive("png", "watch", "text")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case watch:
+			return a.watchScreen(cmd.Context(), simulator)
+		case picture != "":
+			return a.withSimulator(simulator, func(ctx context.Context, c *control.Client, _ []string) error {
+				return a.savePicture(ctx, c, picture)
+			})(cmd, args)
+		}
+		return a.withSimulator(simulator, func(ctx context.Context, c *control.Client, _ []string) error {
+			screen, err := c.Screen(ctx, 0)
+			if err != nil {
+				return err
+			}
+			return a.printScreen(screen)
+		})(cmd, args)
+	}
+	return cmd
+}
+
+func (a *app) printScreen(s control.Screen) error {
+	return a.print(s, func(w io.Writer) {
+		fmt.Fprintf(w, "[%s]\n  %s\n", s.ID, strings.ReplaceAll(s.Says, "\n", "\n  "))
+	})
+}
+
+func (a *app) watchScreen(ctx context.Context, simulator simulatorSource) error {
+	c, err := simulator()
+	if err != nil {
+		return err
+	}
+	for number := uint64(0); ; {
+		screen, err := c.Screen(ctx, number)
+		if err == nil {
+			number, err = screen.Number, a.printScreen(screen)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (a *app) savePicture(ctx context.Context, c *control.Client, path string) (err error) {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if err := c.ScreenPicture(ctx, file); err != nil {
+		return err
+	}
+	return a.done("picture written to %s", path)
+}
+
+// touchCommand is a finger.
+func (a *app) touchCommand(simulator simulatorSource) *cobra.Command {
+	return &cobra.Command{
+		Use: "touch X Y", Short: "Touch the screen at a pixel, counted from the upper left corner",
+		Example: "  hsm7 sim touch 240 700", Args: exactArgs(2),
+		RunE: a.withSimulator(simulator, func(ctx context.Context, c *control.Client, args []string) error {
+			x, errX := strconv.Atoi(args[0])
+			y, errY := strconv.Atoi(args[1])
+			if errors.Join(errX, errY) != nil {
+				return usagef("%q, %q is no pixel", args[0], args[1])
+			}
+			return a.touch(ctx, c, control.Touch{X: &x, Y: &y})
+		}),
+	}
+}
+
+// pressCommand is a keyboard.
+func (a *app) pressCommand(simulator simulatorSource) *cobra.Command {
+	return &cobra.Command{
+		Use: "press KEY...", Short: "Press keys of a keyboard: 0 to 9, Enter, Escape, Backspace, Tab, y, n, ArrowUp, ArrowDown",
+		Example: "  hsm7 sim press 1 2 3 4 Enter",
+		Args:    checkArgs(cobra.MinimumNArgs(1)),
+		RunE: a.withSimulator(simulator, func(ctx context.Context, c *control.Client, args []string) error {
+			for _, key := range args[:len(args)-1] {
+				if _, err := c.Touch(ctx, control.Touch{Key: key}); err != nil {
+					return err
+				}
+			}
+			return a.touch(ctx, c, control.Touch{Key: args[len(args)-1]})
+		}),
+	}
+}
+
+// answerCommand answers a screen whatever it looks like.
+func (a *app) answerCommand(simulator simulatorSource) *cobra.Command {
+	var at string
+	cmd := &cobra.Command{
+		Use: "answer ok|yes|no|cancel|type DIGITS|number N|choose ITEM", Short: "Answer the screen, without looking where its buttons are",
+		Long: `Answer the screen, without looking where its buttons are. With --at it waits until
+that screen is shown; docs/trusted-path.md lists the screens.`,
+		Example:   "  hsm7 sim answer yes\n  hsm7 sim answer --at write/pin type 1234\n  hsm7 sim answer --at create/m number 3\n  hsm7 sim answer choose 2",
+		ValidArgs: []string{"ok", "yes", "no", "cancel", "type", "number", "choose"},
+		Args:      checkArgs(cobra.RangeArgs(1, 2)),
+		RunE: a.withSimulator(simulator, func(ctx context.Context, c *control.Client, args []string) error {
+			if _, err := person.ParseAct(args); err != nil {
+				return usagef("%w", err)
+			}
+			screen, err := awaitScreen(ctx, c, at)
+			if err != nil {
+				return err
+			}
+			return a.touch(ctx, c, control.Touch{Answer: strings.Join(args, " "), Screen: screen.Number})
+		}),
+	}
+	cmd.Flags().StringVar(&at, "at", "", "wait for this screen, such as create/reuse")
+	return cmd
+}
+
+// awaitScreen waits until the screen of an ID is shown; an empty one is any.
+func awaitScreen(ctx context.Context, c *control.Client, id string) (s control.Screen, err error) {
+	for {
+		if s, err = c.Screen(ctx, s.Number); err != nil || id == "" || s.ID == id {
+			return s, err
+		}
+	}
+}
+
+func (a *app) touch(ctx context.Context, c *control.Client, t control.Touch) error {
+	if _, err := c.Touch(ctx, t); err != nil {
+		return err
+	}
+	return a.done("done")
+}
