@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
+	"net/http"
 	"path/filepath"
 
 	"usbhsm7/firmware/control"
@@ -43,4 +46,18 @@ func (u *unit) serveControl(ctx context.Context, listener net.Listener) error {
 	server.Handle("POST /tamper", u.tamper)
 	server.Handle("GET /capture", u.streamCapture)
 	return server.Serve(ctx, listener)
+}
+
+// maxRequest bounds the JSON of a request on the control socket, in bytes.
+const maxRequest = 4 << 10
+
+// readRequest decodes the JSON of a request. A member that nobody knows is an
+// error: a misspelt one would do nothing, unnoticed.
+func readRequest(w http.ResponseWriter, r *http.Request, request any) error {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(request); err != nil {
+		return fmt.Errorf("%w: %w", control.ErrRequest, err)
+	}
+	return nil
 }

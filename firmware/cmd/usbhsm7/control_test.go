@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,5 +85,30 @@ func TestStateDirectoryTooDeepForASocketWorks(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("deep/", 30))
 	if p := start(t, "--state-dir", dir); p.ready.Control != "" {
 		t.Errorf("control socket %s", p.ready.Control)
+	}
+}
+
+func TestMisspeltRequestsAreRefused(t *testing.T) {
+	p := start(t, "--state-dir", t.TempDir())
+	simulator := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", p.ready.Control)
+	}}}
+	defer simulator.CloseIdleConnections()
+	for _, c := range []struct{ method, path, body string }{
+		{http.MethodPatch, "/clock", `{"advanced":"1h"}`},
+		{http.MethodPost, "/tamper", `{"cause":"chassis-opened","when":"now"}`},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), c.method, "http://simulator"+c.path, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := simulator.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s %s %s: %s", c.method, c.path, c.body, response.Status)
+		}
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"image/png"
 	"io"
@@ -14,9 +13,6 @@ import (
 	"usbhsm7/firmware/dialogue/person"
 	"usbhsm7/touchscreen"
 )
-
-// maxPersonRequest bounds the body of a request about screen and iKeys, in bytes.
-const maxPersonRequest = 4 << 10
 
 // handleScreen adds the requests about the screen:
 //
@@ -121,16 +117,6 @@ func press(panel *touchscreen.Panel, s person.Seen, a person.Act) error {
 	}
 	for _, key := range strokes {
 		panel.Do(touchscreen.Input{Phase: touchscreen.Stroke, Key: key, Screen: s.Number})
-	}
-	return nil
-}
-
-// readRequest decodes the JSON of a request.
-func readRequest(w http.ResponseWriter, r *http.Request, request any) error {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPersonRequest))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(request); err != nil {
-		return fmt.Errorf("%w: %w", control.ErrRequest, err)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,14 +11,11 @@ import (
 	"usbhsm7/firmware/device"
 )
 
-// maxTamperRequest bounds the body of a request about the sensors, in bytes.
-const maxTamperRequest = 4 << 10
-
 // tamper answers POST /tamper, a control.Tamper; then the control.Status.
 func (u *unit) tamper(w http.ResponseWriter, r *http.Request) error {
 	var request control.Tamper
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxTamperRequest)).Decode(&request); err != nil {
-		return fmt.Errorf("%w: %w", control.ErrRequest, err)
+	if err := readRequest(w, r, &request); err != nil {
+		return err
 	}
 	cause, err := command.ParseTamperCause(request.Cause)
 	if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -11,9 +10,6 @@ import (
 	"usbhsm7/firmware/control"
 	"usbhsm7/firmware/flash"
 )
-
-// maxClockRequest bounds the body of a request about the clock, in bytes.
-const maxClockRequest = 4 << 10
 
 // handleState adds the requests about time and state:
 //
@@ -56,8 +52,8 @@ func (u *unit) showClock() control.Clock {
 
 func (u *unit) changeClock(w http.ResponseWriter, r *http.Request) error {
 	var change control.ClockChange
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxClockRequest)).Decode(&change); err != nil {
-		return fmt.Errorf("%w: %w", control.ErrRequest, err)
+	if err := readRequest(w, r, &change); err != nil {
+		return err
 	}
 	if change.Frozen != nil {
 		u.clock.Freeze(*change.Frozen)
