@@ -24,3 +24,9 @@ var Describe = describe
 
 // Forge replaces the manifest by other bytes, and drops the signatures.
 func Forge(d *Draft, manifest []byte) { d.encoded, d.signatures = manifest, nil }
+
+// Decapsulate returns the secret that is encapsulated for the models.
+var Decapsulate = decapsulate
+
+// Secrets returns the keys of the chunks and of the tags.
+func (k *Key) Secrets() (chunk, tag []byte) { return k.chunk, k.tag }
