@@ -28,6 +28,7 @@ type Status struct {
 	Firmware string `json:"firmware"`          // version of the device's firmware
 	PID      int    `json:"pid"`               // process of the simulator
 	Control  string `json:"control,omitempty"` // path of the control socket
+	Screen   string `json:"screen,omitempty"`  // URL of the screen as a web page; who has it can touch the screen
 	Powered  bool   `json:"powered"`
 	Kernel   *Port  `json:"kernel,omitempty"` // where the simulator attached itself to; nil = nowhere
 

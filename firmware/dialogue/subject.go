@@ -6,6 +6,7 @@ import (
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm"
 	"usbhsm7/ikey"
+	"usbhsm7/touchscreen"
 )
 
 // holders lists what is on iKeys: the kind of key of each subject, in words, and
@@ -14,13 +15,14 @@ var holders = []struct {
 	kind    ikey.Kind
 	whose   string
 	sticker string
+	shown   touchscreen.Sticker // in pictures
 }{
-	{ikey.Blank, "nobody", "any"},
-	{ikey.SO, "HSM SO or Partition SO", "blue"},
-	{ikey.User, "Crypto Officer, Limited Crypto Officer or Crypto User", "black or grey"},
-	{ikey.Domain, "Domain", "red"},
-	{ikey.Auditor, "Auditor", "white"},
-	{ikey.RPV, "Remote PED", "orange"},
+	{ikey.Blank, "nobody", "any", touchscreen.NoSticker},
+	{ikey.SO, "HSM SO or Partition SO", "blue", touchscreen.Blue},
+	{ikey.User, "Crypto Officer, Limited Crypto Officer or Crypto User", "black or grey", touchscreen.Black},
+	{ikey.Domain, "Domain", "red", touchscreen.Red},
+	{ikey.Auditor, "Auditor", "white", touchscreen.White},
+	{ikey.RPV, "Remote PED", "orange", touchscreen.Orange},
 }
 
 // kinds lists the kind of key of each role.
@@ -53,12 +55,12 @@ func nameOf(s hsm.Subject) string {
 	return name
 }
 
-// holds tells people what a kind of key is for, and its sticker.
-func holds(k ikey.Kind) (whose, sticker string) {
+// holder returns the row of a kind of key; an unknown one is for nobody.
+func holder(k ikey.Kind) (whose, sticker string, shown touchscreen.Sticker) {
 	for _, h := range holders {
 		if h.kind == k {
-			return h.whose, h.sticker
+			return h.whose, h.sticker, h.shown
 		}
 	}
-	return "something unknown", "any"
+	return holders[0].whose, holders[0].sticker, holders[0].shown
 }

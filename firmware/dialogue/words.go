@@ -27,6 +27,9 @@ func (t *talk) screen(s *step) touchscreen.Screen {
 	case "create/n":
 		shown.Min = t.m // N is at least M
 	}
+	if row.icon == touchscreen.InsertKey {
+		_, _, shown.Sticker = holder(t.kind)
+	}
 	shown.Value = shown.Min
 	return shown
 }
@@ -47,10 +50,10 @@ func (t *talk) row(s *step) screen {
 
 // words are what the words in braces of a screen stand for.
 func (t *talk) words() *strings.Replacer {
-	holder, _ := holds(t.info.Kind)
-	_, sticker := holds(t.kind)
+	holds, _, _ := holder(t.info.Kind)
+	_, sticker, _ := holder(t.kind)
 	return strings.NewReplacer(
-		"{subject}", nameOf(t.subject), "{sticker}", sticker, "{holds}", holder,
+		"{subject}", nameOf(t.subject), "{sticker}", sticker, "{holds}", holds,
 		"{index}", strconv.Itoa(t.at+1), "{n}", strconv.Itoa(max(t.n, 1)), "{m}", strconv.Itoa(t.needed()), "{given}", strconv.Itoa(len(t.keys)),
 		"{copy}", t.copyWord(), "{tries}", triesWord(t.info.TriesLeft), "{pinstate}", pinWord(t.info),
 		"{pinrule}", fmt.Sprintf("%d to %d digits", ikey.MinPIN, ikey.MaxPIN),

@@ -27,6 +27,9 @@ const examples = `  # a device that keeps its keys in ./hsm
   # a throw-away device on a free port, for a test
   usbhsm7 --ephemeral --listen 127.0.0.1:0 --ready-fd 3 3>ready.json
 
+  # a device with its screen and its iKeys in a browser
+  usbhsm7 --state-dir ./hsm --screen 127.0.0.1:0
+
   # a throw-away device on this machine's USB bus
   sudo modprobe vhci-hcd && sudo usbhsm7 --ephemeral --attach`
 
@@ -68,6 +71,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.seed, "seed", "", "make everything random follow from this text, and freeze the clock: for tests only")
 	flags.StringVar(&o.control, "control", "", "path of the control socket, for hsm7 sim (default control.sock in the state directory; none for --ephemeral)")
 	flags.StringVar(&o.faults, "fault", "", "file with a fault script, in force from the start; hsm7 sim fault changes it (docs/faults.md)")
+	flags.StringVar(&o.screen, "screen", "", "serve the device's screen as a web page on this address of this machine, such as 127.0.0.1:0; the ready line and the log have its URL, which holds the key to it")
 	flags.StringVar(&o.ikeys, "ikeys", "", "folder of the iKeys beside the device; made if absent (default ikeys in the state directory; in memory for --ephemeral)")
 	flags.StringVar(&o.auto, "auto", "", "file with a script of who attends to the screen and the iKeys (docs/trusted-path.md); ends the simulator at a screen it does not know")
 	flags.StringVar(&o.capture, "capture", "", "record everything on the bus in this pcapng file, secrets blanked; hsm7 capture does so while the device runs")
@@ -115,5 +119,5 @@ func (o options) check() error {
 	if _, err := o.logger(nil); err != nil {
 		return err
 	}
-	return errors.Join(o.checkSerial(), o.checkListen())
+	return errors.Join(o.checkSerial(), o.checkListen(), o.checkScreen())
 }

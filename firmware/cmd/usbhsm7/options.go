@@ -30,6 +30,7 @@ type options struct {
 	faults    string
 	ikeys     string
 	auto      string
+	screen    string
 	capture   string
 	secrets   bool
 	stm       bool

@@ -74,6 +74,13 @@ func serve(ctx context.Context, o options, u *unit) (err error) {
 	if controlSocket != nil {
 		open.serve(cancel, func() error { return u.serveControl(ctx, controlSocket) })
 	}
+	servePage, err := u.openPage(ctx)
+	if err != nil {
+		return err
+	}
+	if servePage != nil {
+		open.serve(cancel, servePage)
+	}
 	if u.person != nil {
 		open.serve(cancel, func() error { return u.attend(ctx) })
 	}
@@ -122,6 +129,9 @@ func (d *doors) wait() error {
 func (u *unit) ready(fd int) error {
 	s := u.Status()
 	u.log.Info().Str("listen", s.Listen).Str("bus_id", s.BusID).Str("usb_id", s.USBID).Str("serial", s.Serial).Msg("device ready")
+	if s.Screen != "" {
+		u.log.Info().Str("url", s.Screen).Msg("the screen is a web page; keep its address to yourself")
+	}
 	return announce(fd, s)
 }
 

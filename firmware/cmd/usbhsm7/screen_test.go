@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"image/png"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -175,5 +177,31 @@ func TestAScriptAttendsToTheDeviceAndEndsItWhereItKnowsNotOn(t *testing.T) {
 	_ = bad.Run()
 	if status := bad.ProcessState.ExitCode(); status != 2 {
 		t.Errorf("exit status %d\n%s", status, bad.stderr.String())
+	}
+}
+
+func TestTheScreenIsAWebPageForThisMachine(t *testing.T) {
+	b := startBench(t, "--screen", "127.0.0.1:0")
+	url := b.p.ready.Screen
+	if !strings.HasPrefix(url, "http://127.0.0.1:") || !strings.Contains(url, "/#") {
+		t.Fatalf("the ready line has %q", url)
+	}
+	response, err := http.Get(url)
+	b.must(err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	b.must(err)
+	if response.StatusCode != http.StatusOK || !bytes.Contains(body, []byte("<html")) {
+		t.Errorf("%s: %s", response.Status, body)
+	}
+	for _, address := range []string{"0.0.0.0:0", "192.0.2.1:80", ":8080", "unix:page.sock", "rabbit"} {
+		p := program(t, "--ephemeral", "--screen", address)
+		_ = p.Run()
+		if status := p.ProcessState.ExitCode(); status != 2 || !strings.Contains(p.stderr.String(), "--screen") {
+			t.Errorf("%s: exit status %d\n%s", address, status, p.stderr.String())
+		}
+	}
+	if status := b.p.stop(t); status != 0 {
+		t.Errorf("exit status %d", status)
 	}
 }

@@ -35,6 +35,7 @@ type unit struct {
 	clock   device.Clock
 	faults  *fault.Injector
 	address string // of the USB/IP server
+	page    string // URL of the screen
 	control string // path of the control socket
 	tap     *capture.Tap
 	forks   forks
@@ -179,7 +180,7 @@ func (u *unit) Status() control.Status {
 	s := u.last
 	s.Powered = u.device != nil
 	s.Listen, s.BusID, s.USBID = u.address, u.options.busID, u.options.ids
-	s.Control, s.PID = u.control, os.Getpid()
+	s.Control, s.Screen, s.PID = u.control, u.page, os.Getpid()
 	if u.kernel != nil {
 		s.Kernel = &control.Port{Number: u.kernel.Number, Local: u.kernel.Local}
 	}

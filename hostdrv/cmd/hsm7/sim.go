@@ -68,6 +68,9 @@ func printStatus(w io.Writer, s control.Status) {
 	fmt.Fprintf(w, "%s, serial %s, firmware %s: %s\n", s.Model, s.Serial, s.Firmware, power)
 	fmt.Fprintf(w, "  USB/IP  %s bus ID %s (%s)\n", s.Listen, s.BusID, s.USBID)
 	fmt.Fprintf(w, "  process %d\n", s.PID)
+	if s.Screen != "" {
+		fmt.Fprintf(w, "  screen  %s\n", s.Screen)
+	}
 	if s.Shipped != nil {
 		fmt.Fprintf(w, "  random user string %s, verification string %s\n", s.Shipped.Random, s.Shipped.Verification)
 	}
