@@ -79,7 +79,8 @@ func (b *browser) until(expression string) {
 	b.Helper()
 	for end := time.Now().Add(patience); !eval[bool](b, "Boolean("+expression+")"); {
 		if time.Now().After(end) {
-			b.Fatalf("in vain waited for %s; a screen reader would say %q", expression, eval[string](b, said))
+			b.keep("page-failed")
+			b.Fatalf("in vain waited for %s; a screen reader would say %q; see build/screens", expression, eval[string](b, said))
 		}
 	}
 }

@@ -23,7 +23,7 @@ func patches(before, after *image.RGBA) ([]byte, error) {
 	var out bytes.Buffer
 	for _, r := range changed(before, after) {
 		var picture bytes.Buffer
-		encoder := png.Encoder{CompressionLevel: png.BestCompression}
+		encoder := png.Encoder{CompressionLevel: png.BestSpeed}
 		if err := encoder.Encode(&picture, smallest(after, r)); err != nil {
 			return nil, fmt.Errorf("encode a part of the picture: %w", err)
 		}
@@ -113,17 +113,21 @@ func (g *grid) full(r image.Rectangle) bool {
 func smallest(picture *image.RGBA, r image.Rectangle) image.Image {
 	known := map[color.RGBA]uint8{}
 	var palette color.Palette
+	var last color.RGBA // most pixels are like the one before
+	var index uint8
 	out := image.NewPaletted(image.Rectangle{Max: r.Size()}, nil)
 	for y := range r.Dy() {
 		for x := range r.Dx() {
-			c := picture.RGBAAt(r.Min.X+x, r.Min.Y+y)
-			index, is := known[c]
-			if !is {
-				if len(palette) == 256 {
-					return copied(picture, r)
+			if c := picture.RGBAAt(r.Min.X+x, r.Min.Y+y); c != last || len(palette) == 0 {
+				is := false
+				if index, is = known[c]; !is {
+					if len(palette) == 256 {
+						return copied(picture, r)
+					}
+					index = uint8(len(palette))
+					known[c], palette = index, append(palette, c)
 				}
-				index = uint8(len(palette))
-				known[c], palette = index, append(palette, c)
+				last = c
 			}
 			out.Pix[y*out.Stride+x] = index
 		}

@@ -51,7 +51,7 @@ func touchPIN(b *browser) {
 	b.reads("3 digits")
 	b.press("4")
 	b.reads("4 digits")
-	b.keep("page-pin")
+	b.looksLike("page-pin")
 	b.touch("OK")
 	if a := b.answers(); string(a.Digits) != "1234" {
 		b.Errorf("answer %+v", a)
@@ -73,12 +73,11 @@ func dragKey(b *browser) {
 	}
 	b.click(`[data-name="CO"]`)
 	b.until(`document.getElementById("notice").textContent.includes("pull it out first")`)
-	b.keep("page-occupied")
 	b.click("#plugged button")
 	b.until(`!document.querySelector("#plugged button")`)
 	b.click(`[data-name="CO"]`)
 	b.until(`document.querySelector('#plugged [data-name="CO"]')`)
-	b.keep("page-plugged")
+	b.looksLike("page-plugged")
 }
 
 // keyboardAlone makes a key, plugs it in, and answers, without a mouse.
@@ -117,6 +116,7 @@ func screenReader(b *browser) {
 		b.Fatal(err)
 	}
 	b.show(menu)
+	b.until(`document.querySelector("#plugged button")`)
 	found := b.readable()
 	for _, want := range []string{
 		"group Touchscreen", "button Back", "button iKey management", "button Settings", "button About",
@@ -135,8 +135,14 @@ func screenReader(b *browser) {
 
 func looks(b *browser) {
 	b.show(insert)
-	b.keep("page-dark")
+	b.looksLike("page-dark")
 	b.light("light")
-	b.keep("page-light")
+	b.looksLike("page-light")
 	b.light("dark")
+	do(b, chromedp.EmulateViewport(1180, 640))
+	b.until(`document.documentElement.scrollHeight <= innerHeight + 1`)
+	b.looksLike("page-low")
+	do(b, chromedp.EmulateViewport(420, 900))
+	b.until(`document.documentElement.scrollWidth <= innerWidth`)
+	b.looksLike("page-narrow")
 }
