@@ -136,6 +136,9 @@ func (u *update) changePartition(r policy.Request) (destroys bool, err error) {
 	above := policy.HSM.Load(u.state.hsm.Policies)
 	r.Above, r.Quorum = &above, u.state.method() == command.AuthQuorum
 	next, destroys, err := policy.Partition.Change(policy.Partition.Load(u.state.partition.Policies), r)
+	if least := 255 - next[policy.MinPINLength]; err == nil && least > next[policy.MaxPINLength] {
+		return false, command.StatusPolicyDependency.Withf("no password has %d bytes at least (policy 25) and %d at most (policy 26)", least, next[policy.MaxPINLength])
+	}
 	u.state.partition.Policies = policy.Partition.Settings(&next)
 	return destroys, err
 }

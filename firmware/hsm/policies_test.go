@@ -259,6 +259,20 @@ func TestPasswordLengthsOfPartitionRoles(t *testing.T) {
 	u.ok(command.CodeChangePassword, u.admin, &command.ChangePasswordRequest{Old: []byte(soPassword), New: []byte("12345678")}, nil)
 }
 
+func TestPasswordLengthsLeaveRoomForPasswords(t *testing.T) {
+	u := ready(t)
+	u.ok(command.CodeLogout, u.user, nil, nil)
+	u.logIn(command.RolePO)
+	change := func(want command.Status, settings ...command.PolicySetting) {
+		t.Helper()
+		u.do(want, command.CodePartitionPolicyChange, u.user, &command.PolicyChangeRequest{Settings: settings}, nil)
+	}
+	least := command.PolicySetting{ID: policy.MinPINLength, Value: 255 - 12}
+	change(command.StatusPolicyDependency, least, command.PolicySetting{ID: policy.MaxPINLength, Value: 11})
+	change(command.StatusOK, least, command.PolicySetting{ID: policy.MaxPINLength, Value: 12})
+	change(command.StatusPolicyDependency, command.PolicySetting{ID: policy.MinPINLength, Value: 255 - 13})
+}
+
 func TestCryptoUserUsesKeysAndMakesNone(t *testing.T) {
 	u := powerOn(t, stage(t).staffed.Clone())
 	u.user = u.open(command.SlotPartition, false)
