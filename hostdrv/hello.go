@@ -17,6 +17,11 @@ const protocolVersion = frame.Version
 // helloAttempts is how many HELLOs are sent before a device is given up.
 const helloAttempts = 3
 
+// maxOverruns is how many transfers that are too long may come before the answer
+// to a HELLO. The remains of the longest message in one transfer are some 260; a
+// device that never sends anything else would keep us busy until the context ends.
+const maxOverruns = 1000
+
 // readBuffer holds the longest transfer, with room to notice a longer one.
 const readBuffer = frame.MaxTransfer + 512
 
@@ -85,9 +90,10 @@ func (h *handshake) explain(err error) error {
 
 // read feeds transfers to the handshake until it is answered.
 func (h *handshake) read(ctx context.Context) error {
-	for !h.answered {
+	for overruns := 0; !h.answered; {
 		n, err := h.link.Read(ctx, h.buffer)
-		if errors.Is(err, transport.ErrOverrun) {
+		if errors.Is(err, transport.ErrOverrun) && overruns < maxOverruns {
+			overruns++
 			continue // remains too
 		}
 		if err != nil {

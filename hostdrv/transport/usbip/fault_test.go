@@ -232,6 +232,7 @@ func TestOpeningADeviceThatFails(t *testing.T) {
 		"on bulk-out: stall":                            hostdrv.ErrNoAnswer,
 		"on bulk-out: disconnect":                       gone,
 		"on bulk-in: error EPROTO":                      usb.EPROTO,
+		"on bulk-in: error EOVERFLOW":                   transport.ErrOverrun,
 		"on bulk-out: error EILSEQ":                     usb.EILSEQ,
 		"on control nth 1: stall":                       usb.EPIPE,
 		"on control: disconnect":                        gone,
