@@ -9,6 +9,7 @@ import (
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/control"
 	"usbhsm7/fuf"
+	"usbhsm7/hostdrv"
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/usbip/socket"
 )
@@ -43,7 +44,8 @@ var exits = []struct {
 		return errors.As(err, &refusal)
 	}},
 	{6, "the device went away or did not answer in time", func(err error) bool {
-		return errors.Is(err, transport.ErrDisconnected) || errors.Is(err, context.DeadlineExceeded)
+		return errors.Is(err, transport.ErrDisconnected) || errors.Is(err, hostdrv.ErrNoAnswer) ||
+			errors.Is(err, context.DeadlineExceeded)
 	}},
 	{7, "the host did not follow the recording (hsm7 replay)", func(err error) bool { return errors.Is(err, errNotFollowed) }},
 	{8, "hsm7 doctor: there is no way to use a device", func(err error) bool { return errors.Is(err, errNoWay) }},

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/hostdrv"
+	"usbhsm7/hostdrv/transport"
+	"usbhsm7/usbip/socket"
+)
+
+func TestExitStatusTellsWhatWentWrong(t *testing.T) {
+	for want, errs := range map[int][]error{
+		0:   {nil},
+		1:   {errors.New("something else")},
+		2:   {usagef("which key?")},
+		3:   {transport.ErrNotFound, transport.ErrPermission, transport.ErrBusy, socket.ErrNoServer, socket.ErrTLS},
+		4:   {command.StatusSignatureInvalid.With("it was changed", "")},
+		5:   {command.StatusPINIncorrect.With("it is another", "")},
+		6:   {transport.ErrDisconnected, hostdrv.ErrNoAnswer, context.DeadlineExceeded},
+		130: {context.Canceled},
+	} {
+		for _, err := range errs {
+			if err != nil {
+				err = fmt.Errorf("use the device: %w", err)
+			}
+			if got := exitStatus(err); got != want {
+				t.Errorf("%v: exit status %d, want %d", err, got, want)
+			}
+		}
+	}
+}
