@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 )
 
@@ -28,8 +29,12 @@ func split(address string) (network, location string, err error) {
 		}
 		return "unix", path, nil
 	}
-	if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil || port == "" {
 		return "", "", fmt.Errorf("%q is %w", address, ErrAddress)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); errors.Is(err, strconv.ErrRange) {
+		return "", "", fmt.Errorf("%q is %w: a port is at most 65535", address, ErrAddress)
 	}
 	return "tcp", address, nil
 }

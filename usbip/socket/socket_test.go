@@ -40,6 +40,9 @@ func TestAddresses(t *testing.T) {
 		{"unix:/a\x00b", false, false},
 		{"127.0.0.1", false, false},
 		{"127.0.0.1:", false, false},
+		{"127.0.0.1:65535", true, true},
+		{"127.0.0.1:65536", false, false},
+		{"127.0.0.1:99999999999999999999", false, false},
 		{"", false, false},
 	} {
 		err := socket.Check(c.address)

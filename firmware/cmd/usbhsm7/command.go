@@ -119,5 +119,5 @@ func (o options) check() error {
 	if _, err := o.logger(nil); err != nil {
 		return err
 	}
-	return errors.Join(o.checkSerial(), o.checkListen(), o.checkScreen())
+	return errors.Join(o.checkSerial(), o.checkListen(), o.checkScreen(), o.checkCapture())
 }

@@ -279,6 +279,8 @@ func TestWrongUseExitsWith2AndSaysWhy(t *testing.T) {
 		{"TLS without all it needs", []string{"--ephemeral", "--listen", "127.0.0.1:0", "--tls-cert", "x"}, "all three"},
 		{"TLS with files that are not there", []string{"--ephemeral", "--listen", "0.0.0.0:0", "--tls-cert", "x", "--tls-key", "y", "--tls-ca", "z"}, "no such file"},
 		{"address without a port", []string{"--ephemeral", "--listen", "127.0.0.1"}, "--listen"},
+		{"address with a port that cannot be", []string{"--ephemeral", "--listen", "127.0.0.1:65536"}, "at most 65535"},
+		{"secrets of no capture", []string{"--ephemeral", "--listen", "127.0.0.1:0", "--capture-with-secrets"}, "--capture"},
 		{"serial number", []string{"--ephemeral", "--listen", "127.0.0.1:0", "--serial", "no spaces allowed"}, "serial"},
 	}
 	for _, test := range tests {

@@ -99,6 +99,14 @@ func (o options) checkListen() error {
 		"add --tls-cert, --tls-key and --tls-ca (hsm7 tls new makes them), or --insecure if you mean it")
 }
 
+// checkCapture refuses a flag that would mean nothing.
+func (o options) checkCapture() error {
+	if o.secrets && o.capture == "" {
+		return errors.New("--capture-with-secrets is about the file of --capture, which is missing")
+	}
+	return nil
+}
+
 // logger returns the logger that writes to w.
 func (o options) logger(w io.Writer) (zerolog.Logger, error) {
 	level, err := zerolog.ParseLevel(o.logLevel)

@@ -151,7 +151,7 @@ func (o options) listenUSBIP(ctx context.Context) (net.Listener, error) {
 func listen(ctx context.Context, address string, config *tls.Config, flag string) (net.Listener, error) {
 	listener, err := socket.Listen(ctx, address, config)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w; is another usbhsm7 running? choose another with %s", errListen, err, flag)
+		return nil, fmt.Errorf("%w: %w; choose another address with %s", errListen, err, flag)
 	}
 	return listener, nil
 }

@@ -31,6 +31,9 @@ func warnOfSecrets() {
 
 // start opens the file, if there is to be one. stop ends it.
 func (r *recorder) start() (stop func() error, err error) {
+	if r.secrets && !r.wanted() {
+		return nil, usagef("--capture-with-secrets is about the file of --capture, which is missing")
+	}
 	if !r.wanted() {
 		return func() error { return nil }, nil
 	}
