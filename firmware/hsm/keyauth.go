@@ -166,8 +166,7 @@ func (c *call) updateKey(handle command.Handle, change func(*update, *object.Obj
 func (c *call) keySetAuthorization(r *command.KeySetAuthorizationRequest) error {
 	defer clear(r.Old)
 	defer clear(r.New)
-	o, err := c.guardable(r.Key)
-	if err != nil {
+	if _, err := c.guardable(r.Key); err != nil {
 		return err
 	}
 	next, err := c.authorization(r.New)
@@ -176,6 +175,10 @@ func (c *call) keySetAuthorization(r *command.KeySetAuthorizationRequest) error 
 	}
 	c.hsm.password.Lock()
 	defer c.hsm.password.Unlock()
+	o, err := c.guardable(r.Key) // somebody may have set some meanwhile
+	if err != nil {
+		return err
+	}
 	if o.Authorization() != nil || len(r.Old) > 0 {
 		if err := c.checkAuthData(r.Key, r.Old); err != nil {
 			return err

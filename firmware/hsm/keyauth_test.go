@@ -85,6 +85,24 @@ func TestWrongAuthorizationDataLockTheKey(t *testing.T) {
 	u.use(command.StatusOK, u.user, key)
 }
 
+func TestACopyGivesNoMoreAttempts(t *testing.T) {
+	u, key := guardedKey(t)
+	copied := func(want command.Status) command.Handle {
+		t.Helper()
+		var r command.ObjectResponse
+		u.do(want, command.CodeCopyObject, u.user, &command.CopyObjectRequest{Object: key, Template: command.Template{command.AttrToken: false}}, &r)
+		return r.Object
+	}
+	copied(command.StatusKeyNotAuthorized)
+	u.authorize(command.StatusAuthDataIncorrect, u.user, key, otherPIN)
+	copied(command.StatusKeyNotAuthorized)
+	u.authorize(command.StatusOK, u.user, key, keyPIN)
+	second := copied(command.StatusOK)
+	u.use(command.StatusKeyNotAuthorized, u.user, second) // its data is the same, but a session authorises a key
+	u.authorize(command.StatusOK, u.user, second, keyPIN)
+	u.use(command.StatusOK, u.user, second)
+}
+
 func TestAuthorizationDataChange(t *testing.T) {
 	u, key := guardedKey(t)
 	change := func(want command.Status, old, new []byte) {
@@ -112,6 +130,24 @@ func TestAuthorizationDataChange(t *testing.T) {
 	change(command.StatusKeyCannotBeAuthorized, keyPIN, otherPIN)
 	change(command.StatusOK, nil, keyPIN)
 	u.use(command.StatusKeyNotAuthorized, u.user, free)
+}
+
+// TestOnlyOneCanBeTheFirstToSetAuthorizationData has somebody else do so while the
+// command computes.
+func TestOnlyOneCanBeTheFirstToSetAuthorizationData(t *testing.T) {
+	u, _ := guardedKey(t)
+	key := u.aes("without")
+	h := &hook{size: 16}
+	u = powerOnWith(t, u.flash, h)
+	u.user = u.open(command.SlotPartition, false)
+	u.logIn(command.RoleCO)
+	change := func(want command.Status, old, new []byte) {
+		t.Helper()
+		u.do(want, command.CodeKeySetAuthorization, u.user, &command.KeySetAuthorizationRequest{Key: key, Old: old, New: new}, nil)
+	}
+	h.during = func() { change(command.StatusOK, nil, keyPIN) }
+	change(command.StatusAuthDataIncorrect, nil, otherPIN)
+	u.authorize(command.StatusOK, u.user, key, keyPIN)
 }
 
 func TestAssignedKeysBelongToWhoKnowsTheirData(t *testing.T) {

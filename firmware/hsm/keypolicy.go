@@ -55,6 +55,8 @@ func (c *call) permitsCopy(o *object.Object, t command.Template) error {
 	switch {
 	case o.Is(command.AttrAssigned):
 		return command.StatusAssignedUnchangeable.With("the key is assigned", "")
+	case !c.isAuthorised(o):
+		return command.StatusKeyNotAuthorized.With("the session has not authorised the key, and a copy would have attempts of its own", "authorise it with its authorization data")
 	case o.Uses != nil:
 		return command.StatusOperationRestricted.With("a key with a usage-limit is not copied: the copy would have uses of its own", "")
 	}

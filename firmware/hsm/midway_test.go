@@ -1,6 +1,7 @@
 package hsm_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"testing"
@@ -9,11 +10,15 @@ import (
 )
 
 // hook is an entropy source that calls during, once it is set, at the first
-// read of a key's size: while a command computes and before it commits.
-type hook struct{ during func() }
+// read of a size, by default that of a key: while a command computes and before
+// it commits.
+type hook struct {
+	during func()
+	size   int // bytes; 0 means 32
+}
 
 func (h *hook) Read(p []byte) (int, error) {
-	if f := h.during; f != nil && len(p) == 32 {
+	if f := h.during; f != nil && len(p) == cmp.Or(h.size, 32) {
 		h.during = nil
 		f()
 	}
