@@ -1,6 +1,9 @@
 package flash
 
-import "math/rand/v2"
+import (
+	"math/bits"
+	"math/rand/v2"
+)
 
 // unsteady is what an interrupted erasure leaves: bits between 0 and 1, which
 // read as one or the other.
@@ -9,20 +12,19 @@ type unsteady struct {
 	mask []byte // of the block: the bits that may be either
 }
 
-// Unsettle makes about one word in eight of a block unsteady, and at least one:
-// reading it gives other bits each time, until the block is erased. The same seed picks the same
-// words, and the same reads of equal chips give the same bits.
+// Unsettle makes words of a block unsteady, from a single one to one in eight:
+// about every other time that one is read, some of its bits are wrong, until the
+// block is erased. The same seed picks the same words, and the same reads of equal
+// chips give the same bits.
 func (m *Memory) Unsettle(block int, seed uint64) error {
 	if err := m.geometry.checkBlock(block); err != nil {
 		return err
 	}
 	random := rand.New(rand.NewPCG(seed, uint64(block)))
 	mask := make([]byte, m.geometry.BlockSize())
-	certain := random.IntN(len(mask) / wordSize)
-	for at := 0; at < len(mask); at += wordSize {
-		if random.IntN(8) > 0 && at/wordSize != certain {
-			continue
-		}
+	words := len(mask) / wordSize
+	for range 1 << random.IntN(bits.Len(uint(max(1, words/8)))) {
+		at := random.IntN(words) * wordSize
 		for i := range wordSize {
 			mask[at+i] = byte(random.Uint32())
 		}
@@ -46,8 +48,14 @@ func (m *Memory) settle(block int) {
 // flip inverts some unsteady bits of p, the bytes of the block from offset on.
 func (u *unsteady) flip(p []byte, offset int, read uint64) {
 	random := rand.New(rand.NewPCG(u.seed, read))
+	coins := uint64(0) // one for each of the next 64 words
 	for i := range p {
-		if mask := u.mask[offset+i]; mask != 0 {
+		if at := offset + i; at%wordSize == 0 || i == 0 {
+			if coins >>= 1; coins <= 1 {
+				coins = random.Uint64() | 1<<63
+			}
+		}
+		if mask := u.mask[offset+i]; mask != 0 && coins&1 == 1 {
 			p[i] ^= mask & byte(random.Uint32())
 		}
 	}
