@@ -1,6 +1,7 @@
 package fuf
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -128,6 +129,13 @@ func (k *Key) Tag(content []byte) Tag {
 	mac := hmac.New(sha256.New, k.tag)
 	mac.Write(content)
 	return Tag(mac.Sum(nil)[:tagSize])
+}
+
+// Clone returns a copy, which is wiped by itself.
+func (k *Key) Clone() *Key {
+	c := *k
+	c.chunk, c.tag = bytes.Clone(k.chunk), bytes.Clone(k.tag)
+	return &c
 }
 
 // Wipe clears the key. It is of no use afterwards.

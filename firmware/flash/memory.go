@@ -13,7 +13,7 @@ const groupBlocks = 64
 type Memory struct {
 	geometry Geometry
 	groups   []*group // of groupBlocks blocks each; nil: all of them are as they were made
-	self     *owner
+	self     *owner // nil: it owns nothing yet, or nothing any more
 	unsteady int    // blocks that have unsteady words
 	reads    uint64 // of such blocks, while there are any
 }
@@ -46,7 +46,6 @@ func NewMemory(g Geometry) (*Memory, error) {
 	return &Memory{
 		geometry: g,
 		groups:   make([]*group, (g.Blocks+groupBlocks-1)/groupBlocks),
-		self:     new(owner),
 	}, nil
 }
 
@@ -68,12 +67,14 @@ func Load(g Geometry, image []byte) (*Memory, error) {
 }
 
 // Clone returns a chip with the same content and wear. It copies a pointer for
-// each 64 blocks, and no content.
+// each 64 blocks, and no content. Several goroutines may clone a chip that nobody
+// has changed since it was last cloned.
 func (m *Memory) Clone() *Memory {
+	if m.self != nil {
+		m.self = nil // neither side may go on changing what both now see
+	}
 	c := *m
 	c.groups = append([]*group(nil), m.groups...)
-	// Neither side may go on changing what both now see.
-	m.self, c.self = new(owner), new(owner)
 	return &c
 }
 
@@ -201,6 +202,9 @@ func (m *Memory) block(i int) *block {
 
 // ownGroup returns the group of a block, for this chip to change.
 func (m *Memory) ownGroup(i int) *group {
+	if m.self == nil {
+		m.self = new(owner)
+	}
 	g := m.groups[i/groupBlocks]
 	if g == nil || g.owner != m.self {
 		mine := &group{owner: m.self}

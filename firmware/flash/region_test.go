@@ -3,6 +3,7 @@ package flash_test
 import (
 	"bytes"
 	"errors"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -94,6 +95,28 @@ func TestDigestTellsUnsteadyWordsApart(t *testing.T) {
 	content(t, one)
 	if one.Digest() == before {
 		t.Error("what comes next is another thing now, and the digest is the same")
+	}
+}
+
+func TestChipThatNobodyChangesIsClonedByManyAtOnce(t *testing.T) {
+	m := filled(t).Clone()
+	m.Clone()
+	want := m.Digest()
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			c := m.Clone()
+			if c.Digest() != want {
+				t.Error("a clone differs")
+			}
+			if err := c.Program(int64(i), []byte{0}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if m.Digest() != want {
+		t.Error("the chip was changed by its clones")
 	}
 }
 

@@ -23,7 +23,11 @@ func (m *Memory) Unsettle(block int, seed uint64) error {
 	random := rand.New(rand.NewPCG(seed, uint64(block)))
 	mask := make([]byte, m.geometry.BlockSize())
 	words := len(mask) / wordSize
-	for range 1 << random.IntN(bits.Len(uint(max(1, words/8)))) {
+	count := 1
+	if random.IntN(2) == 1 {
+		count <<= random.IntN(bits.Len(uint(max(1, words/8))))
+	}
+	for range count {
 		at := random.IntN(words) * wordSize
 		for i := range wordSize {
 			mask[at+i] = byte(random.Uint32())

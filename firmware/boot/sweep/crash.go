@@ -1,0 +1,59 @@
+package sweep
+
+import (
+	"usbhsm7/firmware/flash"
+)
+
+// Plan says how much is cut.
+type Plan struct {
+	Tears    int  // ways in which an operation is torn, of each kind
+	Second   bool // cut a second time, at every operation of every recovery
+	Memoless bool // prove every state anew, however often it comes up
+}
+
+// Plans.
+var (
+	Single = Plan{Tears: 2}
+	Fast   = Plan{Tears: 1, Second: true}
+	Full   = Plan{Tears: 4, Second: true}
+)
+
+// outcomes lists how far an operation can come when the power is cut. A sync of
+// a chip in memory does nothing, and what is after an operation is before the next
+// one. The tear depends on the seed and the operation alone, so that the same
+// operation in another play leaves the same state.
+func outcomes(o flash.Operation, tears int, seed uint64) []flash.Outcome {
+	list := []flash.Outcome{{Mode: flash.Before}}
+	if o.Kind == flash.SyncDevice {
+		return list
+	}
+	modes := []flash.Mode{flash.TornWord, flash.TornBits}
+	if o.Kind == flash.EraseBlock {
+		modes = []flash.Mode{flash.TornBits, flash.TornUnsteady}
+	}
+	for i := range uint64(tears) {
+		for _, mode := range modes {
+			list = append(list, flash.Outcome{Mode: mode, Seed: seed<<32 ^ uint64(o.Addr)<<3 ^ i})
+		}
+	}
+	return list
+}
+
+// record plays a scenario and returns every point of it, each with a clone of the
+// chip.
+func (p *player) record(s *scenario, chip *flash.Memory, f *facts) ([]point, error) {
+	var points []point
+	err := p.play(s, chip, f, func(at point) error {
+		at.operation.Data = append([]byte(nil), at.operation.Data...)
+		at.before = chip.Clone()
+		points = append(points, at)
+		return nil
+	}, nil)
+	return points, err
+}
+
+// crash returns the chip that a cut at a point leaves.
+func (at *point) crash(how flash.Outcome) (*flash.Memory, error) {
+	chip := at.before.Clone()
+	return chip, at.operation.Perform(chip, how)
+}

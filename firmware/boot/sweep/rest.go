@@ -1,0 +1,91 @@
+package sweep
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"usbhsm7/firmware/boot"
+	"usbhsm7/firmware/flash"
+)
+
+// refuse has the device refuse files: at the beginning of a scenario, and in the
+// middle of an upload.
+func (p *player) refuse(s *scenario, chip *flash.Memory, report *Report) {
+	for _, busy := range []bool{false, true} {
+		for _, r := range p.world.refused() {
+			c := chip.Clone()
+			if err := p.offer(c, r, busy); err != nil {
+				report.Faults = append(report.Faults, Fault{Refusal, s.name + ":", fmt.Sprintf("%s: %v", r.name, err)})
+			}
+			report.Refusals++
+		}
+	}
+}
+
+var errWritten = errors.New("the flash was written")
+
+func (p *player) offer(chip *flash.Memory, r refusal, busy bool) error {
+	b, err := p.world.open(chip, p.world.verifier)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if r.number > 0 && p.newest(b) <= r.number {
+		return nil // it would be taken, and rightly
+	}
+	if busy {
+		h := &host{Boot: b, world: p.world, chip: chip, facts: &facts{}, defect: &Defect{}}
+		if err := h.send(len(firmware)-1, 1); err != nil {
+			return err
+		}
+	}
+	before := chip.Digest()
+	if p.defect.eager {
+		if err := chip.Erase(2 + slotBlocks); err != nil { // slot 1
+			return err
+		}
+	}
+	switch err := b.Begin(r.head, r.code, boot.Facts{FreePercent: 100}); {
+	case err == nil:
+		return errors.New("it was taken")
+	case chip.Digest() != before:
+		return errWritten
+	}
+	return nil
+}
+
+// newest returns which firmware has the security version that was confirmed.
+func (p *player) newest(b *boot.Boot) int {
+	s, err := b.Status()
+	if err != nil {
+		return 0
+	}
+	for i, f := range firmware {
+		if f.security == s.Security {
+			return i
+		}
+	}
+	return 0
+}
+
+// decayTrials is how many times the firmware of a scenario decays.
+const decayTrials = 24
+
+// decay flips bits all over the region, some at a time: the device may refuse to
+// start, but must not run what nobody made.
+func (p *player) decay(s *scenario, chip *flash.Memory, seed uint64, report *Report) {
+	random := rand.New(rand.NewPCG(seed, 5))
+	for range decayTrials {
+		c := chip.Clone()
+		for range 40 {
+			if err := c.Flip(random.Int64N(regionBlocks * 8 * int64(geometry.BlockSize()))); err != nil {
+				report.Faults = append(report.Faults, Fault{DecayIsFound, s.name + ":", err.Error()})
+			}
+		}
+		if o := p.observe(c); o.broken == "" && o.strange != "" {
+			report.Faults = append(report.Faults, Fault{DecayIsFound, s.name + ":", o.strange})
+		}
+		report.Decayed++
+	}
+}

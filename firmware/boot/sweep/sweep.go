@@ -1,0 +1,300 @@
+package sweep
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime"
+	"slices"
+	"sync"
+
+	"usbhsm7/firmware/flash"
+)
+
+// Options say what is swept.
+type Options struct {
+	Plan      Plan
+	Seed      uint64         // the same seed gives the same crash states
+	Scenarios *regexp.Regexp // which ones; nil = all
+	Defect    *Defect        // planted in the bootloader; nil = none
+	Workers   int            // 0 = as many as there are processors
+	Enough    int            // faults of one scenario that are enough, so that the sweep goes on with the next; 0 = no number
+}
+
+// Report is what a sweep found. It follows from the options, but for the number of
+// workers.
+type Report struct {
+	Seed        uint64           `json:"seed"`
+	Scenarios   []ScenarioReport `json:"scenarios"`
+	CrashStates int              `json:"crash_states"`
+	Distinct    int              `json:"distinct_states"` // with different contents of the flash
+	Refusals    int              `json:"refusals"`        // files that were refused
+	Decayed     int              `json:"decayed"`         // images with decayed bits
+	Faults      []Fault          `json:"faults"`
+}
+
+// ScenarioReport is what was done in one scenario.
+type ScenarioReport struct {
+	Name        string `json:"name"`
+	Operations  int    `json:"operations"` // on the flash, without a cut
+	CrashStates int    `json:"crash_states"`
+	Distinct    int    `json:"distinct_states"`
+	MaxWear     uint32 `json:"max_wear"` // erasures of one block, at most, with one cut
+}
+
+// Fault is a rule that does not hold.
+type Fault struct {
+	Rule   Rule   `json:"rule"`
+	Token  string `json:"token"` // for Replay
+	Detail string `json:"detail"`
+}
+
+// String returns the fault in one line.
+func (f Fault) String() string {
+	return fmt.Sprintf("%s: broken: %s: %s", f.Token, f.Rule, f.Detail)
+}
+
+// Count returns how many faults break a rule.
+func (r *Report) Count(rule Rule) (n int) {
+	for _, f := range r.Faults {
+		if f.Rule == rule {
+			n++
+		}
+	}
+	return n
+}
+
+// maxFaults bounds the faults that are kept of one first cut.
+const maxFaults = 4
+
+// Run plays the scenarios and cuts the power. The error tells that a scenario could
+// not be prepared; what is wrong with the bootloader is in the report.
+func Run(o Options) (*Report, error) {
+	w, err := sharedWorld()
+	if err != nil {
+		return nil, err
+	}
+	report := &Report{Seed: o.Seed, Faults: []Fault{}}
+	p := &player{w, cmp.Or(o.Defect, &Defect{})}
+	for _, s := range scenarios() {
+		if o.Scenarios != nil && !o.Scenarios.MatchString(s.name) {
+			continue
+		}
+		chip, err := p.stage(&s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+		(&sweep{player: p, options: o, scenario: s, memo: newMemo(o.Plan.Memoless)}).run(chip, report)
+		p.refuse(&s, chip, report)
+		p.decay(&s, chip, o.Seed, report)
+	}
+	return report, nil
+}
+
+// sharedWorld is made once: it takes some time, and nobody changes it.
+var sharedWorld = sync.OnceValues(newWorld)
+
+// sweep is one scenario under way.
+type sweep struct {
+	*player
+	options  Options
+	scenario scenario
+	memo     *memo
+	wear     uint32 // erasures of one block, at most, without a cut
+}
+
+// branch is what came of one first cut.
+type branch struct {
+	states int
+	wear   uint32
+	faults []Fault
+}
+
+func (b *branch) add(rule Rule, token, format string, args ...any) {
+	if len(b.faults) < maxFaults {
+		b.faults = append(b.faults, Fault{rule, token, fmt.Sprintf(format, args...)})
+	}
+}
+
+// run sweeps the scenario, and adds to the report.
+func (s *sweep) run(chip *flash.Memory, report *Report) {
+	whole, f := branch{}, facts{}
+	end := chip.Clone()
+	points, err := s.record(&s.scenario, end, &f)
+	s.wear = mostErased(end, chip)
+	if err != nil {
+		whole.add(Unconverged, s.scenario.name+":", "without a cut: %v", err)
+	} else {
+		s.judge(&whole, end, f, s.scenario.name+":")
+	}
+	branches := append([]branch{whole}, s.cutAll(points, chip)...)
+	row := ScenarioReport{Name: s.scenario.name, Operations: len(points), Distinct: s.memo.distinct()}
+	for _, b := range branches {
+		row.CrashStates += b.states
+		row.MaxWear = max(row.MaxWear, b.wear)
+		report.Faults = append(report.Faults, b.faults...)
+	}
+	report.Scenarios = append(report.Scenarios, row)
+	report.CrashStates += row.CrashStates
+	report.Distinct += row.Distinct
+}
+
+// cut is a place to cut the power, and how.
+type cut struct {
+	*point
+	how flash.Outcome
+}
+
+// cutAll cuts the power everywhere. The branches are in the order of the points,
+// whoever works on them.
+func (s *sweep) cutAll(points []point, begin *flash.Memory) []branch {
+	var cuts []cut
+	for i := range points {
+		for _, how := range outcomes(points[i].operation, s.options.Plan.Tears, s.options.Seed) {
+			cuts = append(cuts, cut{&points[i], how})
+		}
+	}
+	branches, faults := make([]branch, 0, len(cuts)), 0
+	for part := range slices.Chunk(cuts, partSize) {
+		done := s.cutSome(part, begin)
+		branches = append(branches, done...)
+		for _, b := range done {
+			faults += len(b.faults)
+		}
+		if s.options.Enough > 0 && faults >= s.options.Enough {
+			break
+		}
+	}
+	return branches
+}
+
+// partSize is how many cuts are made before it is looked whether there are enough
+// faults: not a matter of how many workers there are.
+const partSize = 64
+
+func (s *sweep) cutSome(cuts []cut, begin *flash.Memory) []branch {
+	branches := make([]branch, len(cuts))
+	queue := make(chan int, len(cuts))
+	for i := range cuts {
+		queue <- i
+	}
+	close(queue)
+	var all sync.WaitGroup
+	for range cmp.Or(s.options.Workers, runtime.GOMAXPROCS(0)) {
+		all.Go(func() {
+			for i := range queue {
+				branches[i] = s.survive(cuts[i], begin)
+			}
+		})
+	}
+	all.Wait()
+	return branches
+}
+
+// survive judges what a first cut leaves, plays on, and cuts a second time.
+func (s *sweep) survive(c cut, begin *flash.Memory) (b branch) {
+	token := tokenOf(s.scenario.name, c)
+	chip, err := c.crash(c.how)
+	if err != nil {
+		b.add(Unconverged, token, "the operation itself: %v", err)
+		return b
+	}
+	b.states++
+	s.judge(&b, chip, c.facts, token)
+	if len(b.faults) > 0 {
+		return b
+	}
+	f, end := c.facts, chip.Clone()
+	points, err := s.record(&s.scenario, end, &f)
+	if err != nil {
+		b.add(Unconverged, token, "%v", err)
+		return b
+	}
+	s.judge(&b, end, f, token+" (at the end)")
+	if b.wear = mostErased(end, begin); b.wear > 2*s.wear+2 {
+		b.add(Wear, token, "a block was erased %d times, %d without a cut", b.wear, s.wear)
+	}
+	if s.options.Plan.Second {
+		s.cutAgain(&b, points, token)
+	}
+	return b
+}
+
+// cutAgain cuts a recovery at each of its points.
+func (s *sweep) cutAgain(b *branch, points []point, first string) {
+	for i := range points {
+		for _, how := range outcomes(points[i].operation, 1, s.options.Seed) {
+			token := func() string { return first + ";cut2=" + placeOf(cut{&points[i], how}) }
+			chip, err := points[i].crash(how)
+			if err != nil {
+				b.add(Unconverged, token(), "the operation itself: %v", err)
+				continue
+			}
+			b.states++
+			before := len(b.faults)
+			s.judgeLazily(b, chip, points[i].facts, token)
+			if len(b.faults) > before {
+				continue
+			}
+			if err := s.converge(chip, points[i].facts); err != nil {
+				b.add(Unconverged, token(), "%v", err)
+			}
+		}
+	}
+}
+
+func (s *sweep) judge(b *branch, chip *flash.Memory, f facts, token string) {
+	s.judgeLazily(b, chip, f, func() string { return token })
+}
+
+// judgeLazily judges a power-on by the rules.
+func (s *sweep) judgeLazily(b *branch, chip *flash.Memory, f facts, token func() string) {
+	o := s.memo.observation(chip.Digest(), func() *observation { return s.observe(chip) })
+	at := &situation{&s.scenario, f, *o}
+	for _, c := range checks {
+		if wrong := c.broken(at); wrong != "" {
+			b.add(c.rule, token(), "%s", wrong)
+			return // what else is wrong follows from it
+		}
+	}
+}
+
+// converge plays on until the end, or until a state from which that is proven.
+// Then it cuts the power, as it may, and need not go on.
+func (s *sweep) converge(chip *flash.Memory, f facts) error {
+	var passed []flash.Digest
+	err := s.play(&s.scenario, chip, &f, nil, func() bool {
+		d := chip.Digest()
+		if s.memo.isProven(d) {
+			return true
+		}
+		passed = append(passed, d)
+		return false
+	})
+	if err == nil {
+		s.memo.prove(passed)
+	}
+	return err
+}
+
+// mostErased returns how often a block was erased, at most, from one chip to
+// another.
+func mostErased(to, from *flash.Memory) (most uint32) {
+	for i := range to.Geometry().Blocks {
+		most = max(most, to.Wear(i)-from.Wear(i))
+	}
+	return most
+}
+
+// ErrToken reports a token that is not of this sweep.
+var ErrToken = errors.New("no token of this rehearsal")
+
+func findScenario(name string) (scenario, error) {
+	all := scenarios()
+	i := slices.IndexFunc(all, func(s scenario) bool { return s.name == name })
+	if i < 0 {
+		return scenario{}, fmt.Errorf("%w: there is no scenario %q", ErrToken, name)
+	}
+	return all[i], nil
+}

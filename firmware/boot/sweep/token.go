@@ -1,0 +1,140 @@
+package sweep
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"usbhsm7/firmware/flash"
+)
+
+// The short names in tokens.
+var (
+	kindNames = map[flash.Kind]string{flash.ProgramPage: "prog", flash.EraseBlock: "erase", flash.SyncDevice: "sync"}
+	modeNames = map[flash.Mode]string{
+		flash.Before: "before", flash.TornPrefix: "prefix", flash.TornBits: "bits", flash.TornWord: "word",
+		flash.TornUnsteady: "unsteady", flash.After: "after",
+	}
+)
+
+// tokenOf names a first cut.
+func tokenOf(scenario string, c cut) string { return scenario + ": cut=" + placeOf(c) }
+
+// placeOf names a cut within a play, such as p1/prog@0x4100#37:bits:17.
+func placeOf(c cut) string {
+	text := fmt.Sprintf("p%d/%s@%#x#%d:%s", c.powerOn, kindNames[c.operation.Kind], c.operation.Addr, c.number, modeNames[c.how.Mode])
+	if c.how.Seed != 0 {
+		text += ":" + strconv.FormatUint(c.how.Seed, 10)
+	}
+	return text
+}
+
+// place is a cut that a token tells of.
+type place struct {
+	number int
+	how    flash.Outcome
+	text   string
+}
+
+// parseToken reads what tokenOf and cutAgain write.
+func parseToken(token string) (s scenario, cuts []place, err error) {
+	name, rest, found := strings.Cut(strings.TrimSuffix(token, " (at the end)"), ":")
+	if s, err = findScenario(name); err != nil || !found {
+		return s, nil, err
+	}
+	for part := range strings.SplitSeq(strings.TrimSpace(rest), ";") {
+		if part == "" {
+			continue
+		}
+		_, text, found := strings.Cut(part, "=")
+		p, err := parsePlace(text)
+		if err != nil || !found {
+			return s, nil, fmt.Errorf("%w: %q", ErrToken, part)
+		}
+		cuts = append(cuts, p)
+	}
+	return s, cuts, nil
+}
+
+func parsePlace(text string) (place, error) {
+	_, behind, found := strings.Cut(text, "#")
+	fields := strings.Split(behind, ":")
+	if !found || len(fields) < 2 || len(fields) > 3 {
+		return place{}, ErrToken
+	}
+	number, err := strconv.Atoi(fields[0])
+	if err != nil {
+		return place{}, err
+	}
+	p := place{number: number, text: text}
+	for mode, name := range modeNames {
+		if name == fields[1] {
+			p.how.Mode = mode
+		}
+	}
+	if len(fields) == 3 {
+		if p.how.Seed, err = strconv.ParseUint(fields[2], 10, 64); err != nil {
+			return place{}, err
+		}
+	}
+	if p.how.Mode == 0 {
+		return place{}, ErrToken
+	}
+	return p, nil
+}
+
+// Replay plays what a token tells of, and returns the faults that it finds. Of a
+// token that is not of this rehearsal the error carries ErrToken.
+func Replay(token string, defect *Defect) ([]Fault, error) {
+	s, cuts, err := parseToken(token)
+	if err != nil {
+		return nil, err
+	}
+	w, err := sharedWorld()
+	if err != nil {
+		return nil, err
+	}
+	if defect == nil {
+		defect = &Defect{}
+	}
+	p := &player{w, defect}
+	chip, err := p.stage(&s)
+	if err != nil {
+		return nil, err
+	}
+	return p.replay(&sweep{player: p, scenario: s, memo: newMemo(true)}, chip, cuts, token)
+}
+
+func (p *player) replay(s *sweep, chip *flash.Memory, cuts []place, token string) ([]Fault, error) {
+	b, f := branch{}, facts{}
+	for _, c := range cuts {
+		at, err := p.find(&s.scenario, chip, &f, c)
+		if err != nil {
+			return nil, err
+		}
+		if chip, err = at.crash(c.how); err != nil {
+			return nil, err
+		}
+		s.judge(&b, chip, f, token)
+	}
+	if err := p.play(&s.scenario, chip, &f, nil, nil); err != nil {
+		b.add(Unconverged, token, "%v", err)
+	} else {
+		s.judge(&b, chip, f, token)
+	}
+	return b.faults, nil
+}
+
+// find plays a scenario up to a point.
+func (p *player) find(s *scenario, chip *flash.Memory, f *facts, c place) (*point, error) {
+	points, err := p.record(s, chip, f)
+	if c.number < 1 || c.number > len(points) {
+		return nil, fmt.Errorf("%w: %s: the play has %d operations (%v)", ErrToken, c.text, len(points), err)
+	}
+	at := &points[c.number-1]
+	if placeOf(cut{at, c.how}) != c.text {
+		return nil, fmt.Errorf("%w: %s: operation %d is %s", ErrToken, c.text, c.number, placeOf(cut{at, c.how}))
+	}
+	*f = at.facts
+	return at, nil
+}
