@@ -149,9 +149,8 @@ func layoutHome(p *page) {
 	menu := p.takeFoot(button, 2*gap)
 	open := act{answer, int(OK)}
 	p.add(part{area: screenArea, style: &plainStyle, act: open})
-	p.add(part{area: menu, style: &buttonStyle, text: "Menu", act: open})
-	icon := image.Rect(menu.Min.X+120, menu.Min.Y, menu.Min.X+160, menu.Max.Y)
-	p.add(part{area: icon, style: &buttonIconStyle, icon: paint.Menu})
+	p.add(part{area: menu, style: &buttonStyle, name: "Menu", act: open})
+	p.add(p.labelled(menu, paint.Menu, "Menu")...)
 
 	p.takeTop(28, 0)
 	p.add(badge(p.takeTop(64, 2*gap), paint.Lock, &azureBadge)...)
@@ -173,6 +172,17 @@ type fact struct{ name, value string }
 
 func (u Unit) facts() []fact {
 	return []fact{{"State", u.State}, {"Serial number", u.Serial}, {"Firmware", u.Firmware}}
+}
+
+// labelled is an icon and a word beside it, together in the middle of area.
+func (p *page) labelled(area image.Rectangle, icon paint.Icon, word string) []part {
+	of := buttonLabelStyle
+	width := of.icon + gap + p.fonts.Width(of.font, word)
+	area.Min.X += (area.Dx() - width) / 2
+	sign, text := area, area
+	sign.Max.X = sign.Min.X + of.icon
+	text.Min.X = sign.Max.X + gap
+	return []part{{area: sign, style: &buttonLabelStyle, icon: icon}, {area: text, style: &buttonLabelStyle, text: word}}
 }
 
 // name is how people call the device.

@@ -88,16 +88,16 @@ var (
 
 // Styles of what can be touched, and of what stands on it.
 var (
-	primaryStyle    = style{fill: azure, ink: night, font: paint.Font{Weight: paint.Bold, Size: 24}, radius: 16}
-	dangerStyle     = style{fill: red, ink: night, font: paint.Font{Weight: paint.Bold, Size: 24}, radius: 16}
-	buttonStyle     = style{fill: slate, ink: snow, font: paint.Font{Weight: paint.Medium, Size: 24}, radius: 16, icon: 30}
-	buttonIconStyle = style{ink: mist, icon: 28}
-	keyStyle        = style{fill: slate, ink: snow, font: paint.Font{Weight: paint.Medium, Size: 34}, radius: 16, icon: 36}
-	offStyle        = style{fill: dusk, ink: faint, font: paint.Font{Weight: paint.Medium, Size: 30}, radius: 16, icon: 34}
-	rowStyle        = style{fill: slate, radius: 14}
-	tipStyle        = style{ink: mist, icon: 22}
-	backStyle       = style{ink: azure, font: paint.Font{Weight: paint.Medium, Size: 21}, align: left, radius: 12, inset: 34, icon: 26}
-	plainStyle      = style{}
+	primaryStyle     = style{fill: azure, ink: night, font: paint.Font{Weight: paint.Bold, Size: 24}, radius: 16}
+	dangerStyle      = style{fill: red, ink: night, font: paint.Font{Weight: paint.Bold, Size: 24}, radius: 16}
+	buttonStyle      = style{fill: slate, ink: snow, font: paint.Font{Weight: paint.Medium, Size: 24}, radius: 16, icon: 30}
+	buttonLabelStyle = style{ink: snow, font: paint.Font{Weight: paint.Medium, Size: 24}, align: left, icon: 28}
+	keyStyle         = style{fill: slate, ink: snow, font: paint.Font{Weight: paint.Medium, Size: 34}, radius: 16, icon: 36}
+	offStyle         = style{fill: dusk, ink: faint, font: paint.Font{Weight: paint.Medium, Size: 30}, radius: 16, icon: 34}
+	rowStyle         = style{fill: slate, radius: 14}
+	tipStyle         = style{ink: mist, icon: 22}
+	backStyle        = style{ink: azure, font: paint.Font{Weight: paint.Medium, Size: 21}, align: left, radius: 12, inset: 34, icon: 26}
+	plainStyle       = style{}
 )
 
 // Styles of boxes and pictures.
