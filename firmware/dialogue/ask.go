@@ -10,7 +10,7 @@ var confirmTable = table{
 	name:  "confirm",
 	about: "A person allows something, or does not.",
 	steps: []step{{state: stAsk, show: "confirm"}},
-	moves: append([]move{{stAsk, evYes, endDone}, {stAsk, evNo, endCancel}}, leave...),
+	moves: append([]move{{stAsk, evYes, endDone}, {stAsk, evNo, endCancel}}, away...),
 }
 
 // revealTable shows a secret.
@@ -18,5 +18,5 @@ var revealTable = table{
 	name:  "reveal",
 	about: "Shows a challenge secret until a person has taken note of it.",
 	steps: []step{{state: stShow, show: "reveal"}},
-	moves: append([]move{{stShow, evOK, endDone}}, leave...),
+	moves: append([]move{{stShow, evOK, endDone}}, away...),
 }

@@ -77,7 +77,7 @@ func New(c Config) *Desk {
 type call struct {
 	talk  talk
 	table *table
-	ended chan event // has room for one
+	ended chan error // has room for one
 }
 
 // Run serves the screen until ctx ends, once.
@@ -100,9 +100,9 @@ func (c *call) serve(device context.Context) {
 	defer cancel()
 	defer context.AfterFunc(device, cancel)()
 	c.talk.ctx = ctx
-	end := c.talk.run(c.table)
+	err := c.talk.status(c.talk.run(c.table))
 	c.talk.wipe()
-	c.ended <- end
+	c.ended <- err
 }
 
 // Refresh has the home screen tell the state of the unit anew. It does not wait.
@@ -139,7 +139,7 @@ func (d *Desk) Reveal(ctx context.Context, s hsm.Subject, text []byte) error {
 // hold has Run hold a dialogue and waits for its end.
 func (d *Desk) hold(ctx context.Context, dialogue *table, t talk) (secret []byte, err error) {
 	t.Desk, t.ctx, t.kind = d, ctx, kindOf(t.subject)
-	c := &call{talk: t, table: dialogue, ended: make(chan event, 1)}
+	c := &call{talk: t, table: dialogue, ended: make(chan error, 1)}
 	select {
 	case d.calls <- c:
 	case <-ctx.Done():
@@ -147,9 +147,9 @@ func (d *Desk) hold(ctx context.Context, dialogue *table, t talk) (secret []byte
 	case <-d.closed:
 		return nil, poweredOff()
 	}
-	if end := <-c.ended; end != evDone { // Run always answers a call that it took
+	if err := <-c.ended; err != nil { // Run always answers a call that it took
 		clear(c.talk.secret)
-		return nil, c.talk.status(end)
+		return nil, err
 	}
 	return c.talk.secret, nil
 }

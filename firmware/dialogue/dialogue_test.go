@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -35,6 +34,9 @@ type office struct {
 	gave chan error // why the person left, if the script did not know what to do
 }
 
+// covered are the moves that the tests of this package have made.
+var covered dialogue.Coverage
+
 // open runs do in virtual time, with a desk that is attended by a script.
 func open(t *testing.T, script string, prepare func(*dialoguetest.Port), do func(*testing.T, *office)) {
 	t.Helper()
@@ -46,6 +48,7 @@ func open(t *testing.T, script string, prepare func(*dialoguetest.Port), do func
 		o := &office{Bench: b, gave: make(chan error, 1), desk: dialogue.New(dialogue.Config{
 			Panel: b.Panel, Reader: b.Port, Clock: dialoguetest.Clock{}, Entropy: entropy(),
 		})}
+		covered.Watch(o.desk)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { o.desk.Run(ctx); close(ended) }()
@@ -117,124 +120,6 @@ when read/pin: type 123456
 			t.Errorf("present: the secret differs from the one that was made, or %v", err)
 		}
 	})
-}
-
-// TestWhatGoesWrongIsToldAndTheDialogueGoesOn has one mistake in each script, in
-// front of a keyset that exists: blue-1 opens the HSM SO's secret, red-1 a
-// domain's, white is blank.
-func TestWhatGoesWrongIsToldAndTheDialogueGoesOn(t *testing.T) {
-	for name, c := range map[string]struct {
-		prepare func(*dialoguetest.Port)
-		script  string
-		shows   []string // after the first screen of the dialogue
-		status  command.Status
-	}{
-		"the key is in the port already": {
-			func(p *dialoguetest.Port) { _ = p.Insert("blue-1") },
-			"when present/insert: ok",
-			[]string{"present/insert", "read/wait"},
-			command.StatusOK,
-		},
-		"OK without a key": {
-			nil,
-			"once present/insert: ok\nwhen read/none: ok\nwhen present/insert: insert blue-1",
-			[]string{"present/insert", "read/none", "present/insert", "read/wait"},
-			command.StatusOK,
-		},
-		"a key of another kind, exchanged while the screen tells so": {
-			nil,
-			"once present/insert: insert red-1\nwhen read/other-kind: insert blue-1",
-			[]string{"present/insert", "read/other-kind", "read/wait"},
-			command.StatusOK,
-		},
-		"a blank key": {
-			nil,
-			"once present/insert: insert white\nwhen read/blank: ok\nwhen present/insert: insert blue-1",
-			[]string{"present/insert", "read/blank", "present/insert", "read/wait"},
-			command.StatusOK,
-		},
-		"a damaged key": {
-			func(p *dialoguetest.Port) { p.Key("white").Fault = ikey.ErrDamaged },
-			"once present/insert: insert white\nwhen read/damaged: insert blue-1",
-			[]string{"present/insert", "read/damaged", "read/wait"},
-			command.StatusOK,
-		},
-		"something else than a key": {
-			func(p *dialoguetest.Port) { p.Key("white").Fault = ikey.ErrNotAKey },
-			"once present/insert: insert white\nwhen read/not-a-key: ok\nwhen present/insert: insert blue-1",
-			[]string{"present/insert", "read/not-a-key", "present/insert", "read/wait"},
-			command.StatusOK,
-		},
-		"a key that is pulled out while it is read": {
-			func(p *dialoguetest.Port) { p.Key("blue-1").Pull = 3 },
-			"once present/insert: insert blue-1\nwhen read/pulled: insert blue-1",
-			[]string{"present/insert", "read/wait", "read/pulled", "read/wait"},
-			command.StatusOK,
-		},
-		"a wrong PIN, then the right one": {
-			func(p *dialoguetest.Port) { p.Key("blue-1").PIN = "123456" },
-			"when present/insert: insert blue-1\nonce read/pin: type 654321\nwhen read/wrong-pin: ok\nwhen read/pin \"9 tries\": type 123456",
-			[]string{"present/insert", "read/pin", "read/wait", "read/wrong-pin", "read/pin", "read/wait"},
-			command.StatusOK,
-		},
-		"so many wrong PINs that the key erases itself": {
-			func(p *dialoguetest.Port) { p.Key("blue-1").PIN = "123456"; p.Key("blue-1").Tries = 1 },
-			"when present/insert: insert blue-1\nwhen read/pin \"last try\": type 654321\nwhen read/wrong-pin: ok\nwhen read/blank: wait",
-			[]string{"present/insert", "read/pin", "read/wait", "read/wrong-pin", "read/blank"},
-			command.StatusTimeout,
-		},
-		"cancelled at the screen": {
-			nil, "when present/insert: cancel",
-			[]string{"present/insert"},
-			command.StatusFunctionCanceled,
-		},
-		"nobody is there": {
-			nil, "when present/insert: wait",
-			[]string{"present/insert"},
-			command.StatusTimeout,
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			open(t, c.script, func(p *dialoguetest.Port) { stock(t, p, c.prepare) }, func(t *testing.T, o *office) {
-				_, err := o.desk.Present(t.Context(), so)
-				if !is(err, c.status) {
-					t.Errorf("present: %v, want %v", err, c.status)
-				}
-				synctest.Wait()
-				if got := between(o.Panel.Shown(), c.shows[0]); !slices.Equal(got, c.shows) {
-					t.Errorf("the screen showed %q, want %q", got, c.shows)
-				}
-			})
-		})
-	}
-}
-
-// stock puts a blue, a red and a blank key beside the port.
-func stock(t *testing.T, p *dialoguetest.Port, prepare func(*dialoguetest.Port)) {
-	t.Helper()
-	p.Key("white")
-	p.Key("blue-1").Contents = keyset(t, ikey.SO, 1, 1, 1)[0]
-	p.Key("red-1").Contents = keyset(t, ikey.Domain, 1, 1, 2)[0]
-	if prepare != nil {
-		prepare(p)
-	}
-}
-
-// is reports whether err has a status; command.StatusOK is no error.
-func is(err error, s command.Status) bool {
-	if s == command.StatusOK {
-		return err == nil
-	}
-	return errors.Is(err, s)
-}
-
-// between returns what was shown from a screen on, up to the next home screen.
-func between(shown []string, first string) []string {
-	shown = shown[max(slices.Index(shown, first), 0):]
-	if end := slices.Index(shown, "home"); end >= 0 {
-		shown = shown[:end]
-	}
-	return shown
 }
 
 func TestADialogueEndsWhenTheHostGivesUp(t *testing.T) {

@@ -42,8 +42,8 @@ var screens = []screen{
 
 	{id: "menu/main", kind: touchscreen.List, title: "Menu", items: []string{"iKeys", "Settings", "About"}, cancel: true, basis: ours},
 	{id: "menu/ikeys", kind: touchscreen.List, title: "iKeys", items: []string{"Identify an iKey", "Duplicate an iKey", "Change the PIN of an iKey"}, cancel: true, basis: ours},
-	{id: "menu/settings", kind: touchscreen.Status, title: "Settings", text: []string{"Date and time: {time}", "An iKey action times out after {patience}.", "Host software sets what else there is to set."}, basis: ours},
-	{id: "menu/about", kind: touchscreen.Status, title: "About", text: []string{"Model {model}", "Serial number {serial}", "Firmware {firmware}", "A simulated device. It protects nothing that is worth stealing.", "Set in the Go fonts (BSD licence). The licences of all parts come with the software."}, basis: ours},
+	{id: "menu/settings", kind: touchscreen.Prompt, title: "Settings", text: []string{"Date and time: {time}", "An iKey action times out after {patience}.", "Host software sets what else there is to set."}, basis: ours},
+	{id: "menu/about", kind: touchscreen.Prompt, title: "About", text: []string{"Model {model}", "Serial number {serial}", "Firmware {firmware}", "A simulated device. It protects nothing that is worth stealing.", "Set in the Go fonts (BSD licence). The licences of all parts come with the software."}, basis: ours},
 
 	{id: "confirm", kind: touchscreen.YesNo, title: "{question}", text: []string{"{detail}"}, cancel: true, basis: ours},
 	{id: "reveal", kind: touchscreen.Prompt, title: "Challenge secret", text: []string{"For the {subject}. Write it down, it is not shown again:", "{secret}"}, cancel: true, basis: ours},
@@ -59,7 +59,7 @@ var screens = []screen{
 	{id: "write/same", kind: touchscreen.Failure, title: "Already written", text: []string{"The iKey belongs to this keyset already. Insert another one."}, basis: ours},
 	{id: "write/pin", kind: touchscreen.PIN, title: "New PIN", text: []string{"{pinrule} for iKey {index} of {n}. Leave it empty for none."}, least: 0, most: ikey.MaxPIN, cancel: true, basis: ours},
 	{id: "write/short-pin", kind: touchscreen.Failure, title: "PIN too short", text: []string{"{pinrule}, or nothing."}, basis: ours},
-	{id: "write/confirm-pin", kind: touchscreen.PIN, title: "Confirm the PIN", text: []string{"Enter the new PIN again."}, least: 0, most: ikey.MaxPIN, cancel: true, basis: ours},
+	{id: "write/confirm-pin", kind: touchscreen.PIN, title: "Confirm the PIN", text: []string{"Enter the new PIN again."}, least: ikey.MinPIN, most: ikey.MaxPIN, cancel: true, basis: ours},
 	{id: "write/pins-differ", kind: touchscreen.Failure, title: "PINs differ", text: []string{"The two PINs are not the same. Enter it anew."}, basis: ours},
 	{id: "write/wait", kind: touchscreen.Progress, title: "Writing", text: []string{"Please wait, and leave the iKey in."}, basis: ours},
 	{id: "write/damaged", kind: touchscreen.Failure, title: "iKey damaged", text: []string{"The iKey cannot be written. Insert another one."}, basis: ours},

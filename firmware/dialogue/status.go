@@ -7,10 +7,12 @@ import (
 	"usbhsm7/firmware/command"
 )
 
-// status is what the host is told of a dialogue that did not end well. It never
-// holds a secret.
+// status is what the host is told of how a dialogue ended: nil if it did well. It
+// never holds a secret.
 func (t *talk) status(end event) error {
 	switch end {
+	case evDone:
+		return nil
 	case evCancel:
 		return command.StatusFunctionCanceled.With("cancelled at the screen of the device", "")
 	case evGone:

@@ -77,13 +77,16 @@ type move struct {
 	to   state
 }
 
-// leave are the moves that every dialogue for the HSM ends with.
-var leave = []move{
-	{anywhere, evCancel, endCancel},
-	{anywhere, evLate, endLate},
-	{anywhere, evGone, endGone},
-	{anywhere, evFailed, endFailed},
-}
+// away are the moves with which people and hosts leave a dialogue, and leave those
+// of one that works with iKeys.
+var (
+	away = []move{
+		{anywhere, evCancel, endCancel},
+		{anywhere, evLate, endLate},
+		{anywhere, evGone, endGone},
+	}
+	leave = append([]move{{anywhere, evFailed, endFailed}}, away...)
+)
 
 // step returns the step of a state, and whether there is one.
 func (d *table) step(s state) (*step, bool) {

@@ -30,9 +30,14 @@ func (t *talk) screen(s *step) touchscreen.Screen {
 	if row.icon == touchscreen.InsertKey {
 		_, _, shown.Sticker = holder(t.kind)
 	}
-	shown.Value = shown.Min
+	if shown.Value = shown.Min; row.kind == touchscreen.Progress {
+		shown.Value = halfWay
+	}
 	return shown
 }
+
+// halfWay is how far work is that takes no time worth measuring, in percent.
+const halfWay = 50
 
 // row returns the row of the screen of a step.
 func (t *talk) row(s *step) screen {

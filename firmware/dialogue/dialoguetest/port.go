@@ -16,7 +16,8 @@ type Key struct {
 	Tries    int   // left; 0: ikey.MaxTries, or none if it was counted down
 	Fault    error // of every access, such as ikey.ErrDamaged or ikey.ErrNotAKey
 	Worn     bool  // cannot be written
-	Pull     int   // it is pulled out in the Pull-th access from now; 0: never
+	Pull     int   // it is pulled out during the Pull-th access from now; 0: never
+	Gone     int   // it is pulled out before the Gone-th access from now; 0: never
 }
 
 // Port is a port for iKeys with keys beside it. It implements dialogue.Reader.
@@ -81,6 +82,12 @@ func (p *Port) access(ctx context.Context) (*Key, error) {
 		return nil, ctx.Err()
 	case key == nil:
 		return nil, ikey.ErrNoKey
+	}
+	if key.Gone > 0 {
+		if key.Gone--; key.Gone == 0 {
+			p.plug(nil)
+			return nil, ikey.ErrNoKey
+		}
 	}
 	if key.Pull > 0 {
 		if key.Pull--; key.Pull == 0 {
