@@ -50,7 +50,7 @@ type Contents struct {
 	M     uint8  // how many different keys open the set: 1 to N
 	N     uint8  // how many different keys there are: 1 to MaxKeys
 	Index uint8  // which of them this is: 1 to N
-	Share []byte // of the secret: what share.Split made; with N = 1 the secret itself
+	Share []byte // of the secret: what share.Split made; with M = 1 the secret itself
 	Check []byte // binds a set together: the same on all its keys, right only with the right secret
 }
 

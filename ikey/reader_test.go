@@ -324,3 +324,16 @@ func (l *listener) Submit(u *usb.URB) {
 	}
 	l.Peripheral.Submit(u)
 }
+
+// Requests that fill their last packet need one more, which is empty.
+func TestRequestsOfEveryLengthArrive(t *testing.T) {
+	r, _ := readerOf(t, newStick(t))
+	digits := bytes.Repeat([]byte("7"), ikey.MaxPIN)
+	for n := 2 * ikey.MinPIN; n <= 2*ikey.MaxPIN; n++ {
+		old := digits[:n/2]
+		pin := digits[:n-n/2]
+		if err := r.ChangePIN(t.Context(), old, pin); !errors.Is(err, ikey.ErrBlank) {
+			t.Errorf("PINs of %d digits together: %v, want %v", n, err, ikey.ErrBlank)
+		}
+	}
+}
