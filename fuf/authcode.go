@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -34,5 +35,5 @@ func ParseAuthcode(text string) (Authcode, error) {
 // Text returns the code as people type it.
 func (c Authcode) Text() string { return base64.StdEncoding.EncodeToString(c[:]) }
 
-// String hides the code, which must not get into messages and logs.
-func (c Authcode) String() string { return "(authentication code)" }
+// Format hides the code from messages and logs, whatever the verb.
+func (Authcode) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "(authentication code)") }

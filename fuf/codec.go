@@ -2,6 +2,7 @@ package fuf
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/fxamacker/cbor/v2"
@@ -35,6 +36,15 @@ var decoding = func() cbor.DecMode {
 	return mode
 }()
 
+// lenient reads the one number that stays where it is in every schema.
+var lenient = func() cbor.DecMode {
+	mode, err := cbor.DecOptions{MaxArrayElements: maxSigned, MaxMapPairs: maxSigned, MaxNestedLevels: 16}.DecMode()
+	if err != nil {
+		panic(err) // fixed options: cannot happen
+	}
+	return mode
+}()
+
 // encode returns v in deterministic CBOR (RFC 8949, section 4.2.1).
 func encode(v any) ([]byte, error) {
 	b, err := encoding.Marshal(v)
@@ -51,21 +61,21 @@ func decode(b []byte, v any) error {
 		return err
 	}
 	if again, err := encoding.Marshal(v); err != nil || !bytes.Equal(again, b) {
-		return fmt.Errorf("not the deterministic encoding of its meaning")
+		return errors.New("not the deterministic encoding of its meaning")
 	}
 	return nil
 }
 
 // parseManifest reads a manifest and checks every value in it.
 func parseManifest(b []byte) (*Manifest, error) {
-	var m Manifest
 	// A later schema may look different, so its number is looked for first.
-	var any struct {
+	var later struct {
 		Schema uint `cbor:"1,keyasint"`
 	}
-	if err := lenient.Unmarshal(b, &any); err == nil && any.Schema > Schema {
-		return nil, fmt.Errorf("%w: schema %d, this one knows %d", ErrSchema, any.Schema, Schema)
+	if err := lenient.Unmarshal(b, &later); err == nil && later.Schema > Schema {
+		return nil, fmt.Errorf("%w: schema %d, this one knows %d", ErrSchema, later.Schema, Schema)
 	}
+	var m Manifest
 	if err := decode(b, &m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
 	}
@@ -75,14 +85,8 @@ func parseManifest(b []byte) (*Manifest, error) {
 	if len(m.Sealing.Enc) != encSize {
 		return nil, fmt.Errorf("%w: an encapsulated secret of %d bytes", ErrManifest, len(m.Sealing.Enc))
 	}
-	return &m, m.Release.Check()
-}
-
-// lenient reads the one number that stays where it is in every schema.
-var lenient = func() cbor.DecMode {
-	mode, err := cbor.DecOptions{MaxArrayElements: maxSigned, MaxMapPairs: maxSigned, MaxNestedLevels: 16}.DecMode()
-	if err != nil {
-		panic(err) // fixed options: cannot happen
+	if err := m.Release.Check(); err != nil {
+		return nil, err
 	}
-	return mode
-}()
+	return &m, nil
+}

@@ -7,12 +7,14 @@ import (
 )
 
 // Checker verifies many files that resemble each other. It remembers the last head
-// that it accepted and does not verify an equal one again; verifying is a pure
-// function, so that this changes no verdict. Several goroutines need one each.
+// and the last chunks that it accepted and does not verify equal ones again;
+// verifying is a pure function, so that this changes no verdict. Several goroutines
+// need one each.
 type Checker struct {
-	trust fuf.Trust
-	head  []byte
-	file  *fuf.Update
+	trust  fuf.Trust
+	update *fuf.Update
+	head   []byte
+	chunks []byte
 }
 
 // NewChecker returns a checker that trusts whom trust does.
@@ -21,23 +23,29 @@ func NewChecker(trust fuf.Trust) *Checker { return &Checker{trust: trust} }
 // Verify returns what fuf.OpenBytes and File.Verify return: nil for a file of
 // which every byte is right.
 func (c *Checker) Verify(file []byte) error {
-	if c.file == nil || !bytes.HasPrefix(file, c.head) {
+	if c.update == nil || !bytes.HasPrefix(file, c.head) {
 		opened, err := fuf.OpenBytes(file, c.trust)
 		if err != nil {
 			return err
 		}
-		c.file, c.head = opened.Update, bytes.Clone(file[:opened.HeadSize()])
+		c.update, c.head, c.chunks = opened.Update, bytes.Clone(file[:opened.HeadSize()]), nil
 	}
-	if len(file) != c.file.Size() {
+	if len(file) != c.update.Size() {
 		return fuf.ErrLength
 	}
-	rest := file[c.file.HeadSize():]
-	for i := range c.file.Chunks() {
-		n := c.file.ChunkSize(i)
-		if err := c.file.VerifyChunk(i, rest[:n]); err != nil {
+	chunks := file[len(c.head):]
+	for i := range c.update.Chunks() {
+		begin := i * (fuf.ChunkSize + fuf.Overhead)
+		end := begin + c.update.ChunkSize(i)
+		if c.chunks != nil && bytes.Equal(chunks[begin:end], c.chunks[begin:end]) {
+			continue
+		}
+		if err := c.update.VerifyChunk(i, chunks[begin:end]); err != nil {
 			return err
 		}
-		rest = rest[n:]
+	}
+	if c.chunks == nil {
+		c.chunks = bytes.Clone(chunks)
 	}
 	return nil
 }

@@ -1,0 +1,165 @@
+package fuf_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"filippo.io/mldsa"
+	"filippo.io/mldsa/x509"
+
+	"usbhsm7/fuf"
+	"usbhsm7/fuf/testkeys"
+)
+
+func TestKeysSurviveTheirFiles(t *testing.T) {
+	for _, key := range testkeys.Vendor() {
+		text, err := fuf.EncodeKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := fuf.DecodeKey(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !key.(interface{ Equal(crypto.PrivateKey) bool }).Equal(back) {
+			t.Errorf("another key of type %T comes back", back)
+		}
+	}
+	models := testkeys.Models()
+	text, err := fuf.EncodeModels(models)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := fuf.DecodeModels(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := fuf.DecodeModelsPublic(fuf.EncodeModelsPublic(models.PublicKey()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fuf.ModelKeyID(models.PublicKey()); fuf.ModelKeyID(private.PublicKey()) != want || fuf.ModelKeyID(public) != want {
+		t.Error("another key of the models comes back")
+	}
+}
+
+func TestOnlyTheTwoKindsOfKeysSign(t *testing.T) {
+	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := mldsa.GenerateKey(mldsa.MLDSA44())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := draft(t, release(), content(5))
+	if err := d.Sign(curve); err == nil {
+		t.Error("an ECDSA key signs")
+	}
+	if err := d.Sign(small); err == nil {
+		t.Error("an ML-DSA-44 key signs")
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{
+		"nothing":          nil,
+		"no PEM":           []byte("a key"),
+		"another block":    pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}),
+		"an ML-DSA-44 key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
+		"a torn key":       pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der[:9]}),
+	} {
+		if _, err := fuf.DecodeKey(text); !errors.Is(err, fuf.ErrKeyFile) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTrustSurvivesItsFile(t *testing.T) {
+	trust := fuf.Trust{
+		Signers:   []fuf.Signer{testkeys.Public("vendor", testkeys.Vendor()), testkeys.Public("second", testkeys.Second())},
+		Threshold: 2,
+	}
+	text, err := fuf.EncodeTrust(trust)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := fuf.ParseTrust(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range back.Signers {
+		if want := trust.Signers[i]; s.Name != want.Name || !s.Ed25519.Equal(want.Ed25519) || !s.MLDSA65.Equal(want.MLDSA65) {
+			t.Errorf("signer %q comes back as %q", want.Name, s.Name)
+		}
+	}
+	if back.Threshold != 2 {
+		t.Errorf("a threshold of %d", back.Threshold)
+	}
+	logged, err := logTrust(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err = fuf.ParseTrust(logged); err != nil || back.Log == nil || back.Log.Quorum != 1 || len(back.Log.Witnesses) != 2 {
+		t.Errorf("the log comes back as %+v: %v", back.Log, err)
+	}
+	for name, bad := range map[string][]byte{
+		"nothing":            nil,
+		"nobody":             []byte(`{"signers": []}`),
+		"an unknown field":   bytes.Replace(text, []byte(`"threshold"`), []byte(`"treshold"`), 1),
+		"too few signers":    bytes.Replace(text, []byte(`"threshold": 2`), []byte(`"threshold": 3`), 1),
+		"a key too short":    bytes.Replace(text, []byte(`"ed25519": "`), []byte(`"ed25519": "AAAA`), 1),
+		"something after it": append(bytes.Clone(text), '{'),
+		"too few witnesses":  bytes.Replace(logged, []byte(`"quorum": 1`), []byte(`"quorum": 3`), 1),
+		"a bad log":          bytes.Replace(logged, []byte(`"key": "log`), []byte(`"key": "lag`), 1),
+	} {
+		if _, err := fuf.ParseTrust(bad); !errors.Is(err, fuf.ErrKeyFile) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestASignerHasOneKeyOfEachKind(t *testing.T) {
+	first, second := testkeys.Vendor()[0].Public(), testkeys.Vendor()[1].Public()
+	if _, err := fuf.NewSigner("in any order", second, first); err != nil {
+		t.Error(err)
+	}
+	if _, err := fuf.NewSigner("twice the same", first, first); !errors.Is(err, fuf.ErrKeyFile) {
+		t.Error(err)
+	}
+	if _, err := fuf.NewSigner("one", ed25519.PublicKey(nil), second); !errors.Is(err, fuf.ErrKeyFile) {
+		t.Error(err)
+	}
+}
+
+func TestAReleaseIsWrittenAsJSON(t *testing.T) {
+	text, err := json.Marshal(release())
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := fuf.ParseRelease(text)
+	if err != nil || !reflect.DeepEqual(back, release()) {
+		t.Errorf("%v\n%+v", err, back)
+	}
+	for _, word := range []string{`"firmware"`, `"7.9.3"`, `"in-place"`, `"destroys"`, `"minutes":15`} {
+		if !strings.Contains(string(text), word) {
+			t.Errorf("%s is not in %s", word, text)
+		}
+	}
+	for _, bad := range []string{`{"kind": "software"}`, `{"kind": ""}`, `{"version": "7"}`, `{"digest": "00"}`, `{"colour": 1}`, `{} {}`} {
+		if _, err := fuf.ParseRelease([]byte(bad)); !errors.Is(err, fuf.ErrManifest) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
