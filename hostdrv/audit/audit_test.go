@@ -345,6 +345,26 @@ func TestBadLinesAreLocated(t *testing.T) {
 	}
 }
 
+func TestALogWithABadLineIsNotGoneOnWith(t *testing.T) {
+	directory := t.TempDir()
+	l := open(t, directory)
+	if err := l.Append(records(1, 1), command.AuditConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	_, files := numbers(t, l)
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[0], append(whole, "hello\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var bad *audit.BadLine
+	if _, err := audit.Open(directory, "7000001"); !errors.As(err, &bad) || bad.Line != 2 {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestReadingLeavesTheFilesAlone(t *testing.T) {
 	directory := t.TempDir()
 	l := open(t, directory)

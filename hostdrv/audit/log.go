@@ -36,7 +36,8 @@ type Log struct {
 }
 
 // Open opens the log of the device with a serial number in a directory, which it
-// makes if need be. New records go to the newest file.
+// makes if need be. New records go to the newest file; the error is a *[BadLine] if
+// that has a line without a record.
 func Open(directory, serial string) (*Log, error) {
 	if err := os.MkdirAll(directory, 0o750); err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
@@ -60,16 +61,16 @@ func (l *Log) resume(path string) error {
 	}
 	whole := int64(0)
 	lines := bufio.NewReaderSize(file, maxLine)
-	for first := true; ; first = false {
+	for n := 1; ; n++ {
 		line, err := lines.ReadString('\n')
 		if err != nil { // the end, or a line without one
 			break
 		}
 		r, err := command.ParseAuditLine(strings.TrimSuffix(line, "\n"))
 		if err != nil {
-			return errors.Join(fmt.Errorf("%s at byte %d: %w", path, whole, err), file.Close())
+			return errors.Join(&BadLine{File: path, Line: n}, file.Close())
 		}
-		if first {
+		if n == 1 {
 			l.begun = time.Unix(r.Event.Time, 0)
 		}
 		l.last, l.code = r.Number, r.Code

@@ -10,6 +10,7 @@ import (
 	"usbhsm7/firmware/control"
 	"usbhsm7/fuf"
 	"usbhsm7/hostdrv"
+	"usbhsm7/hostdrv/audit"
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/usbip/socket"
 )
@@ -36,7 +37,8 @@ var exits = []struct {
 			errors.Is(err, socket.ErrNoServer) || errors.Is(err, socket.ErrTLS)
 	}},
 	{4, "the signature, the ciphertext, the audit log or the update file is not genuine", func(err error) bool {
-		return isReason(err) || errors.Is(err, command.StatusSignatureInvalid) || errors.Is(err, command.StatusSignatureLenRange) ||
+		var bad *audit.BadLine
+		return isReason(err) || errors.As(err, &bad) || errors.Is(err, command.StatusSignatureInvalid) || errors.Is(err, command.StatusSignatureLenRange) ||
 			errors.Is(err, command.StatusEncryptedDataInvalid) || errors.Is(err, errAuditLog)
 	}},
 	{5, "the device refused the command", func(err error) bool {
