@@ -37,11 +37,13 @@ func layoutProgress(p *page) {
 	track := image.Rect(foot.Min.X, foot.Min.Y, foot.Max.X, foot.Min.Y+thickness)
 	filled := track
 	filled.Max.X = track.Min.X + max(thickness, track.Dx()*done/100)
-	p.add(
-		part{area: track, style: &trackStyle},
-		part{area: filled, style: &filledStyle},
-		part{area: image.Rect(foot.Min.X, track.Max.Y+gap, foot.Max.X, track.Max.Y+gap+48), style: &percentStyle, text: strconv.Itoa(done) + " %"},
-	)
+	if done == 0 { // nobody knows how much: a piece on its way
+		filled.Min.X, filled.Max.X = track.Min.X+track.Dx()/3, track.Min.X+track.Dx()*2/3
+	}
+	p.add(part{area: track, style: &trackStyle}, part{area: filled, style: &filledStyle})
+	if done > 0 {
+		p.add(part{area: image.Rect(foot.Min.X, track.Max.Y+gap, foot.Max.X, track.Max.Y+gap+48), style: &percentStyle, text: strconv.Itoa(done) + " %"})
+	}
 	p.story(p.picture(), true)
 }
 

@@ -13,7 +13,7 @@ const (
 	PIN                  // Min to Max digits that are not shown
 	YesNo                // a question
 	Number               // a number from Min to Max, first Value
-	Progress             // Value percent are done; nothing to answer
+	Progress             // Value percent are done, or 0: nobody knows how much; nothing to answer
 	Status               // it went well: go on
 	Failure              // it did not: go on
 )

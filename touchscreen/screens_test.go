@@ -111,7 +111,7 @@ var gallery = []shown{
 		Kind: touchscreen.Number, Title: "How many keys are made?", Min: 3, Max: 16, Value: 16, Cancel: true,
 	}},
 	{name: "progress", screen: touchscreen.Screen{
-		Kind: touchscreen.Progress, Title: "Writing the iKey", Text: []string{"Do not pull it out."}, Value: 43,
+		Kind: touchscreen.Progress, Icon: touchscreen.Identified, Title: "Writing the iKey", Text: []string{"Do not pull it out."}, Value: 43,
 	}},
 	{name: "progress-start", screen: touchscreen.Screen{Kind: touchscreen.Progress, Title: "Installing firmware 7.9.3"}},
 	{name: "status", screen: touchscreen.Screen{

@@ -57,9 +57,13 @@ var details = [...]func(v view, say func(string)){
 			say(fmt.Sprintf("%s (%d digits)", strings.Repeat("•", n), n))
 		}
 	},
-	YesNo:    func(_ view, say func(string)) { say("[No] [Yes]") },
-	Number:   func(v view, say func(string)) { say(fmt.Sprintf("%d (%d to %d)", v.number, v.Min, v.Max)) },
-	Progress: func(v view, say func(string)) { say(fmt.Sprintf("%d %%", min(max(v.Value, 0), 100))) },
+	YesNo:  func(_ view, say func(string)) { say("[No] [Yes]") },
+	Number: func(v view, say func(string)) { say(fmt.Sprintf("%d (%d to %d)", v.number, v.Min, v.Max)) },
+	Progress: func(v view, say func(string)) {
+		if done := min(v.Value, 100); done > 0 {
+			say(fmt.Sprintf("%d %%", done))
+		}
+	},
 }
 
 // clock writes a time of whole seconds as minutes and seconds.

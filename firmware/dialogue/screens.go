@@ -61,7 +61,7 @@ var screens = []screen{
 	{id: "write/short-pin", kind: touchscreen.Failure, title: "PIN too short", text: []string{"{pinrule}, or nothing."}, basis: ours},
 	{id: "write/confirm-pin", kind: touchscreen.PIN, title: "Confirm the PIN", text: []string{"Enter the new PIN again."}, least: ikey.MinPIN, most: ikey.MaxPIN, cancel: true, basis: ours},
 	{id: "write/pins-differ", kind: touchscreen.Failure, title: "PINs differ", text: []string{"The two PINs are not the same. Enter it anew."}, basis: ours},
-	{id: "write/wait", kind: touchscreen.Progress, title: "Writing", text: []string{"Please wait, and leave the iKey in."}, basis: ours},
+	{id: "write/wait", kind: touchscreen.Progress, icon: touchscreen.Identified, title: "Writing", text: []string{"Please wait, and leave the iKey in."}, basis: ours},
 	{id: "write/damaged", kind: touchscreen.Failure, title: "iKey damaged", text: []string{"The iKey cannot be written. Insert another one."}, basis: ours},
 	{id: "write/pulled", kind: touchscreen.Failure, title: "Pulled out", text: []string{"The iKey was pulled out too early. Insert it again, or another one."}, basis: ours},
 
@@ -73,7 +73,7 @@ var screens = []screen{
 
 	{id: "read/none", kind: touchscreen.Failure, title: "No iKey", text: []string{"There is no iKey in the port."}, basis: ours},
 	{id: "read/pin", kind: touchscreen.PIN, title: "PIN of the iKey", text: []string{"{tries}."}, least: ikey.MinPIN, most: ikey.MaxPIN, cancel: true, basis: ours},
-	{id: "read/wait", kind: touchscreen.Progress, title: "Reading", text: []string{"Please wait, and leave the iKey in."}, basis: ours},
+	{id: "read/wait", kind: touchscreen.Progress, icon: touchscreen.Identified, title: "Reading", text: []string{"Please wait, and leave the iKey in."}, basis: ours},
 	{id: "read/wrong-pin", kind: touchscreen.Failure, title: "Wrong PIN", text: []string{"The iKey refuses this PIN. After too many wrong ones it erases itself."}, basis: ours},
 	{id: "read/blank", kind: touchscreen.Failure, title: "Blank iKey", text: []string{"There is nothing on this iKey."}, basis: ours},
 	{id: "read/other-kind", kind: touchscreen.Failure, title: "Another iKey", text: []string{"The iKey is for {holds}. It is ignored.", "Insert one with this sticker: {sticker}."}, basis: ours},

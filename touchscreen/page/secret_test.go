@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/coder/websocket"
+
 	"usbhsm7/touchscreen"
 	"usbhsm7/touchscreen/page"
 )
@@ -69,6 +71,7 @@ func session(t *testing.T, pin string) []byte {
 	defer server.Close()
 	d.server.URL = server.URL
 	socket := d.open(t)
+	until(t, socket, func(kind websocket.MessageType, _ []byte) bool { return kind == websocket.MessageBinary }) // all that follows is a change
 	d.panel.Show(touchscreen.Screen{Kind: touchscreen.PIN, Title: "PIN of the iKey", Min: 4, Max: 48})
 	until(t, socket, says("PIN of the iKey"))
 	for i, digit := range strings.Split(pin, "") {
