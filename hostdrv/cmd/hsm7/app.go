@@ -34,7 +34,9 @@ USB/IP address (--usbip), where it is used without any kernel support.
 
 Passwords come from the environment (HSM7_SO_PASSWORD, HSM7_CO_PASSWORD and so
 on, one for each role), from a file (--password-file), or are asked for on the
-terminal. They are never arguments.
+terminal. They are never arguments. On a device with quorum authentication there
+are none: its roles log in with iKeys at its screen, and what would be their
+passwords are the challenge secrets of those that have one.
 `
 
 func (a *app) command() *cobra.Command {
@@ -132,14 +134,15 @@ func encodeJSON(w io.Writer, v any) error {
 
 // withDevice runs f with the device open.
 func (a *app) withDevice(ctx context.Context, f func(context.Context, *hostdrv.Device) error) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
-	defer cancel()
-	device, release, err := a.where.open(ctx)
+	p := a.newPatience(ctx)
+	defer func() { err = p.end(err) }()
+	device, release, err := a.where.open(p.ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	return f(ctx, device)
+	p.listen(device.NextEvent)
+	return f(p.ctx, device)
 }
 
 // withSession runs f in a session of slot, without a login.
@@ -159,13 +162,8 @@ func (a *app) withLogin(ctx context.Context, role command.Role, from passwordSou
 	if err != nil {
 		return err
 	}
-	password, err := a.password(role, from)
-	if err != nil {
-		return err
-	}
-	defer clear(password)
 	return a.withSession(ctx, role.Slot(), func(ctx context.Context, s *hostdrv.Session) error {
-		if err := s.Login(ctx, role, password); err != nil {
+		if err := a.logIn(ctx, s, role, from); err != nil {
 			return err
 		}
 		return f(ctx, s)

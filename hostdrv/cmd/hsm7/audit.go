@@ -106,12 +106,12 @@ func (a *app) auditDomainCommand() *cobra.Command {
 		Use: "domain", Short: "Set the domain under which audit secrets travel (Auditor)",
 		Example: "  HSM7_AUDIT_DOMAIN=our-domain hsm7 audit domain", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			domain, err := a.secret("HSM7_AUDIT_DOMAIN", "audit domain", domainFrom)
-			if err != nil {
-				return err
-			}
-			defer clear(domain)
 			return a.withLogin(cmd.Context(), command.RoleAuditor, from, func(ctx context.Context, s *hostdrv.Session) error {
+				domain, err := a.auditDomain(ctx, s, domainFrom)
+				if err != nil {
+					return err
+				}
+				defer clear(domain)
 				if err := s.SetAuditDomain(ctx, domain); err != nil {
 					return err
 				}
@@ -122,6 +122,16 @@ func (a *app) auditDomainCommand() *cobra.Command {
 	cmd.Flags().StringVar(&domainFrom.file, "domain-file", "", "file that holds the domain; a newline at its end is dropped")
 	passwordFlag(cmd, &from)
 	return cmd
+}
+
+// auditDomain returns the domain to set; nil: people make it at the device, as they
+// made the keyset of the Auditor. The caller wipes it.
+func (a *app) auditDomain(ctx context.Context, s *hostdrv.Session, from passwordSource) ([]byte, error) {
+	state, err := s.RoleState(ctx, command.RoleAuditor)
+	if err != nil || state.Primary == command.AuthQuorum {
+		return nil, err
+	}
+	return a.secret("HSM7_AUDIT_DOMAIN", "audit domain", from)
 }
 
 func (a *app) auditStatusCommand() *cobra.Command {

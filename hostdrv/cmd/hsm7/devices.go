@@ -73,7 +73,7 @@ func (a *app) infoCommand() *cobra.Command {
 func (a *app) printInfo(d *hostdrv.Device, info command.InfoResponse) error {
 	link, hello := d.LinkInfo(), d.Capabilities()
 	return a.print(map[string]any{
-		"usb": link, "hsm": info, "state": info.State.String(), "partition_state": info.Partition.String(),
+		"usb": link, "hsm": info, "state": info.State.String(), "authentication": info.Method.String(), "partition_state": info.Partition.String(),
 		"protocol": hello.Version,
 		"limits":   limits{hello.MaxMessage, hello.MaxTransfer, hello.MaxInFlight},
 	}, func(out io.Writer) {
@@ -84,6 +84,9 @@ func (a *app) printInfo(d *hostdrv.Device, info command.InfoResponse) error {
 		fmt.Fprintf(w, "Serial number\t%s\n", info.Serial)
 		fmt.Fprintf(w, "Firmware version\t%s\n", info.Firmware)
 		fmt.Fprintf(w, "HSM\t%s\n", labelled(info.State.String(), info.Label))
+		if info.Method != command.AuthNone {
+			fmt.Fprintf(w, "Authentication\t%s\n", info.Method)
+		}
 		if info.Halt != 0 {
 			fmt.Fprintf(w, "Status\t%s\n", info.Halt)
 		}

@@ -103,7 +103,7 @@ var hints = []struct {
 // hint returns advice for err, empty if there is none.
 func hint(err error) string {
 	if errors.Is(err, command.StatusPINExpired) {
-		return "another role has set the password; choose one: hsm7 role password ROLE --new-password-file FILE"
+		return "another role has set the password or challenge secret; choose one: hsm7 role password ROLE --new-password-file FILE"
 	}
 	if refusal := (*command.Error)(nil); errors.As(err, &refusal) {
 		return refusal.Hint

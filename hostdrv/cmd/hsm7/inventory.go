@@ -40,7 +40,7 @@ func (a *app) inventoryCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "inventory", Short: "Report the device, its roles and the policies that restrict it", GroupID: "device", Args: noArgs,
 		Long: `Report the hardware and the credentials: identity and state of the device, which
-roles have passwords and which are locked, the policies that restrict what the
+roles have passwords or iKeys, which are locked, the policies that restrict what the
 model can do, and the audit log. For the files of an audit; it holds no secret
 and needs no login.`,
 		Example: "  hsm7 inventory\n  hsm7 inventory --json >inventory-7000001.json",
@@ -114,9 +114,9 @@ func printInventory(w io.Writer, i *inventory) {
 	fmt.Fprintf(w, "%s, serial %s, firmware %s\n", d.Model, d.Serial, d.Firmware)
 	fmt.Fprintf(w, "HSM %s, label %q; partition %s, label %q, %d objects\n\n", d.State, d.Label, d.Partition, d.PartitionLabel, d.Objects)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ROLE\tPASSWORD\tLOCKED\tATTEMPTS LEFT")
+	fmt.Fprintln(table, "ROLE\tLOGS IN WITH\tLOCKED\tATTEMPTS LEFT")
 	for _, r := range i.Roles {
-		fmt.Fprintf(table, "%s (%s)\t%s\t%s\t%d\n", r.Name, r.Role, passwordState(r), yes(r.Locked), r.AttemptsLeft)
+		fmt.Fprintf(table, "%s (%s)\t%s\t%s\t%d\n", r.Name, r.Role, logsInWith(r), yes(r.Locked), r.AttemptsLeft)
 	}
 	fmt.Fprintln(table, "\nPOLICY\tVALUE\tCAPABILITY\t")
 	for _, owner := range []string{"hsm", "partition"} {
@@ -129,12 +129,12 @@ func printInventory(w io.Writer, i *inventory) {
 	printAuditStatus(w, i.Audit)
 }
 
-func passwordState(r credential) string {
+func logsInWith(r credential) string {
 	switch {
 	case !r.Initialised:
-		return "none"
-	case r.ChangeDue:
-		return "to be changed"
+		return "nothing yet"
+	case r.ChangeDue || r.ChallengeDue:
+		return authentication(r.RoleStateResponse) + ", to be changed"
 	}
-	return "set"
+	return authentication(r.RoleStateResponse)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm/policy"
 	"usbhsm7/hostdrv"
 )
 
@@ -54,7 +55,7 @@ func printPolicies(w io.Writer, list []command.PolicyInfo) {
 	fmt.Fprintln(table, "ID\tPOLICY\tVALUE\tCAPABILITY\tDESTRUCTIVE")
 	for _, p := range list {
 		value := strconv.Itoa(int(p.Value))
-		if !p.Changeable {
+		if !p.Changeable && p.ID > policy.QuorumAuthentication { // the first two say what was chosen at the initialisation
 			value = "-"
 		}
 		destructive := [...]string{"", "turning off", "turning on", "both ways"}[p.Destructive&3]

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net"
 	"testing"
 
@@ -10,6 +9,8 @@ import (
 
 	"usbhsm7/firmware/device"
 	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/hsm"
+	"usbhsm7/firmware/hsm/peopletest"
 	"usbhsm7/usbip/server"
 )
 
@@ -25,7 +26,7 @@ func TestScripts(t *testing.T) {
 		Dir:  "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"log": logEntry},
 		Setup: func(env *testscript.Env) error {
-			address, err := serve(env)
+			address, err := serve(new(peopletest.People), env.Defer)
 			if err != nil {
 				return err
 			}
@@ -44,13 +45,14 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// serve powers a device on and exports it until the script ends.
-func serve(env *testscript.Env) (address string, err error) {
+// serve powers a device on, with people in front of it, and exports it until the
+// test ends, which deferred functions are called at.
+func serve(people hsm.TrustedPath, deferred func(func())) (address string, err error) {
 	image, err := flash.NewMemory(flash.DefaultGeometry())
 	if err != nil {
 		return "", err
 	}
-	d, err := device.New(device.Config{Flash: image, Serial: "7000001"})
+	d, err := device.New(device.Config{Flash: image, Serial: "7000001", Path: people})
 	if err != nil {
 		return "", err
 	}
@@ -65,11 +67,10 @@ func serve(env *testscript.Env) (address string, err error) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, listener) }()
-	env.Defer(func() {
+	deferred(func() {
 		stop()
-		if err := errors.Join(<-ended, d.Close()); err != nil && !errors.Is(err, context.Canceled) {
-			env.T().Log(err)
-		}
+		<-ended
+		_ = d.Close()
 	})
 	return listener.Addr().String(), nil
 }

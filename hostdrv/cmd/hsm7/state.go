@@ -80,12 +80,7 @@ func (a *app) loginIfInitialised(ctx context.Context, s *hostdrv.Session, from p
 	if err != nil || !state.Initialised {
 		return err
 	}
-	password, err := a.password(command.RoleSO, from)
-	if err != nil {
-		return err
-	}
-	defer clear(password)
-	return s.Login(ctx, command.RoleSO, password)
+	return a.logIn(ctx, s, command.RoleSO, from)
 }
 
 func (a *app) hsmRestartCommand() *cobra.Command {
