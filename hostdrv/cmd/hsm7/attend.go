@@ -44,7 +44,7 @@ func (p *patience) listen(next func(context.Context) (command.Event, error)) {
 			}
 			if e.Code == command.EventAttend {
 				p.timer.Stop()
-				p.told.Do(func() { p.app.attend(e) })
+				p.told.Do(func() { p.app.callPeople(e) })
 			}
 		}
 	})
@@ -62,8 +62,8 @@ func (p *patience) end(err error) error {
 	return err
 }
 
-// attend tells people that they are waited for. From then on the screen does.
-func (a *app) attend(e command.Event) {
+// callPeople tells people that they are waited for. From then on the screen does.
+func (a *app) callPeople(e command.Event) {
 	if a.json {
 		_ = encodeJSON(a.errs, map[string]string{"attend": e.Text, "role": e.Role.String()})
 		return
