@@ -18,6 +18,7 @@ import (
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/hostdrv/transport/usbip"
 	"usbhsm7/usbip/capture"
+	"usbhsm7/usbip/client"
 	"usbhsm7/usbip/replay"
 )
 
@@ -261,6 +262,28 @@ func TestReplayOfARecordedDevice(t *testing.T) {
 				t.Errorf("report %+v", report)
 			}
 		})
+	}
+}
+
+// A replay waits for a host that has left to come back, and tells what was next
+// when it is stopped.
+func TestReplayWhoseHostLeavesEarly(t *testing.T) {
+	simulator(t)
+	path := filepath.Join(t.TempDir(), "session.pcapng")
+	hsm7(t, "--capture", path, "--capture-with-secrets", "info")
+	address := "unix:" + filepath.Join(t.TempDir(), "replay.sock")
+	p := startHSM7(t, "the recording is at", "replay", path, "--listen", address, "--json")
+	host, err := client.Import(t.Context(), address, "1-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(host.Close(), p.cmd.Process.Signal(syscall.SIGTERM)); err != nil {
+		t.Fatal(err)
+	}
+	p.end(t, 7)
+	var report replay.Report
+	if err := json.Unmarshal(p.out.Bytes(), &report); err != nil || report.Followed || report.Waiting == "" {
+		t.Errorf("%v, report %+v", err, report)
 	}
 }
 
