@@ -13,9 +13,9 @@ const groupBlocks = 64
 type Memory struct {
 	geometry Geometry
 	groups   []*group // of groupBlocks blocks each; nil: all of them are as they were made
-	self     *owner // nil: it owns nothing yet, or nothing any more
-	unsteady int    // blocks that have unsteady words
-	reads    uint64 // of such blocks, while there are any
+	self     *owner   // nil: it owns nothing yet, or nothing any more
+	unsteady int      // blocks that have unsteady words
+	reads    uint64   // of such blocks, while there are any
 }
 
 // group holds what there is to know of some blocks. Only the chip whose owner is

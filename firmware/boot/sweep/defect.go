@@ -133,7 +133,7 @@ func Defects() []Defect {
 			chip: newLazy,
 		},
 		{
-			Name: "what reads as erased is not erased", Rule: Unconverged, Scenarios: "given up", Tears: 6,
+			Name: "what reads as erased is not erased", Rule: Brick, Scenarios: "given up", Tears: 6,
 			chip: func(c flash.Device, _ *flash.Memory) flash.Device { return &blankCheck{c} },
 		},
 		{

@@ -28,18 +28,31 @@ func blockOf(addr int64) int { return int(addr / int64(geometry.BlockSize())) }
 
 // rewrite returns a chip on which records are written otherwise.
 func rewrite(edit func(*boot.Record)) func(flash.Device, *flash.Memory) flash.Device {
-	return func(c flash.Device, _ *flash.Memory) flash.Device { return &rewriter{c, edit} }
+	return func(c flash.Device, _ *flash.Memory) flash.Device { return &rewriter{Device: c, edit: edit} }
 }
 
 type rewriter struct {
 	flash.Device
 	edit func(*boot.Record)
+	at   int64
+	told []byte // what it was told to write, until it was read back
+}
+
+// Read shows once what it was told to write.
+func (w *rewriter) Read(addr int64, p []byte) error {
+	err := w.Device.Read(addr, p)
+	if w.told != nil && addr == w.at {
+		copy(p, w.told)
+		w.told = nil
+	}
+	return err
 }
 
 // Program writes the record that it was not told to write.
 func (w *rewriter) Program(addr int64, p []byte) error {
 	if r, err := boot.DecodeRecord(p); isRecord(addr, p) && err == nil {
 		w.edit(&r)
+		w.at, w.told = addr, p
 		p = r.Encode()
 	}
 	return w.Device.Program(addr, p)
@@ -147,11 +160,38 @@ func (m *markFirst) Program(addr int64, p []byte) error {
 	return nil
 }
 
+// Read shows what is held as if it had been written.
+func (m *markFirst) Read(addr int64, p []byte) error {
+	if err := m.Device.Read(addr, p); err != nil {
+		return err
+	}
+	for _, o := range m.held {
+		overlay(addr, p, o.Addr, o.Data)
+	}
+	return nil
+}
+
+// overlay puts what is to be at one address over what was read from another.
+func overlay(addr int64, p []byte, at int64, data []byte) {
+	if skip := addr - at; skip >= 0 && skip < int64(len(data)) {
+		copy(p, data[skip:])
+	} else if skip < 0 && -skip < int64(len(p)) {
+		copy(p[-skip:], data)
+	}
+}
+
 // markLate writes a mark when the next thing is written.
 type markLate struct {
 	flash.Device
 	addr int64
 	mark []byte
+}
+
+// Read shows the mark as if it had been written.
+func (m *markLate) Read(addr int64, p []byte) error {
+	err := m.Device.Read(addr, p)
+	overlay(addr, p, m.addr, m.mark)
+	return err
 }
 
 func (m *markLate) Program(addr int64, p []byte) error {

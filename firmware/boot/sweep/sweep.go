@@ -19,7 +19,7 @@ type Options struct {
 	Scenarios *regexp.Regexp // which ones; nil = all
 	Defect    *Defect        // planted in the bootloader; nil = none
 	Workers   int            // 0 = as many as there are processors
-	Enough    int            // faults of one scenario that are enough, so that the sweep goes on with the next; 0 = no number
+	Enough    int            // faults by the defect's rule that are enough, so that the scenario ends; 0 = no number
 }
 
 // Report is what a sweep found. It follows from the options, but for the number of
@@ -56,13 +56,9 @@ func (f Fault) String() string {
 }
 
 // Count returns how many faults break a rule.
-func (r *Report) Count(rule Rule) (n int) {
-	for _, f := range r.Faults {
-		if f.Rule == rule {
-			n++
-		}
-	}
-	return n
+func (r *Report) Count(rule Rule) int {
+	all := branch{faults: r.Faults}
+	return all.count(rule)
 }
 
 // maxFaults bounds the faults that are kept of one first cut.
@@ -109,6 +105,16 @@ type branch struct {
 	states int
 	wear   uint32
 	faults []Fault
+}
+
+// count returns how many faults break a rule.
+func (b *branch) count(rule Rule) (n int) {
+	for _, f := range b.faults {
+		if f.Rule == rule {
+			n++
+		}
+	}
+	return n
 }
 
 func (b *branch) add(rule Rule, token, format string, args ...any) {
@@ -160,7 +166,7 @@ func (s *sweep) cutAll(points []point, begin *flash.Memory) []branch {
 		done := s.cutSome(part, begin)
 		branches = append(branches, done...)
 		for _, b := range done {
-			faults += len(b.faults)
+			faults += b.count(s.defect.Rule)
 		}
 		if s.options.Enough > 0 && faults >= s.options.Enough {
 			break

@@ -25,7 +25,7 @@ func run(t *testing.T, o sweep.Options) *sweep.Report {
 	}
 	var text strings.Builder
 	for i, f := range r.Faults {
-		if i < 20 {
+		if i < 5 {
 			text.WriteString(f.String() + "\n")
 		}
 	}
@@ -90,7 +90,7 @@ func TestPlantedDefectsAreNoticed(t *testing.T) {
 		case err != nil:
 			t.Errorf("%s: %v", d.Name, err)
 		case r.Count(d.Rule) == 0:
-			t.Errorf("nobody noticed that %s; found %v", d.Name, r.Faults)
+			t.Errorf("nobody noticed that %s; found %d faults: %v", d.Name, len(r.Faults), r.Faults[:min(3, len(r.Faults))])
 		}
 	}
 }
