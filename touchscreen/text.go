@@ -57,7 +57,7 @@ var details = [...]func(v view, say func(string)){
 			say(fmt.Sprintf("%s (%d digits)", strings.Repeat("•", n), n))
 		}
 	},
-	YesNo:  func(_ view, say func(string)) { say("[No] [Yes]") },
+	YesNo:  func(_ view, say func(string)) { say("Yes or no?") },
 	Number: func(v view, say func(string)) { say(fmt.Sprintf("%d (%d to %d)", v.number, v.Min, v.Max)) },
 	Progress: func(v view, say func(string)) {
 		if done := min(v.Value, 100); done > 0 {

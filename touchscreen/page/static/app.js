@@ -16,7 +16,7 @@ const link = connect({
       if (element("controls").contains(document.activeElement)) screen.focus();
     }
     if (m.controls) place(m.controls);
-    if (m.text !== undefined) element("said").textContent = m.text;
+    if (m.text !== undefined) element("said").textContent = m.text.replace(/•+ /g, ""); // the count is enough
   },
   drawer: (m) => {
     notify("", 0); // what was refused before is history
