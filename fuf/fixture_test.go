@@ -14,7 +14,7 @@ func release() fuf.Release {
 	return fuf.Release{
 		Kind:            fuf.Firmware,
 		Product:         "usbhsm7",
-		Models:          []string{"A700", "A750", "A790"},
+		Models:          []string{"U700", "U750", "U790"},
 		Version:         fuf.V(7, 9, 3),
 		SecurityVersion: 4,
 		ValidFrom:       []fuf.Range{{From: fuf.V(7, 7, 0), To: fuf.V(7, 7, 2)}, {From: fuf.V(7, 9, 0), To: fuf.V(7, 9, 2)}},

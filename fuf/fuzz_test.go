@@ -2,6 +2,7 @@ package fuf_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"testing"
 
 	"usbhsm7/fuf"
@@ -102,6 +103,56 @@ func FuzzProof(f *testing.F) {
 		}
 		if _, err := fuf.OpenBytes(file, trust); (err == nil) != bytes.Equal(changed, proof) {
 			t.Errorf("%v for\n%s", err, changed)
+		}
+	})
+}
+
+// FuzzParseTrust: a file of trust that is accepted names signers enough.
+func FuzzParseTrust(f *testing.F) {
+	text, err := fuf.EncodeTrust(testkeys.Trust())
+	if err != nil {
+		f.Fatal(err)
+	}
+	logged, err := logTrust(text)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add(logged)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		trust, err := fuf.ParseTrust(text)
+		if err != nil {
+			return
+		}
+		if len(trust.Signers) < max(1, trust.Threshold) || trust.Log != nil && len(trust.Log.Witnesses) < trust.Log.Quorum {
+			t.Errorf("nobody can satisfy %s", text)
+		}
+	})
+}
+
+// FuzzParseRelease: what is read is written so that the same is read again.
+func FuzzParseRelease(f *testing.F) {
+	text, err := json.Marshal(release())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := fuf.ParseRelease(text)
+		r.Size = max(r.Size, 1)
+		if err != nil || r.Check() != nil {
+			return
+		}
+		again, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := fuf.ParseRelease(again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if third, err := json.Marshal(back); err != nil || !bytes.Equal(third, again) {
+			t.Errorf("%v\n%s comes back as\n%s", err, again, third)
 		}
 	})
 }

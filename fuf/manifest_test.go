@@ -14,7 +14,7 @@ import (
 // sound is a release that Check lets pass.
 func sound() Release {
 	return Release{
-		Kind: Firmware, Product: "usbhsm7", Models: []string{"A700", "S700"}, Version: V(7, 9, 3),
+		Kind: Firmware, Product: "usbhsm7", Models: []string{"U700", "U750"}, Version: V(7, 9, 3),
 		ValidFrom: []Range{{From: V(7, 7, 0), To: V(7, 7, 9)}, {From: V(7, 9, 0), To: V(7, 9, 2)}},
 		Data:      DataChange{From: 1, To: 1}, Rollback: RollbackDestroys, Size: 1,
 	}
@@ -33,8 +33,8 @@ func TestAManifestThatMakesNoSenseIsRefused(t *testing.T) {
 		"a long product":               func(r *Release) { r.Product = strings.Repeat("x", 65) },
 		"no model":                     func(r *Release) { r.Models = nil },
 		"a model without a name":       func(r *Release) { r.Models = []string{""} },
-		"models out of order":          func(r *Release) { r.Models = []string{"S700", "A700"} },
-		"a model twice":                func(r *Release) { r.Models = []string{"A700", "A700"} },
+		"models out of order":          func(r *Release) { r.Models = []string{"U750", "U700"} },
+		"a model twice":                func(r *Release) { r.Models = []string{"U700", "U700"} },
 		"valid from nothing":           func(r *Release) { r.ValidFrom = nil },
 		"a range that ends too early":  func(r *Release) { r.ValidFrom = []Range{{From: V(7, 1, 0), To: V(7, 0, 9)}} },
 		"ranges that overlap":          func(r *Release) { r.ValidFrom[1].From = V(7, 7, 9) },

@@ -18,7 +18,7 @@ import (
 // exampleRelease is where an author begins.
 func exampleRelease() fuf.Release {
 	return fuf.Release{
-		Kind: fuf.Firmware, Product: "usbhsm7", Models: []string{"A700", "A750", "A790"}, Version: fuf.V(7, 9, 3), SecurityVersion: 1,
+		Kind: fuf.Firmware, Product: "usbhsm7", Models: []string{"U700", "U750", "U790"}, Version: fuf.V(7, 9, 3), SecurityVersion: 1,
 		ValidFrom:     []fuf.Range{{From: fuf.V(7, 7, 0), To: fuf.V(7, 9, 2)}},
 		MinBootloader: fuf.V(1, 1, 5), MinClient: fuf.V(1, 0, 0),
 		Data: fuf.DataChange{From: 1, To: 1}, Rollback: fuf.RollbackDestroys, Notes: "What is new.\n",
