@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,25 +128,26 @@ func between(shown []string, first string) []string {
 // after which they leave; and what the host may be told then.
 type interruption struct {
 	name   string
+	long   bool // left out of short tests
 	happen func(*sweep, person.Seen)
 	told   []command.Status
 }
 
 var interruptions = []interruption{
-	{"cancelled", func(s *sweep, seen person.Seen) {
+	{"cancelled", false, func(s *sweep, seen person.Seen) {
 		_ = s.Answer(s.ctx, seen, person.Act{Verb: person.Cancel}) // not every screen takes it: then nobody answers
 	}, []command.Status{command.StatusFunctionCanceled, command.StatusTimeout, command.StatusMissingSplits}},
-	{"left alone", func(*sweep, person.Seen) {}, []command.Status{command.StatusTimeout, command.StatusMissingSplits}},
-	{"the key is pulled", func(s *sweep, _ person.Seen) { s.Port.Remove() }, []command.Status{command.StatusTimeout, command.StatusMissingSplits, command.StatusFunctionCanceled}},
-	{"the host gives up", func(s *sweep, _ person.Seen) { s.giveUp() }, []command.Status{command.StatusFunctionCanceled}},
-	{"power fails", func(s *sweep, _ person.Seen) { s.powerOff() }, []command.Status{command.StatusFunctionCanceled}},
+	{"left alone", false, func(*sweep, person.Seen) {}, []command.Status{command.StatusTimeout, command.StatusMissingSplits}},
+	{"the key is pulled", true, func(s *sweep, _ person.Seen) { s.Port.Remove() }, []command.Status{command.StatusTimeout, command.StatusMissingSplits, command.StatusFunctionCanceled}},
+	{"the host gives up", true, func(s *sweep, _ person.Seen) { s.giveUp() }, []command.Status{command.StatusFunctionCanceled}},
+	{"power fails", false, func(s *sweep, _ person.Seen) { s.powerOff() }, []command.Status{command.StatusFunctionCanceled}},
 }
 
 // sweep is a person's hands that stop at a screen.
 type sweep struct {
 	*dialoguetest.Bench
 	ctx      context.Context
-	left     int // screens until the interruption
+	left     atomic.Int32 // screens until the interruption
 	happens  func(*sweep, person.Seen)
 	giveUp   context.CancelFunc
 	powerOff context.CancelFunc
@@ -157,7 +159,7 @@ func (s *sweep) Look(ctx context.Context, number uint64) (person.Seen, error) {
 	if err != nil {
 		return seen, err
 	}
-	if s.left--; s.left == 0 {
+	if s.left.Add(-1) == 0 {
 		s.happens(s, seen)
 		<-ctx.Done()
 		return seen, ctx.Err()
@@ -170,6 +172,9 @@ func (s *sweep) Look(ctx context.Context, number uint64) (person.Seen, error) {
 func stopAnywhere(t *testing.T) {
 	for _, c := range conversations() {
 		for _, i := range interruptions {
+			if i.long && testing.Short() {
+				continue
+			}
 			t.Run(c.name+"/"+i.name, func(t *testing.T) {
 				for screen, reached := 1, true; reached; screen++ {
 					synctest.Test(t, func(t *testing.T) { reached = stopAt(t, c, i, screen) })
@@ -188,7 +193,8 @@ func stopAt(t *testing.T, c conversation, i interruption, screen int) (reached b
 	ctx, powerOff := context.WithCancel(t.Context())
 	host, giveUp := context.WithCancel(t.Context())
 	defer giveUp()
-	s := &sweep{Bench: b, ctx: ctx, left: screen, happens: i.happen, giveUp: giveUp, powerOff: powerOff}
+	s := &sweep{Bench: b, ctx: ctx, happens: i.happen, giveUp: giveUp, powerOff: powerOff}
+	s.left.Store(int32(screen))
 	p := b.Person(c.script)
 	p.Hands = s
 	running := make(chan struct{}, 2)
@@ -196,7 +202,7 @@ func stopAt(t *testing.T, c conversation, i interruption, screen int) (reached b
 	go func() { _ = p.Attend(ctx); running <- struct{}{} }()
 	if c.hold != nil {
 		err := c.hold(host, desk)
-		switch reached = s.left <= 0; {
+		switch reached = s.left.Load() <= 0; {
 		case !reached && !is(err, c.status):
 			t.Errorf("undisturbed: %v", err)
 		case reached && err != nil && !is(err, c.status) && !slices.ContainsFunc(i.told, func(s command.Status) bool { return is(err, s) }):
@@ -205,7 +211,7 @@ func stopAt(t *testing.T, c conversation, i interruption, screen int) (reached b
 	}
 	if c.hold == nil { // the menus give up too
 		time.Sleep(time.Hour)
-		if reached = s.left <= 0; ctx.Err() == nil && b.Panel.Screen().ID != "home" {
+		if reached = s.left.Load() <= 0; ctx.Err() == nil && b.Panel.Screen().ID != "home" {
 			t.Errorf("stopped at screen %d, the device shows %s an hour later", screen, b.Panel.Screen().ID)
 		}
 	}
