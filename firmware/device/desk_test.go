@@ -9,6 +9,8 @@ import (
 	"usbhsm7/firmware/device"
 	"usbhsm7/firmware/dialogue/dialoguetest"
 	"usbhsm7/firmware/dialogue/person"
+	"usbhsm7/firmware/frame"
+	"usbhsm7/ikey"
 	"usbhsm7/touchscreen"
 )
 
@@ -74,4 +76,88 @@ func TestTheMenusAreThereWithoutAHost(t *testing.T) {
 	}
 	stop()
 	<-left
+}
+
+// TestACommandThatWaitsForAPersonDelaysNobody: others are answered meanwhile, and
+// the host may cancel it.
+func TestACommandThatWaitsForAPersonDelaysNobody(t *testing.T) {
+	d, bench := attended(t)
+	h := hello(t, d)
+	admin := h.open(command.SlotAdmin)
+	tag, transfer := h.request(command.CodeHSMInit, admin, command.HSMInitRequest{Label: "x", Method: command.AuthQuorum})
+	h.send(transfer)
+	await(t, bench, func(s touchscreen.Screen) bool { return s.ID == "create/reuse" })
+	h.alive()
+	h.must(command.CodeHSMPolicies, admin, nil, new(command.PoliciesResponse))
+	h.cancel(tag)
+	if m := h.receive(); m.Tag != tag || command.Status(m.Code) != command.StatusFunctionCanceled {
+		t.Errorf("the cancelled command: %v", command.Status(m.Code))
+	}
+	await(t, bench, func(s touchscreen.Screen) bool { return s.ID == "home" && s.Unit.State == "Not initialised" })
+}
+
+// TestASeededDeviceWaitsForAPersonToo: it works one by one, and can be told to stop.
+func TestASeededDeviceWaitsForAPersonToo(t *testing.T) {
+	bench := dialoguetest.New()
+	d, err := device.New(device.Config{Flash: blank(t), Serial: "7000001", Panel: bench.Panel, Reader: bench.Port, Seed: []byte("7")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	h := hello(t, d)
+	tag, transfer := h.request(command.CodeHSMInit, h.open(command.SlotAdmin), command.HSMInitRequest{Label: "x", Method: command.AuthQuorum})
+	h.send(transfer)
+	await(t, bench, func(s touchscreen.Screen) bool { return s.ID == "create/reuse" })
+	h.cancel(tag)
+	if m := h.receive(); m.Tag != tag || command.Status(m.Code) != command.StatusFunctionCanceled {
+		t.Errorf("the cancelled command: %v", command.Status(m.Code))
+	}
+	h.alive()
+}
+
+// TestPowerFailsInADialogue: the device switches off at once, and is new when it
+// comes back; the key stays in the port.
+func TestPowerFailsInADialogue(t *testing.T) {
+	bench, image := dialoguetest.New(), blank(t)
+	bench.Port.Key("blue-1")
+	d, err := device.New(device.Config{Flash: image, Serial: "7000001", Panel: bench.Panel, Reader: bench.Port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hello(t, d)
+	_, transfer := h.request(command.CodeHSMInit, h.open(command.SlotAdmin), command.HSMInitRequest{Label: "x", Method: command.AuthQuorum})
+	h.send(transfer)
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() {
+		left <- bench.Person("when create/reuse: no\nwhen create/m: ok\nwhen create/n: ok\nwhen write/insert: insert blue-1\nwhen write/blank: wait").Attend(ctx)
+	}()
+	await(t, bench, func(s touchscreen.Screen) bool { return s.ID == "write/blank" })
+	leave()
+	<-left
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := device.New(device.Config{Flash: image, Panel: bench.Panel, Reader: bench.Port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	await(t, bench, func(s touchscreen.Screen) bool { return s.ID == "home" && s.Unit.State == "Not initialised" })
+	if info, err := bench.Port.Identify(t.Context()); err != nil || info.Kind != ikey.Blank {
+		t.Errorf("the key in the port: %+v, %v", info, err)
+	}
+}
+
+// open opens a session and returns its handle.
+func (h *host) open(slot command.Slot) uint32 {
+	h.t.Helper()
+	var session command.SessionOpenResponse
+	h.must(command.CodeSessionOpen, 0, command.SessionOpenRequest{Slot: slot}, &session)
+	return session.Session
+}
+
+func (h *host) cancel(tag uint32) {
+	h.t.Helper()
+	h.send(frames(frame.Message{Type: frame.TypeCancel, Tag: tag}))
 }

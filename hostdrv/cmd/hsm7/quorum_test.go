@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/control"
+	"usbhsm7/firmware/dialogue/person"
+	"usbhsm7/hostdrv"
+	"usbhsm7/hostdrv/transport"
+	"usbhsm7/hostdrv/transport/usbip"
+	"usbhsm7/ikey"
+	"usbhsm7/ikey/ring"
+	"usbhsm7/ikey/share"
+)
+
+// canaryPIN is long enough never to be met by chance.
+const canaryPIN = "735190462817350"
+
+// partOfSecret is how many bytes of a secret in a row are no chance.
+const partOfSecret = 7
+
+// custodians set a device up: the HSM SO has two keys of three, with PINs.
+const custodians = `
+key so-1 blue
+key so-2 blue
+key so-3 blue
+key po blue
+key co black
+key domain red
+when create/reuse "Domain of “keys”": yes
+when create/reuse: no
+when create/m "HSM Security Officer": number 2
+when create/n "HSM Security Officer": number 3
+when create/m: number 1
+when create/n: number 1
+when write/insert "iKey 1 of 3 for the HSM": insert so-1
+when write/insert "iKey 2 of 3 for the HSM": insert so-2
+when write/insert "iKey 3 of 3 for the HSM": insert so-3
+when write/insert "Partition Security Officer": insert po
+when write/insert "Crypto Officer": insert co
+when write/insert "Domain": insert domain
+when write/blank: yes
+once write/pin: type 735190462817350
+once write/confirm-pin: type 735190462817350
+when write/pin: ok
+when create/duplicate: no
+when present/insert "HSM Security Officer": insert so-1
+when present/next "HSM Security Officer": insert so-3
+when read/pin: type 735190462817350
+when present/insert "Partition Security Officer": insert po
+when present/insert "Crypto Officer": insert co
+when present/insert "Domain": insert domain
+when reveal: ok
+`
+
+// TestNoSecretOfTheTrustedPathLeavesTheDevice has a device made and used with
+// iKeys, and looks for their shares, for what they open, for a PIN and for a
+// challenge secret in all that leaves it: the bus, the log and the flash.
+func TestNoSecretOfTheTrustedPathLeavesTheDevice(t *testing.T) {
+	dir := t.TempDir()
+	state, recording := filepath.Join(dir, "state"), filepath.Join(dir, "bus.pcapng")
+	f := powerOn(t, buildFirmware(t), "--state-dir", state, "--capture", recording, "--capture-with-secrets", "--log-level", "debug", "--log-format", "json")
+	challenge := setUpByCustodians(t, f, control.NewClient(filepath.Join(state, "control.sock")))
+	if err := f.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	secrets := secretsOf(t, filepath.Join(state, "ikeys"))
+	secrets["the PIN"], secrets["the challenge secret"] = []byte(canaryPIN), []byte(challenge)
+	for where, content := range map[string][]byte{
+		"log": f.stderr.Bytes(), "recording of the bus": readFile(t, recording), "flash": readFile(t, filepath.Join(state, "flash.bin")),
+	} {
+		if len(content) == 0 {
+			t.Errorf("there is no %s", where)
+		}
+		for name, secret := range secrets {
+			for part := range slices.Chunk(secret, partOfSecret) {
+				if len(part) == partOfSecret && (bytes.Contains(content, part) || bytes.Contains(content, fmt.Appendf(nil, "%x", part))) {
+					t.Errorf("the %s holds a part of %s", where, name)
+				}
+			}
+		}
+	}
+	if !bytes.Contains(readFile(t, recording), []byte("canary-label")) || !strings.Contains(f.stderr.String(), "device ready") {
+		t.Error("what is looked through is not the session")
+	}
+}
+
+// setUpByCustodians initialises everything with iKeys, and returns the challenge
+// secret of the Crypto Officer, which the screen revealed.
+func setUpByCustodians(t *testing.T, f *firmware, simulator *control.Client) (challenge string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	script, err := person.Parse(custodians)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := make(chan error, 1)
+	hands := &remoteHands{simulator, func(s person.Seen) {
+		if s.ID == "reveal" {
+			challenge = s.Text[len(s.Text)-1]
+		}
+	}}
+	go func() { left <- (&person.Person{Script: script, Hands: hands}).Attend(ctx) }()
+	useWithKeys(t, f)
+	cancel()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Fatalf("the person left: %v", err)
+	}
+	if len(challenge) < 8 {
+		t.Errorf("the challenge secret %q is short", challenge)
+	}
+	return challenge
+}
+
+// useWithKeys sets the HSM, its partition and its roles up, logs each in, and makes
+// a key.
+func useWithKeys(t *testing.T, f *firmware) {
+	t.Helper()
+	ctx := t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := hostdrv.Dial(ctx, usbip.New(f.address), transport.Selector{}, hostdrv.Options{})
+	must(err)
+	defer d.Close()
+	admin := session(t, d, command.SlotAdmin)
+	must(admin.InitHSM(ctx, command.HSMInitRequest{Label: "canary-label", Method: command.AuthQuorum}))
+	must(admin.Login(ctx, command.RoleSO, nil))
+	must(admin.CreatePartition(ctx))
+	keys := session(t, d, command.SlotPartition)
+	must(keys.InitPartition(ctx, command.PartitionInitRequest{Label: "keys"}))
+	must(keys.Login(ctx, command.RolePO, nil))
+	must(keys.InitRole(ctx, command.RoleCO, nil))
+	must(keys.CreateChallenge(ctx, command.RoleCO, nil))
+	must(keys.Logout(ctx))
+}
+
+// secretsOf reads the shares from all iKeys of a folder, and opens what they open.
+func secretsOf(t *testing.T, folder string) map[string][]byte {
+	t.Helper()
+	port := ikey.NewPort()
+	keys, err := ring.Open(folder, port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	all, err := keys.Keys()
+	if err != nil || len(all) != 6 {
+		t.Fatalf("there are the keys %+v, %v", all, err)
+	}
+	sets, secrets := map[ikey.Set][]ikey.Contents{}, map[string][]byte{}
+	for _, k := range all {
+		if err := keys.Insert(k.Name); err != nil {
+			t.Fatal(err)
+		}
+		contents, err := ikey.NewReader(port).Read(t.Context(), []byte(canaryPIN))
+		if err != nil {
+			t.Fatalf("%s: %v", k.Name, err)
+		}
+		secrets["the share of "+k.Name] = contents.Share
+		sets[contents.Set] = append(sets[contents.Set], contents)
+		if err := keys.Remove(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, set := range sets {
+		secret, err := share.Open(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets[fmt.Sprintf("what the keyset of kind %d with %d keys opens", set[0].Kind, len(set))] = secret
+	}
+	return secrets
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
