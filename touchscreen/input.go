@@ -98,16 +98,12 @@ func (p *Panel) offered(a act) bool {
 }
 
 // strokes says what keys do, if it is offered.
-var strokes = map[string][]act{
-	"Enter":     {{submit, 0}},
-	"Escape":    {{answer, int(Cancel)}},
-	"Backspace": {{erase, 0}},
-	"y":         {{answer, int(Yes)}},
-	"n":         {{answer, int(No)}},
-	"ArrowUp":   {{step, 1}},
-	"ArrowDown": {{step, -1}},
-	"0":         {{digit, 0}}, "1": {{digit, 1}}, "2": {{digit, 2}}, "3": {{digit, 3}}, "4": {{digit, 4}},
-	"5": {{digit, 5}}, "6": {{digit, 6}}, "7": {{digit, 7}}, "8": {{digit, 8}}, "9": {{digit, 9}},
+var strokes = map[string]act{
+	"Enter": {submit, 0}, "Escape": {answer, int(Cancel)}, "Backspace": {erase, 0},
+	"y": {answer, int(Yes)}, "n": {answer, int(No)},
+	"ArrowUp": {step, 1}, "ArrowDown": {step, -1},
+	"0": {digit, 0}, "1": {digit, 1}, "2": {digit, 2}, "3": {digit, 3}, "4": {digit, 4},
+	"5": {digit, 5}, "6": {digit, 6}, "7": {digit, 7}, "8": {digit, 8}, "9": {digit, 9},
 }
 
 // moves says which way keys move the focus where they do nothing else.
@@ -115,15 +111,13 @@ var moves = map[string]int{"ArrowUp": -1, "ArrowLeft": -1, "ArrowDown": 1, "Arro
 
 // stroke returns what a key does.
 func (p *Panel) stroke(key string) act {
-	if key == "Enter" && p.entry.focus != (act{}) {
-		return p.entry.focus
-	}
-	for _, does := range strokes[key] {
-		if p.offered(does) {
-			return does
+	switch does, is := strokes[key]; {
+	case key == "Enter" && p.entry.focus != (act{}):
+		if p.offered(p.entry.focus) { // it may have gone since
+			return p.entry.focus
 		}
-	}
-	switch {
+	case is && p.offered(does):
+		return does
 	case key == "Enter" && p.offered(act{answer, int(OK)}):
 		return act{answer, int(OK)}
 	case key == "PageUp" || key == "PageDown":

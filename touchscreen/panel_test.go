@@ -42,6 +42,7 @@ func TestKeysAnswer(t *testing.T) {
 		{name: "PIN, corrected", screen: pin, keys: []string{"1", "2", "3", "4", "Backspace", "9", "0", "Enter"}, want: touchscreen.Answer{Digits: []byte("12390")}},
 		{name: "PIN too short", screen: pin, keys: []string{"1", "2", "3", "Enter"}, none: true},
 		{name: "PIN too long", screen: pin, keys: []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "Enter"}, want: touchscreen.Answer{Digits: []byte("12345678")}},
+		{name: "PIN that became too short", screen: pin, keys: []string{"1", "2", "3", "4", "Tab", "Tab", "Tab", "Backspace", "Enter"}, none: true},
 		{name: "not a digit", screen: pin, keys: []string{"1", "2", "3", "x", "", "NaN", "Enter"}, none: true},
 		{name: "nothing to answer", screen: touchscreen.Screen{Kind: touchscreen.Progress}, keys: []string{"Enter", "Escape", "Tab", "1"}, none: true},
 	}

@@ -38,6 +38,7 @@ func TestPeopleUseThePage(t *testing.T) {
 	b.step("touch", ring, touchPIN)
 	b.step("drag", ring, dragKey)
 	b.step("keyboard", ring, keyboardAlone)
+	b.step("focus", ring, focusStays)
 	b.step("screen reader", ring, screenReader)
 	b.step("looks", ring, looks)
 }
@@ -106,6 +107,21 @@ func keyboardAlone(b *browser) {
 	b.show(enterPIN)
 	b.press("5", "6", "7", "9", kb.Backspace, "8", kb.Enter)
 	if a := b.answers(); string(a.Digits) != "5678" {
+		b.Errorf("answer %+v", a)
+	}
+}
+
+// focusStays where it is while buttons come and go around it: the first digit lets
+// there be one that erases it.
+func focusStays(b *browser) {
+	b.show(enterPIN)
+	eval[bool](b, `[...document.querySelectorAll("#controls button")].find((button) => button.textContent === "0").focus() ?? true`)
+	b.press(kb.Enter)
+	b.reads("1 digit")
+	b.press(kb.Enter, kb.Enter, kb.Enter)
+	b.reads("4 digits")
+	b.touch("OK")
+	if a := b.answers(); string(a.Digits) != "0000" {
 		b.Errorf("answer %+v", a)
 	}
 }

@@ -47,28 +47,36 @@ async function draw(buffer) {
   pieces.forEach((piece, i) => context.drawImage(images[i], piece.x, piece.y));
 }
 
-// place lays a button over each thing that can be touched. Those that stay keep
-// their place in the order, and the focus.
+// place lays a button over each thing that can be touched. What stays keeps its
+// button, and so the focus.
 function place(controls) {
   const all = element("controls");
-  while (all.children.length > controls.length) all.lastChild.remove();
-  controls.forEach((control, i) => {
-    const button = all.children[i] ?? all.appendChild(newButton());
-    if (button.textContent !== control.name) button.textContent = control.name;
+  const before = new Map([...all.children].map((button) => [button.textContent, button]));
+  const focus = document.activeElement;
+  const buttons = controls.map((control) => {
+    const button = before.get(control.name) ?? newButton(control.name);
+    before.delete(control.name);
     button.style.left = percent(control.x, size.width);
     button.style.top = percent(control.y, size.height);
     button.style.width = percent(control.w, size.width);
     button.style.height = percent(control.h, size.height);
     button.middle = { x: Math.round(control.x + control.w / 2), y: Math.round(control.y + control.h / 2) };
+    return button;
   });
-  if (document.activeElement === document.body) screen.focus({ preventScroll: true });
+  const within = all.contains(focus);
+  if (buttons.length !== all.children.length || buttons.some((button, i) => button !== all.children[i])) {
+    all.replaceChildren(...buttons);
+  }
+  if (buttons.includes(focus)) focus.focus({ preventScroll: true });
+  else if (within || focus === document.body) screen.focus({ preventScroll: true });
 }
 
 const percent = (part, whole) => `${(100 * part) / whole}%`;
 
-function newButton() {
+function newButton(name) {
   const button = document.createElement("button");
   button.type = "button";
+  button.textContent = name;
   // A finger or a mouse is seen by the screen; this is the keyboard and the screen reader.
   button.addEventListener("click", (event) => {
     if (event.detail === 0) act("tap", button.middle);
