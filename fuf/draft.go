@@ -17,8 +17,8 @@ import (
 // Draft is a file in the author's hands: signatures and the proof may be missing.
 // What it says is not verified.
 type Draft struct {
-	Manifest Manifest
-	Proof    []byte // c2sp.org/tlog-proof, or nothing
+	Manifest Manifest // to be read; a change of it changes nothing
+	Proof    []byte   // c2sp.org/tlog-proof, or nothing
 
 	encoded    []byte // the manifest
 	signatures []signature
@@ -153,6 +153,25 @@ func (d *Draft) Check(trust Trust) error {
 	}
 	if err := trust.check(&s); err != nil && !errors.Is(err, ErrUnsigned) {
 		return err
+	}
+	return nil
+}
+
+// CheckChunks verifies the table and every chunk of a draft against its manifest.
+// Whoever signs a draft that another one made should ask for that first: a signer
+// vouches for the chunks too.
+func (d *Draft) CheckChunks() error {
+	u := &Update{manifest: d.Manifest, table: d.table, total: len(d.chunks)} // without a head
+	if err := u.checkTable(); err != nil {
+		return err
+	}
+	rest := d.chunks
+	for i := range u.Chunks() {
+		n := u.ChunkSize(i)
+		if err := u.VerifyChunk(i, rest[:n]); err != nil {
+			return err
+		}
+		rest = rest[n:]
 	}
 	return nil
 }

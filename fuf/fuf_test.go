@@ -117,3 +117,36 @@ func TestBothKeysOfEnoughSignersAreNeeded(t *testing.T) {
 		t.Errorf("signed by a stranger too: %v", err)
 	}
 }
+
+func TestASignerSeesWhetherTheChunksAreThose(t *testing.T) {
+	file := sample(t, fuf.ChunkSize+5)
+	parse := func(file []byte) *fuf.Draft {
+		t.Helper()
+		d, err := fuf.ParseDraft(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	if err := parse(file).CheckChunks(); err != nil {
+		t.Error(err)
+	}
+	signed, proof, table, chunks, err := fuf.Parts(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Clone(chunks)
+	changed[fuf.ChunkSize+fuf.Overhead] ^= 1
+	for name, test := range map[string]struct {
+		file []byte
+		want error
+	}{
+		"a chunk that was changed": {fuf.Assemble(signed, proof, table, changed), fuf.ErrChunk},
+		"a table that was changed": {fuf.Assemble(signed, proof, append(bytes.Clone(table[:95]), table[95]^1), chunks), fuf.ErrTable},
+		"a chunk that is missing":  {fuf.Assemble(signed, proof, table, chunks[:fuf.ChunkSize+fuf.Overhead]), fuf.ErrLength},
+	} {
+		if err := parse(test.file).CheckChunks(); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

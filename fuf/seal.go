@@ -35,12 +35,11 @@ func ModelKeyID(public hpke.PublicKey) KeyID { return keyID(public.Bytes()) }
 // Key is what the chunks of one file are encrypted with. It must be wiped after
 // use.
 type Key struct {
-	binding  Digest // of the release
-	chunks   int
-	chunk    []byte
-	tag      []byte
-	sealed   cipher.AEAD
-	released Digest // of the payload
+	aead    cipher.AEAD // of the chunks
+	chunk   []byte      // its key
+	tag     []byte      // key of the tags
+	binding Digest      // SHA-256 of the release
+	chunks  int
 }
 
 // keyOf derives the key from the secret that is encapsulated for the models and
@@ -72,7 +71,7 @@ func keyOf(secret []byte, code Authcode, release *Release) (*Key, Digest, error)
 	if err != nil {
 		return nil, Digest{}, fmt.Errorf("key of an update file: %w", err)
 	}
-	key := &Key{binding: binding, chunks: chunksOf(int(release.Size)), chunk: out[0], tag: out[1], sealed: aead, released: release.Digest}
+	key := &Key{aead: aead, chunk: out[0], tag: out[1], binding: binding, chunks: chunksOf(int(release.Size))}
 	return key, Digest(out[2]), nil
 }
 
@@ -107,16 +106,16 @@ func (k *Key) nonce(i int) []byte {
 
 // seal encrypts chunk i of the payload.
 func (k *Key) seal(i int, plain []byte) []byte {
-	return k.sealed.Seal(nil, k.nonce(i), plain, k.binding[:])
+	return k.aead.Seal(nil, k.nonce(i), plain, k.binding[:])
 }
 
 // Decrypt appends the content of chunk i to dst. The error carries ErrChunk if
 // the chunk is not the one that was encrypted in that place.
 func (k *Key) Decrypt(dst []byte, i int, chunk []byte) ([]byte, error) {
-	if i < 0 || i >= k.chunks || k.sealed == nil {
+	if i < 0 || i >= k.chunks || k.aead == nil {
 		return nil, fmt.Errorf("%w: there is no chunk %d, or its key is wiped", ErrChunk, i)
 	}
-	plain, err := k.sealed.Open(dst, k.nonce(i), chunk, k.binding[:])
+	plain, err := k.aead.Open(dst, k.nonce(i), chunk, k.binding[:])
 	if err != nil {
 		return nil, fmt.Errorf("%w: chunk %d does not decrypt", ErrChunk, i)
 	}
@@ -142,7 +141,7 @@ func (k *Key) Clone() *Key {
 func (k *Key) Wipe() {
 	clear(k.chunk)
 	clear(k.tag)
-	k.sealed = nil
+	k.aead = nil
 }
 
 // commits reports whether both commitments are the same, in constant time.

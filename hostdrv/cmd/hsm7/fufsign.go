@@ -133,8 +133,12 @@ func addProof(draft *fuf.Draft, proof, witnessFile string) error {
 	return draft.Cosign(witness)
 }
 
-// signDraft has every key sign. A device is opened only for keys that are in it.
+// signDraft has every key sign, if the chunks are those that the manifest names. A
+// device is opened only for keys that are in it.
 func (a *app) signDraft(ctx context.Context, draft *fuf.Draft, f keyFlags) error {
+	if err := draft.CheckChunks(); err != nil {
+		return err
+	}
 	inHSM := func(name string) bool { return strings.HasPrefix(name, fromHSM) }
 	for _, name := range f.names {
 		if inHSM(name) {
