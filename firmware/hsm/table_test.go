@@ -22,6 +22,8 @@ type situation struct {
 
 	halt  command.Status // of all commands but those of works; 0: nothing is refused
 	works []command.Code
+
+	people bool // in front of it, with the keysets of the roles
 }
 
 func situations(t testing.TB) []situation {
@@ -35,27 +37,40 @@ func situations(t testing.TB) []situation {
 		auditor, lco, cu   = command.RoleAuditor, command.RoleLCO, command.RoleCU
 	)
 	return []situation{
-		{"factory", s.factory, fresh, absent, none, none, false, 0, nil},
-		{"factory, read-only", s.factory, fresh, absent, none, none, true, 0, nil},
-		{"initialised", s.initialised, initialised, absent, none, none, false, 0, nil},
-		{"initialised, SO", s.initialised, initialised, absent, so, none, false, 0, nil},
-		{"partition created", s.created, initialised, created, none, none, false, 0, nil},
-		{"partition created, SO", s.created, initialised, created, so, none, false, 0, nil},
-		{"partition created, read-only", s.created, initialised, created, none, none, true, 0, nil},
-		{"complete", s.ready, initialised, complete, none, none, false, 0, nil},
-		{"complete, SO", s.ready, initialised, complete, so, none, false, 0, nil},
-		{"complete, PO", s.ready, initialised, complete, none, po, false, 0, nil},
-		{"complete, CO", s.ready, initialised, complete, none, co, false, 0, nil},
-		{"complete, SO and CO", s.ready, initialised, complete, so, co, false, 0, nil},
-		{"complete, SO and CO, read-only", s.ready, initialised, complete, so, co, true, 0, nil},
-		{"complete, PO, read-only", s.ready, initialised, complete, none, po, true, 0, nil},
-		{"staffed, Administrator and LCO", s.staffed, initialised, complete, administrator, lco, false, 0, nil},
-		{"staffed, Auditor and CU", s.staffed, initialised, complete, auditor, cu, false, 0, nil},
-		{"staffed, Auditor and CU, read-only", s.staffed, initialised, complete, auditor, cu, true, 0, nil},
+		{"factory", s.factory, fresh, absent, none, none, false, 0, nil, false},
+		{"factory, read-only", s.factory, fresh, absent, none, none, true, 0, nil, false},
+		{"initialised", s.initialised, initialised, absent, none, none, false, 0, nil, false},
+		{"initialised, SO", s.initialised, initialised, absent, so, none, false, 0, nil, false},
+		{"partition created", s.created, initialised, created, none, none, false, 0, nil, false},
+		{"partition created, SO", s.created, initialised, created, so, none, false, 0, nil, false},
+		{"partition created, read-only", s.created, initialised, created, none, none, true, 0, nil, false},
+		{"complete", s.ready, initialised, complete, none, none, false, 0, nil, false},
+		{"complete, SO", s.ready, initialised, complete, so, none, false, 0, nil, false},
+		{"complete, PO", s.ready, initialised, complete, none, po, false, 0, nil, false},
+		{"complete, CO", s.ready, initialised, complete, none, co, false, 0, nil, false},
+		{"complete, SO and CO", s.ready, initialised, complete, so, co, false, 0, nil, false},
+		{"complete, SO and CO, read-only", s.ready, initialised, complete, so, co, true, 0, nil, false},
+		{"complete, PO, read-only", s.ready, initialised, complete, none, po, true, 0, nil, false},
+		{"staffed, Administrator and LCO", s.staffed, initialised, complete, administrator, lco, false, 0, nil, false},
+		{"staffed, Auditor and CU", s.staffed, initialised, complete, auditor, cu, false, 0, nil, false},
+		{"staffed, Auditor and CU, read-only", s.staffed, initialised, complete, auditor, cu, true, 0, nil, false},
+		keyed(t, "with keysets", none, none),
+		keyed(t, "with keysets, SO and PO", so, po),
+		keyed(t, "with keysets, Administrator and CO", administrator, co),
+		keyed(t, "with keysets, Auditor and LCO", auditor, lco),
+		keyed(t, "with keysets, CU", none, cu),
 		halted("tampered", s.tampered, none, command.StatusHSMTampered, command.CodeTamperClear, command.CodeLogin),
 		halted("tampered, SO", s.tampered, so, command.StatusHSMTampered, command.CodeTamperClear, command.CodeLogin),
 		halted("in transport", s.transport, none, command.StatusSTMCommand, command.CodeSTMRecover, command.CodeTamperClear, command.CodeLogin),
 		halted("in transport, SO", s.transport, so, command.StatusSTMCommand, command.CodeSTMRecover, command.CodeTamperClear, command.CodeLogin),
+	}
+}
+
+// keyed is a situation of an HSM with quorum authentication.
+func keyed(t testing.TB, name string, so, user command.Role) situation {
+	return situation{
+		name: name, flash: quorum(t).flash.(*flash.Memory), hsm: command.HSMInitialised, partition: command.PartitionInitialised,
+		so: so, user: user, people: true,
 	}
 }
 
@@ -72,6 +87,15 @@ func halted(name string, chip *flash.Memory, so command.Role, status command.Sta
 // enter starts the HSM and brings about the situation.
 func (s situation) enter(t testing.TB) *unit {
 	t.Helper()
+	if s.people {
+		q := powerOnWithPeople(t, s.flash.Clone())
+		for _, role := range []command.Role{s.so, s.user} {
+			if role != command.RoleNone {
+				q.enter(command.StatusOK, role, "")
+			}
+		}
+		return q.unit
+	}
 	u := powerOn(t, s.flash.Clone())
 	u.admin = u.open(command.SlotAdmin, s.readOnly)
 	if s.partition != command.PartitionAbsent {

@@ -16,6 +16,7 @@ import (
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/device"
 	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/hsm"
 	"usbhsm7/firmware/hsm/auth"
 	"usbhsm7/firmware/record"
 	"usbhsm7/hostdrv"
@@ -32,11 +33,17 @@ import (
 // newUnit switches a new device on until the test ends. Passwords cost nothing.
 func newUnit(t testing.TB) *usb.Device {
 	t.Helper()
+	return newUnitWith(t, nil)
+}
+
+// newUnitWith has people in front of the device.
+func newUnitWith(t testing.TB, people hsm.TrustedPath) *usb.Device {
+	t.Helper()
 	image, err := flash.NewMemory(flash.DefaultGeometry())
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := device.New(device.Config{Flash: image, Serial: serial, Cost: auth.Quick})
+	d, err := device.New(device.Config{Flash: image, Serial: serial, Cost: auth.Quick, Path: people})
 	if err != nil {
 		t.Fatal(err)
 	}
