@@ -4,7 +4,8 @@
 //	go run ./scripts/rehearse -out build/rehearsal.json
 //	go run ./scripts/rehearse -short -only login -seed 7
 //
-// Package firmware/rehearse says what is cut and how it is judged. The same seed
+// Packages firmware/rehearse and, for the bootloader, firmware/boot/sweep say what
+// is cut and how it is judged. The same seed
 // gives the same crash states. The exit status is 1 if anything was found, or if
 // a planted defect was not.
 package main
@@ -31,6 +32,7 @@ type report struct {
 	Seconds          float64  `json:"seconds"`
 	Commands         int      `json:"commands"` // scenes
 	CrashStates      int      `json:"crash_states"`
+	Memoless         int      `json:"memoless_states"` // of these, proven each by itself
 	Bricks           int      `json:"bricks"`
 	Mixtures         int      `json:"mixtures"`
 	LostAcknowledged int      `json:"lost_acknowledged"`
@@ -74,6 +76,9 @@ func run(out string, seed uint64, short bool, only string) error {
 		if err := r.sweep(rehearse.Options{Rig: rig, Plan: plan, Seed: seed, Scenes: pattern, Progress: progress}); err != nil {
 			return err
 		}
+	}
+	if err := r.sweepBoot(seed, short, pattern); err != nil {
+		return err
 	}
 	if err := r.plant(seed); err != nil {
 		return err
@@ -119,15 +124,20 @@ func (r *report) plant(seed uint64) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.Name, err)
 		}
-		r.PlantedDefects++
-		verdict := "NOT NOTICED"
-		if found.Count(d.Kind) > 0 {
-			r.Caught++
-			verdict = "noticed"
-		}
-		fmt.Printf("  %-72s %s\n", d.Name, verdict)
+		r.noteDefect(d.Name, found.Count(d.Kind) > 0)
 	}
-	return nil
+	return r.plantBoot(seed)
+}
+
+// noteDefect counts a planted defect.
+func (r *report) noteDefect(name string, noticed bool) {
+	r.PlantedDefects++
+	verdict := "NOT NOTICED"
+	if noticed {
+		r.Caught++
+		verdict = "noticed"
+	}
+	fmt.Printf("  %-72s %s\n", name, verdict)
 }
 
 func (r *report) write(out string) error {

@@ -7,6 +7,7 @@ import (
 // Plan says how much is cut.
 type Plan struct {
 	Tears    int  // ways in which an operation is torn, of each kind
+	Erasures int  // more ways in which an erasure is torn
 	Second   bool // cut a second time, at every operation of every recovery
 	Memoless bool // prove every state anew, however often it comes up
 }
@@ -22,13 +23,14 @@ var (
 // a chip in memory does nothing, and what is after an operation is before the next
 // one. The tear depends on the seed and the operation alone, so that the same
 // operation in another play leaves the same state.
-func outcomes(o flash.Operation, tears int, seed uint64) []flash.Outcome {
+func (p Plan) outcomes(o flash.Operation, seed uint64) []flash.Outcome {
 	list := []flash.Outcome{{Mode: flash.Before}}
 	if o.Kind == flash.SyncDevice {
 		return list
 	}
-	modes := []flash.Mode{flash.TornWord, flash.TornBits}
+	modes, tears := []flash.Mode{flash.TornWord, flash.TornBits}, p.Tears
 	if o.Kind == flash.EraseBlock {
+		tears += p.Erasures
 		modes = []flash.Mode{flash.TornBits, flash.TornUnsteady}
 	}
 	for i := range uint64(tears) {

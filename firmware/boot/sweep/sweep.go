@@ -157,7 +157,7 @@ type cut struct {
 func (s *sweep) cutAll(points []point, begin *flash.Memory) []branch {
 	var cuts []cut
 	for i := range points {
-		for _, how := range outcomes(points[i].operation, s.options.Plan.Tears, s.options.Seed) {
+		for _, how := range s.options.Plan.outcomes(points[i].operation, s.options.Seed) {
 			cuts = append(cuts, cut{&points[i], how})
 		}
 	}
@@ -230,7 +230,7 @@ func (s *sweep) survive(c cut, begin *flash.Memory) (b branch) {
 // cutAgain cuts a recovery at each of its points.
 func (s *sweep) cutAgain(b *branch, points []point, first string) {
 	for i := range points {
-		for _, how := range outcomes(points[i].operation, 1, s.options.Seed) {
+		for _, how := range (Plan{Tears: 1}).outcomes(points[i].operation, s.options.Seed) {
 			token := func() string { return first + ";cut2=" + placeOf(cut{&points[i], how}) }
 			chip, err := points[i].crash(how)
 			if err != nil {
