@@ -45,6 +45,12 @@ var claims = []struct {
 		{"status numbers and names", published, "ThalesGroup/pycryptoki, retcodes.py"},
 		{"status of each refusal of the framing (malformed, truncated, too many requests)", ours, "the nearest published name is used"},
 	}},
+	{"Update files", []claim{
+		{"signed and encrypted, with an authentication code of 16 characters of base64 that is needed to decrypt", published, "network HSM documentation, package_update, for the packages of that product"},
+		{"a list of the versions that an update may replace, and of the bootloader that it needs", published, "release notes of Luna HSM firmware"},
+		{"layout, algorithms and keys", ours, "the real format is not public; docs/fuf-format.md specifies this one"},
+		{"proof that an update stands in a log of transparency", ours, "the real product has none that is known"},
+	}},
 	{"Life cycle", []claim{
 		{"factory state, initialisation with a label and an HSM SO password", published, "USB HSM 7 documentation, hsm_init"},
 		{"hard initialisation without a login, soft initialisation with the HSM SO's", published, "USB HSM 7 documentation, hsm_init"},
