@@ -22,13 +22,17 @@ var answers = map[touchscreen.Kind][]Verb{
 // Strokes returns the keys of touchscreen.Panel.Press that give an answer to a
 // screen on which nothing was done yet. The error is ErrAnswer.
 func Strokes(s touchscreen.Screen, a Act) ([]string, error) {
-	if a.Verb == Cancel && s.Cancel {
+	if a.Verb == Cancel && s.Cancel && s.Kind != touchscreen.Home {
 		return []string{"Escape"}, nil
 	}
 	if !slices.Contains(answers[s.Kind], a.Verb) {
 		return nil, fmt.Errorf("%w: %s", ErrAnswer, a)
 	}
 	switch a.Verb {
+	case OK:
+		if s.Kind == touchscreen.PIN {
+			return typing(s, "")
+		}
 	case Yes:
 		return []string{"y"}, nil
 	case No:

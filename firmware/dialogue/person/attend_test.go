@@ -1,0 +1,73 @@
+package person_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"usbhsm7/firmware/dialogue/person"
+	"usbhsm7/touchscreen"
+)
+
+// played is a device that shows one screen after the other, whatever is done, and
+// notes that.
+type played struct {
+	screens []touchscreen.Screen
+	done    []string
+	cannot  string // an act that fails
+}
+
+var errPlay = errors.New("it cannot be done")
+
+func (p *played) Look(_ context.Context, number uint64) (person.Seen, error) {
+	if int(number) == len(p.screens) {
+		return person.Seen{}, context.Canceled
+	}
+	return person.Seen{Screen: p.screens[number], Number: number + 1}, nil
+}
+
+func (p *played) note(what string) error {
+	p.done = append(p.done, what)
+	if what == p.cannot {
+		return errPlay
+	}
+	return nil
+}
+
+func (p *played) Answer(_ context.Context, s person.Seen, a person.Act) error {
+	return p.note(s.ID + ": " + string(a.Verb))
+}
+func (p *played) Insert(_ context.Context, key string) error  { return p.note("insert " + key) }
+func (p *played) Remove(context.Context) error                { return p.note("remove") }
+func (p *played) Bring(_ context.Context, k person.Key) error { return p.note("bring " + k.Name) }
+func screen(id string, text ...string) touchscreen.Screen {
+	return touchscreen.Screen{ID: id, Kind: touchscreen.YesNo, Title: "Title", Text: text}
+}
+
+func TestTheFirstRuleThatFitsAndIsNotUsedUpCounts(t *testing.T) {
+	p := &played{screens: []touchscreen.Screen{screen("a"), screen("a"), screen("a"), screen("b", "for the CO"), screen("b", "for the PO"), {ID: "home"}, {ID: "w", Kind: touchscreen.Progress}}}
+	script, err := person.Parse("key k\nonce a: yes\nonce a: remove, insert k\nwhen a: no\nwhen b \"Title\" \"CO\": cancel\nwhen b: wait")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (&person.Person{Script: script, Hands: p}).Attend(t.Context()); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if want := []string{"bring k", "a: yes", "remove", "insert k", "a: no", "b: cancel"}; !slices.Equal(p.done, want) {
+		t.Errorf("done %q, want %q", p.done, want)
+	}
+}
+
+func TestWhatAPersonCannotDoEndsTheirWork(t *testing.T) {
+	for text, cannot := range map[string]string{"when a: insert k": "insert k", "when a: remove": "remove", "when a: yes": "a: yes", "key k": "bring k"} {
+		script, err := person.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &played{screens: []touchscreen.Screen{screen("a")}, cannot: cannot}
+		if err := (&person.Person{Script: script, Hands: p}).Attend(t.Context()); !errors.Is(err, errPlay) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
