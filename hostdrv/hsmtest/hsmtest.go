@@ -13,6 +13,9 @@
 // on to [Device.Driver] alone. Passwords cost next to nothing to check; that is
 // the one difference.
 //
+// With [Quorum] the roles authenticate with iKeys, and a person follows a script in
+// front of the device's screen.
+//
 // Power cuts and other people's hands are at hand too: [Device.PowerCycle],
 // [Device.Fork]. So is a bad cable: load a script into [Device.Faults]
 // (docs/faults.md) and see what your program makes of it.
@@ -42,10 +45,11 @@ type Device struct {
 	Driver *hostdrv.Device // ready for use
 	Faults *fault.Injector // between driver and device; does nothing until a script is loaded
 
-	image *flash.Memory
-	unit  *device.Device
-	port  *fault.Port // of unit
-	once  sync.Once
+	image  *flash.Memory
+	unit   *device.Device
+	port   *fault.Port // of unit
+	people *people     // nil: nobody, and no screen
+	once   sync.Once
 }
 
 // Option changes what Start makes.
@@ -54,6 +58,7 @@ type Option func(*options)
 type options struct {
 	asDelivered bool
 	policies    []command.PolicySetting
+	script      string // of a person; empty: nobody
 	config      device.Config
 }
 
@@ -84,7 +89,11 @@ func Start(t testing.TB, list ...Option) *Device {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := open(t, image, o.config)
+	var who *people
+	if o.script != "" {
+		who = attend(t, o.script)
+	}
+	d := open(t, image, o.config, who)
 	if !o.asDelivered {
 		if err := d.initialise(t.Context(), o.policies); err != nil {
 			t.Fatal(err)
@@ -94,14 +103,15 @@ func Start(t testing.TB, list ...Option) *Device {
 }
 
 // open switches a device on and opens it.
-func open(t testing.TB, image *flash.Memory, c device.Config) *Device {
+func open(t testing.TB, image *flash.Memory, c device.Config, who *people) *Device {
 	t.Helper()
 	c.Flash = image
+	who.equip(&c)
 	unit, err := device.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Device{Faults: fault.New(fault.Options{Commands: device.MatchCommand}), image: image, unit: unit}
+	d := &Device{Faults: fault.New(fault.Options{Commands: device.MatchCommand}), image: image, unit: unit, people: who}
 	d.port = d.Faults.Port(unit.USB())
 	t.Cleanup(func() {
 		if err := d.off(); err != nil {
@@ -134,8 +144,8 @@ func (d *Device) initialise(ctx context.Context, policies []command.PolicySettin
 		return err
 	}
 	err = errors.Join(
-		admin.InitHSM(ctx, command.HSMInitRequest{Label: "hsmtest", Password: Password(command.RoleSO), Policies: policies}),
-		admin.Login(ctx, command.RoleSO, Password(command.RoleSO)),
+		admin.InitHSM(ctx, command.HSMInitRequest{Label: "hsmtest", Method: d.method(), Password: d.passwordFor(command.RoleSO), Policies: policies}),
+		admin.Login(ctx, command.RoleSO, d.passwordFor(command.RoleSO)),
 		admin.CreatePartition(ctx),
 		admin.Close(ctx),
 	)
@@ -147,9 +157,9 @@ func (d *Device) initialise(ctx context.Context, policies []command.PolicySettin
 		return err
 	}
 	return errors.Join(
-		partition.InitPartition(ctx, command.PartitionInitRequest{Label: "hsmtest", Password: Password(command.RolePO)}),
-		partition.Login(ctx, command.RolePO, Password(command.RolePO)),
-		partition.InitRole(ctx, command.RoleCO, Password(command.RoleCO)),
+		partition.InitPartition(ctx, command.PartitionInitRequest{Label: "hsmtest", Password: d.passwordFor(command.RolePO)}),
+		partition.Login(ctx, command.RolePO, d.passwordFor(command.RolePO)),
+		partition.InitRole(ctx, command.RoleCO, d.passwordFor(command.RoleCO)),
 		partition.Close(ctx),
 	)
 }
@@ -159,7 +169,7 @@ func (d *Device) Login(t testing.TB, role command.Role) *hostdrv.Session {
 	t.Helper()
 	s, err := d.Driver.OpenSession(t.Context(), role.Slot(), hostdrv.SessionOptions{})
 	if err == nil {
-		err = s.Login(t.Context(), role, Password(role))
+		err = s.Login(t.Context(), role, d.passwordFor(role))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +185,7 @@ func (d *Device) PowerCycle(t testing.TB, list ...Option) *Device {
 	if err := d.off(); err != nil {
 		t.Fatal(err)
 	}
-	return restart(t, image, list)
+	return restart(t, image, d.people, list)
 }
 
 // Tamper has a sensor of the device find something.
@@ -191,14 +201,14 @@ func (d *Device) Tamper(t testing.TB, cause command.TamperCause) {
 // be under way.
 func (d *Device) Fork(t testing.TB, list ...Option) *Device {
 	t.Helper()
-	return restart(t, d.image.Clone(), list)
+	return restart(t, d.image.Clone(), nil, list)
 }
 
-func restart(t testing.TB, image *flash.Memory, list []Option) *Device {
+func restart(t testing.TB, image *flash.Memory, who *people, list []Option) *Device {
 	t.Helper()
 	o := options{config: device.Config{Cost: auth.Quick}}
 	for _, option := range list {
 		option(&o)
 	}
-	return open(t, image, o.config)
+	return open(t, image, o.config, who)
 }

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
 	"usbhsm7/firmware/dialogue/person"
-	"usbhsm7/ikey/ring"
 )
 
 // loadPerson reads the script of who attends to the device, if there is one.
@@ -23,7 +21,7 @@ func (u *unit) loadPerson(path string) error {
 	if err != nil {
 		return fmt.Errorf("%w: --auto %s: %w", errUsage, path, err)
 	}
-	u.person = &person.Person{Script: script, Hands: hands{u}, Note: u.notePerson}
+	u.person = &person.Person{Script: script, Hands: u.front(), Note: u.notePerson}
 	return nil
 }
 
@@ -48,31 +46,5 @@ func actsOf(r person.Rule) (acts []string) {
 	return acts
 }
 
-// hands are those of a person in front of the unit.
-type hands struct{ *unit }
-
-var _ person.Hands = hands{}
-
-// Look implements person.Hands.
-func (h hands) Look(ctx context.Context, number uint64) (person.Seen, error) {
-	return look(ctx, h.panel, number)
-}
-
-// Answer implements person.Hands.
-func (h hands) Answer(_ context.Context, s person.Seen, a person.Act) error {
-	return press(h.panel, s, a)
-}
-
-// Insert implements person.Hands.
-func (h hands) Insert(_ context.Context, key string) error { return h.insert(key) }
-
-// Remove implements person.Hands.
-func (h hands) Remove(context.Context) error { return h.keys.Remove() }
-
-// Bring implements person.Hands.
-func (h hands) Bring(_ context.Context, k person.Key) error {
-	if err := h.keys.Make(k.Name, k.Colour); !errors.Is(err, ring.ErrExists) {
-		return err
-	}
-	return nil
-}
+// front is where people stand.
+func (u *unit) front() person.Front { return person.Front{Panel: u.panel, Keys: u.keys} }

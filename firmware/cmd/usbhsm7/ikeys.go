@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -48,7 +47,7 @@ func (u *unit) handleIKeys(s *control.Server) {
 		if err := readRequest(w, r, &plugged); err != nil {
 			return err
 		}
-		return u.replyIKeys(w, r, u.insert(plugged.Key))
+		return u.replyIKeys(w, r, u.front().Insert(r.Context(), plugged.Key))
 	})
 	s.Handle("DELETE /port", func(w http.ResponseWriter, r *http.Request) error {
 		return u.replyIKeys(w, r, u.keys.Remove())
@@ -84,14 +83,6 @@ func (u *unit) makeIKey(w http.ResponseWriter, r *http.Request) error {
 		return u.replyIKeys(w, r, u.keys.Copy(request.CopyOf, request.Name))
 	}
 	return u.replyIKeys(w, r, u.keys.Make(request.Name, request.Colour))
-}
-
-// insert plugs a key in, after what is in the port is pulled out.
-func (u *unit) insert(name string) error {
-	if err := u.keys.Remove(); err != nil && !errors.Is(err, ikey.ErrNoKey) {
-		return err
-	}
-	return u.keys.Insert(name)
 }
 
 func (u *unit) changeIKey(w http.ResponseWriter, r *http.Request) error {

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"usbhsm7/ikey/ring"
+	"usbhsm7/firmware/dialogue/person"
 	"usbhsm7/touchscreen/page"
 	"usbhsm7/usbip/socket"
 )
@@ -42,7 +42,7 @@ func (u *unit) openPage(ctx context.Context) (serve func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := &drawer{keys: u.keys, insert: u.insert, changed: make(chan struct{})}
+	keys := &drawer{front: u.front(), changed: make(chan struct{})}
 	p := page.New(u.panel, keys, token)
 	u.page = p.URL(listener.Addr())
 	return func() error { return servePage(ctx, listener, p, keys) }, nil
@@ -68,8 +68,7 @@ func servePage(ctx context.Context, listener net.Listener, p *page.Page, keys *d
 
 // drawer shows the ring of iKeys to the page.
 type drawer struct {
-	keys   *ring.Ring
-	insert func(name string) error
+	front person.Front
 
 	mu      sync.Mutex
 	changed chan struct{} // closed at the next change
@@ -81,7 +80,7 @@ var _ page.Drawer = (*drawer)(nil)
 func (d *drawer) watch(ctx context.Context) {
 	for {
 		select {
-		case <-d.keys.Changes():
+		case <-d.front.Keys.Changes():
 			d.mu.Lock()
 			close(d.changed)
 			d.changed = make(chan struct{})
@@ -94,7 +93,7 @@ func (d *drawer) watch(ctx context.Context) {
 
 // Keys implements page.Drawer. A folder that cannot be read is an empty drawer.
 func (d *drawer) Keys() []page.Key {
-	all, _ := d.keys.Keys()
+	all, _ := d.front.Keys.Keys()
 	keys := make([]page.Key, 0, len(all))
 	for _, k := range all {
 		shown := page.Key{Name: k.Name, Colour: k.Colour, Note: k.Text, InPort: k.InPort, Out: k.Lost}
@@ -107,13 +106,13 @@ func (d *drawer) Keys() []page.Key {
 }
 
 // Insert implements page.Drawer.
-func (d *drawer) Insert(name string) error { return d.insert(name) }
+func (d *drawer) Insert(name string) error { return d.front.Insert(context.Background(), name) }
 
 // Remove implements page.Drawer.
-func (d *drawer) Remove() error { return d.keys.Remove() }
+func (d *drawer) Remove() error { return d.front.Keys.Remove() }
 
 // Make implements page.Drawer.
-func (d *drawer) Make(name, colour string) error { return d.keys.Make(name, colour) }
+func (d *drawer) Make(name, colour string) error { return d.front.Keys.Make(name, colour) }
 
 // Changed implements page.Drawer.
 func (d *drawer) Changed() <-chan struct{} {

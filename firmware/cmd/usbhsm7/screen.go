@@ -26,7 +26,7 @@ func (u *unit) handleScreen(s *control.Server) {
 		if err != nil && r.FormValue("after") != "" {
 			return fmt.Errorf("%w: after=%q is no number", control.ErrRequest, r.FormValue("after"))
 		}
-		seen, err := look(r.Context(), u.panel, after)
+		seen, err := u.front().Look(r.Context(), after)
 		if err != nil {
 			return err
 		}
@@ -42,21 +42,6 @@ func (u *unit) handleScreen(s *control.Server) {
 		return png.Encode(w, u.panel.Image())
 	})
 	s.Handle("POST /touch", u.touch)
-}
-
-// look waits for another screen than number.
-func look(ctx context.Context, panel *touchscreen.Panel, number uint64) (person.Seen, error) {
-	for {
-		screen, now, next := panel.Seen()
-		if now != number {
-			return person.Seen{Screen: screen, Number: now}, nil
-		}
-		select {
-		case <-next:
-		case <-ctx.Done():
-			return person.Seen{}, ctx.Err()
-		}
-	}
 }
 
 func (u *unit) describe(s person.Seen) control.Screen {
@@ -79,7 +64,7 @@ func (u *unit) touch(w http.ResponseWriter, r *http.Request) error {
 	var err error
 	switch {
 	case touch.Answer != "":
-		err = answer(u.panel, touch)
+		err = u.answer(r.Context(), touch)
 	case touch.Key != "":
 		u.panel.Do(touchscreen.Input{Phase: touchscreen.Stroke, Key: touch.Key, Screen: touch.Screen})
 	case touch.X != nil && touch.Y != nil:
@@ -97,26 +82,17 @@ func (u *unit) touch(w http.ResponseWriter, r *http.Request) error {
 }
 
 // answer answers what is shown, unless it is not what the touch is meant for.
-func answer(panel *touchscreen.Panel, touch control.Touch) error {
+func (u *unit) answer(ctx context.Context, touch control.Touch) error {
 	act, err := person.ParseAct(strings.Fields(touch.Answer))
 	if err != nil {
 		return fmt.Errorf("%w: %w", control.ErrRequest, err)
 	}
-	screen, number, _ := panel.Seen()
+	screen, number, _ := u.panel.Seen()
 	if touch.Screen != 0 && touch.Screen != number {
 		return nil
 	}
-	return press(panel, person.Seen{Screen: screen, Number: number}, act)
-}
-
-// press gives an answer to a screen, key by key.
-func press(panel *touchscreen.Panel, s person.Seen, a person.Act) error {
-	strokes, err := person.Strokes(s.Screen, a)
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", control.ErrRequest, s.ID, err)
-	}
-	for _, key := range strokes {
-		panel.Do(touchscreen.Input{Phase: touchscreen.Stroke, Key: key, Screen: s.Number})
+	if err := u.front().Answer(ctx, person.Seen{Screen: screen, Number: number}, act); err != nil {
+		return fmt.Errorf("%w: %s: %w", control.ErrRequest, screen.ID, err)
 	}
 	return nil
 }
