@@ -135,31 +135,30 @@ func (c *call) roleDeactivate(r *command.RoleDeactivateRequest) error {
 	})
 }
 
-// loadActivation finds the roles that are activated still, at power-on.
+// loadActivation finds the roles that are activated still, at power-on, and notes
+// that there is power: a clock that is set back afterwards shows less than that.
 func (h *HSM) loadActivation() error {
 	var alive aliveRecord
 	if known, err := read(h.vault, recordAlive, &alive); err != nil || !known {
 		return err
 	}
-	s := *h.state.Load()
 	away := time.Duration(h.clock().Unix()-alive.Time) * time.Second
-	if !s.autoActivates() || away < 0 || away > AutoActivation {
-		return h.update(func(u *update) error {
-			u.records.Urgent = true
+	return h.update(func(u *update) error {
+		u.records.Urgent = true
+		if !u.state.autoActivates() || away < 0 || away > AutoActivation {
 			u.dropActivations()
 			return nil
-		})
-	}
-	s.alive = alive.Time
-	for _, role := range command.Roles {
-		var r activationRecord
-		if _, err := read(h.vault, recordActivation(role), &r); err != nil {
-			return err
 		}
-		s.roles[role].active = r.Sealed
-	}
-	h.state.Store(&s)
-	return nil
+		u.state.alive = alive.Time
+		for _, role := range command.Roles {
+			var r activationRecord
+			if _, err := read(h.vault, recordActivation(role), &r); err != nil {
+				return err
+			}
+			u.state.roles[role].active = r.Sealed
+		}
+		return u.beat(time.Second)
+	})
 }
 
 // beats reports whether the flash is to learn that the device has power: often

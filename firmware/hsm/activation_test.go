@@ -1,6 +1,8 @@
 package hsm_test
 
 import (
+	"crypto/rand"
+	"errors"
 	"regexp"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/hsm"
 	"usbhsm7/firmware/hsm/policy"
+	"usbhsm7/firmware/store"
 )
 
 const (
@@ -470,5 +473,43 @@ func TestBeatsAreRare(t *testing.T) {
 func TestBoundsOfActivation(t *testing.T) {
 	if hsm.AutoActivation != 2*time.Hour || hsm.BeatInterval > time.Minute {
 		t.Error("the product says two hours; a minute is what may be lost of them")
+	}
+}
+
+// TestPowerCutsAtPowerOn cuts the power at every operation of a power-on that has
+// something to write about activation: the one after it finds what it should.
+func TestPowerCutsAtPowerOn(t *testing.T) {
+	for name, test := range map[string]struct {
+		away  time.Duration
+		holds bool
+	}{"it holds": {time.Hour, true}, "it is over": {3 * time.Hour, false}} {
+		t.Run(name, func(t *testing.T) {
+			c := &clock{noon}
+			base := autoActivated(t, c).flash.(*flash.Memory)
+			c.now = c.now.Add(test.away)
+			cuts := 0
+			for failed := true; failed; cuts++ {
+				chip, count := base.Clone(), 0
+				tap := flash.NewTap(chip, func(flash.Operation) error {
+					if count++; count > cuts {
+						return flash.ErrPowerLost
+					}
+					return nil
+				})
+				records, err := store.Open(tap)
+				if err == nil {
+					_, err = hsm.Open(hsm.Config{Store: records, Entropy: rand.Reader, Clock: c.read})
+				}
+				if failed = err != nil; failed && !errors.Is(err, flash.ErrPowerLost) {
+					t.Fatal(err)
+				}
+				if got := powerOnWithPeopleAt(t, chip, c.read).isActive(command.RoleCO); got != test.holds {
+					t.Errorf("cut before operation %d: activated %v", cuts+1, got)
+				}
+			}
+			if cuts < 2 {
+				t.Error("the power-on writes nothing")
+			}
+		})
 	}
 }
