@@ -1,7 +1,6 @@
 package boot
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -11,25 +10,6 @@ import (
 // ErrCorrupt reports a flash whose boot records are lost, or whose firmware is not
 // what was installed. Nothing was changed.
 var ErrCorrupt = errors.New("the bootloader's flash is corrupt")
-
-// ErrNotTaken reports a flash that holds something else than was programmed: it is
-// at the end of its life.
-var ErrNotTaken = errors.New("the flash does not hold what was written to it")
-
-// program programs the flash and looks whether it took it.
-func program(f flash.Device, addr int64, p []byte) error {
-	if err := f.Program(addr, p); err != nil {
-		return err
-	}
-	back := make([]byte, len(p))
-	if err := f.Read(addr, back); err != nil {
-		return err
-	}
-	if !bytes.Equal(back, p) {
-		return fmt.Errorf("%d bytes at %#x: %w", len(p), addr, ErrNotTaken)
-	}
-	return nil
-}
 
 // records are the first two blocks of the region, each with a copy of the record.
 // The copy in force is never the one that is written.
@@ -70,7 +50,7 @@ func (r *records) save(next Record) error {
 	if err := r.flash.Erase(i); err != nil {
 		return fmt.Errorf("boot: record: %w", err)
 	}
-	if err := program(r.flash, r.addr(i), next.Encode()); err != nil {
+	if err := flash.ProgramChecked(r.flash, r.addr(i), next.Encode()); err != nil {
 		return fmt.Errorf("boot: record: %w", err)
 	}
 	if err := r.flash.Sync(); err != nil {

@@ -93,7 +93,7 @@ func (b *Boot) writeHead(p Place, head []byte) error {
 			return fmt.Errorf("boot: empty %v: %w", p, err)
 		}
 	}
-	if err := program(b.flash, b.layout.addr(b.layout.HeadBlock(p)), head); err != nil {
+	if err := flash.ProgramChecked(b.flash, b.layout.addr(b.layout.HeadBlock(p)), head); err != nil {
 		return fmt.Errorf("boot: head in %v: %w", p, err)
 	}
 	return b.sync()
@@ -109,13 +109,13 @@ func (b *Boot) writeChunk(p Place, u *fuf.Update, i int, content []byte) error {
 			return fmt.Errorf("boot: chunk %d: %w", i, err)
 		}
 	}
-	if err := program(b.flash, b.layout.addr(first), content); err != nil {
+	if err := flash.ProgramChecked(b.flash, b.layout.addr(first), content); err != nil {
 		return fmt.Errorf("boot: chunk %d: %w", i, err)
 	}
 	if err := b.sync(); err != nil {
 		return err
 	}
-	if err := program(b.flash, b.layout.MarkAddr(p, i), mark(u.ID(), i)); err != nil {
+	if err := flash.ProgramChecked(b.flash, b.layout.MarkAddr(p, i), mark(u.ID(), i)); err != nil {
 		return fmt.Errorf("boot: mark of chunk %d: %w", i, err)
 	}
 	return b.sync()
@@ -165,7 +165,11 @@ func (b *Boot) readImage(p Place) (*Image, error) {
 	if err := b.verifier.Check(u, encoded); err != nil {
 		return nil, fmt.Errorf("boot: %v: %w: %w", p, ErrCorrupt, err)
 	}
-	return decodeFor(u, encoded)
+	image, err := decodeFor(u, encoded)
+	if err != nil {
+		return nil, fmt.Errorf("boot: %v: %w: %w", p, ErrCorrupt, err)
+	}
+	return image, nil
 }
 
 func (b *Boot) readPayload(p Place, u *fuf.Update) ([]byte, error) {

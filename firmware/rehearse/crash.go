@@ -70,6 +70,9 @@ func outcomes(o flash.Operation, tears int, seed uint64) []flash.Outcome {
 	}
 	for i := range uint64(tears) {
 		list = append(list, flash.Outcome{Mode: flash.TornPrefix, Seed: seed + i}, flash.Outcome{Mode: flash.TornBits, Seed: seed + i})
+		if o.Kind == flash.EraseBlock {
+			list = append(list, flash.Outcome{Mode: flash.TornUnsteady, Seed: seed + i})
+		}
 	}
 	return list
 }

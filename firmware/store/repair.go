@@ -1,5 +1,7 @@
 package store
 
+import "usbhsm7/firmware/flash"
+
 // repair clears away what an interrupted commit left behind and takes the log
 // up where it ends. It may itself be interrupted anywhere.
 func (l *ring) repair(f *found) error {
@@ -11,7 +13,7 @@ func (l *ring) repair(f *found) error {
 	c := f.log
 	if c.unfinished {
 		// The batch counts from now on, so its seal must become proof.
-		if err := l.flash.Program(l.addr(c.end-sealSize), seal(c.batch)); err != nil {
+		if err := flash.ProgramChecked(l.flash, l.addr(c.end-sealSize), seal(c.batch)); err != nil {
 			return err
 		}
 	}
@@ -29,6 +31,7 @@ func (l *ring) repair(f *found) error {
 func (l *ring) resume(c chain) {
 	l.next = c.next
 	l.tail, l.recorded, l.erased = c.tail, c.tail, c.tail
+	l.steady = c.tail + l.blocks
 	l.pos, l.batch, l.last = c.end, c.batch, c.last
 	for _, seq := range c.starts {
 		l.starts[l.place(seq)] = true

@@ -23,6 +23,7 @@ type ring struct {
 	tail     uint64 // the oldest block that is needed
 	recorded uint64 // the tail as the newest block header has it
 	erased   uint64 // the oldest block that is not erased
+	steady   uint64 // from this block on, what is opened was erased since power-on
 	batch    uint64 // the newest batch
 	last     uint64 // the block in which it begins
 	unsynced bool   // a seal may not be durable yet
@@ -125,7 +126,7 @@ func (l *ring) write(p []byte, x extent) error {
 			}
 		}
 		n := min(uint64(len(p)), l.room-l.pos%l.room)
-		if err := l.flash.Program(l.addr(l.pos), p[:n]); err != nil {
+		if err := flash.ProgramChecked(l.flash, l.addr(l.pos), p[:n]); err != nil {
 			return err
 		}
 		l.pos, p = l.pos+n, p[n:]
@@ -145,6 +146,12 @@ func (l *ring) open(x extent) error {
 		}
 		l.unsynced = false
 	}
+	if l.next < l.steady {
+		// It reads as erased, but that may be what a torn erasure left.
+		if err := l.flash.Erase(l.physical(l.next)); err != nil {
+			return err
+		}
+	}
 	h := blockHeader{
 		seq:   l.next,
 		batch: x.number,
@@ -157,7 +164,7 @@ func (l *ring) open(x extent) error {
 	} else if x.end < start+l.room {
 		h.first = l.unitOf(x.end)
 	}
-	if err := l.flash.Program(l.base(l.next), h.encode()); err != nil {
+	if err := flash.ProgramChecked(l.flash, l.base(l.next), h.encode()); err != nil {
 		return err
 	}
 	l.keys[l.place(l.next)], l.starts[l.place(l.next)] = nil, false

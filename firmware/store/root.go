@@ -90,7 +90,7 @@ func openRoot(f flash.Device, blank bool) (*rootRegion, error) {
 		if c.intact && c.record == current {
 			continue
 		}
-		if err := r.renew(i, c, current); err != nil {
+		if err := r.write(i, current); err != nil {
 			return nil, fmt.Errorf("store: root key: %w", err)
 		}
 	}
@@ -127,14 +127,8 @@ func (r *rootRegion) read(i int) (rootCopy, error) {
 	return rootCopy{record: record, intact: ok}, err
 }
 
-// renew writes a copy, sparing an erasure where the block is blank.
-func (r *rootRegion) renew(i int, old rootCopy, record rootRecord) error {
-	if old.erased {
-		return r.program(i, record)
-	}
-	return r.write(i, record)
-}
-
+// write renews a copy. It erases first, also what reads as erased: that may be what
+// a torn erasure left.
 func (r *rootRegion) write(i int, record rootRecord) error {
 	if err := r.flash.Erase(i); err != nil {
 		return err
@@ -144,7 +138,7 @@ func (r *rootRegion) write(i int, record rootRecord) error {
 
 func (r *rootRegion) program(i int, record rootRecord) error {
 	addr := int64(i) * int64(r.flash.Geometry().BlockSize())
-	if err := r.flash.Program(addr, record.encode()); err != nil {
+	if err := flash.ProgramChecked(r.flash, addr, record.encode()); err != nil {
 		return err
 	}
 	return r.flash.Sync()
