@@ -12,6 +12,7 @@ import (
 // a second cut in each recovery, and one again without remembering what was proven.
 func (r *report) sweepBoot(seed uint64, short bool, only *regexp.Regexp) error {
 	fmt.Println("bootloader:")
+	r.askPolicies()
 	if short {
 		return r.addBoot(sweep.Options{Plan: sweep.Single, Seed: seed, Scenarios: only})
 	}
@@ -21,6 +22,18 @@ func (r *report) sweepBoot(seed uint64, short bool, only *regexp.Regexp) error {
 	plan := sweep.Fast
 	plan.Memoless = true
 	return r.addBoot(sweep.Options{Plan: plan, Seed: seed + 1, Scenarios: regexp.MustCompile("^(update|rollback|floor)$")})
+}
+
+// askPolicies compares what may be installed where with a table, in every
+// combination.
+func (r *report) askPolicies() {
+	combinations, mismatches := sweep.Policies()
+	fmt.Printf("  %d combinations of release and device, %d answers that differ from the table\n", combinations, len(mismatches))
+	r.PolicyCombinations += combinations
+	r.PolicyMismatches += len(mismatches)
+	for _, m := range mismatches[:min(len(mismatches), mostFindings-len(r.Findings))] {
+		r.Findings = append(r.Findings, "policies: "+m)
+	}
 }
 
 func (r *report) addBoot(o sweep.Options) error {

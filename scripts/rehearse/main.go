@@ -27,23 +27,25 @@ import (
 
 // report is the whole of the output file.
 type report struct {
-	Commit           string   `json:"commit"`
-	Seed             uint64   `json:"seed"`
-	Seconds          float64  `json:"seconds"`
-	Commands         int      `json:"commands"` // scenes
-	CrashStates      int      `json:"crash_states"`
-	Memoless         int      `json:"memoless_states"` // of these, proven each by itself
-	Bricks           int      `json:"bricks"`
-	Mixtures         int      `json:"mixtures"`
-	LostAcknowledged int      `json:"lost_acknowledged"`
-	CountersBack     int      `json:"counters_back"`
-	FreeGuesses      int      `json:"free_guesses"`
-	BrokenLogs       int      `json:"broken_logs"`
-	Unrecorded       int      `json:"unrecorded"`
-	Others           int      `json:"others"`
-	PlantedDefects   int      `json:"planted_defects"`
-	Caught           int      `json:"caught"`
-	Findings         []string `json:"findings"` // the first ones, for people
+	Commit             string   `json:"commit"`
+	Seed               uint64   `json:"seed"`
+	Seconds            float64  `json:"seconds"`
+	Commands           int      `json:"commands"` // scenes
+	CrashStates        int      `json:"crash_states"`
+	Memoless           int      `json:"memoless_states"` // of these, proven each by itself
+	Bricks             int      `json:"bricks"`
+	Mixtures           int      `json:"mixtures"`
+	LostAcknowledged   int      `json:"lost_acknowledged"`
+	CountersBack       int      `json:"counters_back"`
+	FreeGuesses        int      `json:"free_guesses"`
+	BrokenLogs         int      `json:"broken_logs"`
+	Unrecorded         int      `json:"unrecorded"`
+	Others             int      `json:"others"`
+	PolicyCombinations int      `json:"policy_combinations"` // of a release and a device
+	PolicyMismatches   int      `json:"policy_mismatches"`
+	PlantedDefects     int      `json:"planted_defects"`
+	Caught             int      `json:"caught"`
+	Findings           []string `json:"findings"` // the first ones, for people
 }
 
 // mostFindings bounds what is written out.
