@@ -28,6 +28,7 @@ func Colours() map[string]string {
 		"red":    "cloning domain",
 		"white":  "Auditor",
 		"orange": "remote PED vector",
+		"purple": "secure recovery vector of older models",
 	}
 }
 

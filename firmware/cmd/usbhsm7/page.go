@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"usbhsm7/firmware/dialogue/person"
+	"usbhsm7/ikey/ring"
 	"usbhsm7/touchscreen/page"
 	"usbhsm7/usbip/socket"
 )
@@ -111,8 +112,27 @@ func (d *drawer) Insert(name string) error { return d.front.Insert(context.Backg
 // Remove implements page.Drawer.
 func (d *drawer) Remove() error { return d.front.Keys.Remove() }
 
-// Make implements page.Drawer.
-func (d *drawer) Make(name, colour string) error { return d.front.Keys.Make(name, colour) }
+// Make implements page.Drawer. A key has a name that can be that of a file; what
+// people wrote stands on its sticker.
+func (d *drawer) Make(text, colour string) error {
+	err := d.front.Keys.Make(text, colour)
+	if !errors.Is(err, ring.ErrName) {
+		return err
+	}
+	name := fileName(text)
+	if err := d.front.Keys.Make(name, colour); err != nil {
+		return err
+	}
+	return d.front.Keys.Sticker(name, colour, text)
+}
+
+// fileName makes a name of what people write, such as so-1-of-3 of "SO 1 of 3".
+func fileName(text string) string {
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
+		return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	})
+	return strings.Join(words, "-")
+}
 
 // Changed implements page.Drawer.
 func (d *drawer) Changed() <-chan struct{} {

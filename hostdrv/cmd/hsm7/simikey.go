@@ -115,6 +115,6 @@ func (a *app) ikeyStickerCommand(simulator simulatorSource) *cobra.Command {
 
 // stickerFlags are about the outside of an iKey, which no device can see.
 func stickerFlags(cmd *cobra.Command, colour, text *string) {
-	cmd.Flags().StringVar(colour, "colour", "", "of the sticker: blue, black, grey, red, white or orange (docs/trusted-path.md says for whom)")
+	cmd.Flags().StringVar(colour, "colour", "", "of the sticker: blue, black, grey, red, white, orange or purple (docs/trusted-path.md says for whom)")
 	cmd.Flags().StringVar(text, "text", "", "on the sticker")
 }
