@@ -98,8 +98,13 @@ func Sign(r fuf.Release, payload []byte) ([]byte, error) {
 }
 
 // Upload sends what is missing of the update, and stages it.
-func (u *Update) Upload(b *boot.Boot) error {
-	if err := b.Begin(u.Head, Code, boot.Facts{FreePercent: 100}); err != nil {
+func (u *Update) Upload(b *boot.Boot) error { return u.upload(b, Code, roomy) }
+
+// roomy is what a device without any particulars tells the bootloader.
+var roomy = boot.Facts{FreePercent: 100}
+
+func (u *Update) upload(b *boot.Boot, code fuf.Authcode, facts boot.Facts) error {
+	if err := b.Begin(u.Head, code, facts); err != nil {
 		return err
 	}
 	status, err := b.Status()
@@ -120,11 +125,17 @@ func (u *Update) Upload(b *boot.Boot) error {
 // Install installs the update on a region, to the confirmation, and returns the
 // bootloader that runs it.
 func (u *Update) Install(open func() (*boot.Boot, error)) (*boot.Boot, error) {
+	return u.InstallWith(Code, roomy, open)
+}
+
+// InstallWith is Install of an update with another authentication code, on a device
+// with particulars.
+func (u *Update) InstallWith(code fuf.Authcode, facts boot.Facts, open func() (*boot.Boot, error)) (*boot.Boot, error) {
 	b, err := open()
 	if err != nil {
 		return nil, err
 	}
-	if err := u.Upload(b); err != nil {
+	if err := u.upload(b, code, facts); err != nil {
 		return nil, err
 	}
 	if err := b.Activate(); err != nil {

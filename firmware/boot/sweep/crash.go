@@ -9,6 +9,8 @@ type Plan struct {
 	Tears    int  // ways in which an operation is torn, of each kind
 	Erasures int  // more ways in which an erasure is torn
 	Second   bool // cut a second time, at every operation of every recovery
+	Every    int  // of the first cuts that are cut a second time, one in so many; 0 means each
+	Join     bool // a recovery is over, and not cut any more, where it is back on the way without a cut
 	Memoless bool // prove every state anew, however often it comes up
 }
 
@@ -42,15 +44,15 @@ func (p Plan) outcomes(o flash.Operation, seed uint64) []flash.Outcome {
 }
 
 // record plays a scenario and returns every point of it, each with a clone of the
-// chip.
-func (p *player) record(s *scenario, chip *flash.Memory, f *facts) ([]point, error) {
+// chip. Pause is as of play.
+func (p *player) record(s *scenario, chip *flash.Memory, f *facts, pause func() bool) ([]point, error) {
 	var points []point
 	err := p.play(s, chip, f, func(at point) error {
 		at.operation.Data = append([]byte(nil), at.operation.Data...)
 		at.before = chip.Clone()
 		points = append(points, at)
 		return nil
-	}, nil)
+	}, pause)
 	return points, err
 }
 

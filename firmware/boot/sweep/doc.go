@@ -15,6 +15,9 @@
 // state that was proven need not be proven again: it is recognised by a digest of
 // the whole chip. [Plan].Memoless does without that.
 //
+// [Subject] is somebody's own file and device, rehearsed with each other in the
+// same way.
+//
 // A fault comes with a token, one line that [Replay] plays again:
 //
 //	update: cut=p1/prog@0x3a00#37:bits:17;cut2=p2/erase@0x1000#5:before

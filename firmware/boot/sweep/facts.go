@@ -1,12 +1,10 @@
 package sweep
 
-import "usbhsm7/fuf"
-
 // facts are what a host knows when the power goes: what it was told, and what it
 // has asked for without having an answer.
 type facts struct {
 	upload    int    // which firmware is being sent; 0 = none
-	acked     uint64 // which of its chunks were acknowledged
+	acked     chunks // which of its chunks were acknowledged
 	staged    bool   // it was acknowledged to be complete
 	leaving   bool   // it was asked to give the upload up
 	trying    bool   // it was asked to activate it
@@ -34,24 +32,36 @@ type observation struct {
 	rollback  int    // -1 = there is none
 	spoilt    string // why the device cannot go back, though it says it can; "" = it can
 	incoming  int    // 0 = nothing
-	have      uint64
+	have      chunks
 	keys      bool // the canary is there
 }
 
-// bits returns a set of chunks.
-func bits(have []bool) (set uint64) {
+// maxChunks is how many chunks an update may have that is rehearsed: three times 1 MiB.
+const maxChunks = 192
+
+// chunks is a set of chunks.
+type chunks [maxChunks / 64]uint64
+
+func (c *chunks) add(i int) { c[i/64] |= 1 << (i % 64) }
+
+func (c chunks) isEmpty() bool { return c == chunks{} }
+
+// within reports whether another set has all of these.
+func (c chunks) within(other chunks) bool {
+	for i := range c {
+		if c[i]&^other[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// setOf returns a set of chunks.
+func setOf(have []bool) (set chunks) {
 	for i, h := range have {
 		if h {
-			set |= 1 << i
+			set.add(i)
 		}
 	}
 	return set
-}
-
-// numberOf returns which firmware an update is.
-func numberOf(u *fuf.Update) int {
-	if u == nil {
-		return 0
-	}
-	return number(u.Manifest().Release.Version)
 }

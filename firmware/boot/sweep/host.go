@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"usbhsm7/firmware/boot"
-	"usbhsm7/firmware/boot/boottest"
 	"usbhsm7/firmware/flash"
 	"usbhsm7/fuf"
 )
@@ -40,11 +39,11 @@ func (h *host) acknowledged() error {
 func update(n int) step {
 	return func(h *host, s boot.Status) (bool, error) {
 		switch {
-		case number(s.Running) == n && s.Confirmed:
+		case h.world.number(s.Running) == n && s.Confirmed:
 			return true, nil
 		case s.State == boot.Trial:
 			return true, h.confirm()
-		case s.State == boot.Staged && numberOf(s.Incoming) == n:
+		case s.State == boot.Staged && h.world.numberOf(s.Incoming) == n:
 			return false, h.activate()
 		}
 		return false, h.install(n)
@@ -70,8 +69,8 @@ func fail(n int) step {
 // change begins one update, and then makes another.
 func change(from, to int) step {
 	return func(h *host, s boot.Status) (bool, error) {
-		if s.State == boot.Idle && s.Confirmed && number(s.Running) != to {
-			if err := h.send(from, len(h.world.updates[from].Chunks)-1); err != nil {
+		if s.State == boot.Idle && s.Confirmed && h.world.number(s.Running) != to {
+			if err := h.send(from, len(h.world.editions[from].update.Chunks)-1); err != nil {
 				return false, err
 			}
 		}
@@ -96,7 +95,7 @@ func goBack(h *host, s boot.Status) (bool, error) {
 		}
 	}
 	if !h.defect.keepsKeys {
-		if err := errors.Join(h.chip.Erase(stateBlock), h.chip.Sync()); err != nil {
+		if err := h.world.eraseState(h.chip); err != nil {
 			return false, err
 		}
 	}
@@ -122,7 +121,7 @@ func raise(floor uint32) step {
 
 // install does all that comes before the next power-on.
 func (h *host) install(n int) error {
-	if err := h.send(n, len(h.world.updates[n].Chunks)); err != nil {
+	if err := h.send(n, len(h.world.editions[n].update.Chunks)); err != nil {
 		return err
 	}
 	if !h.facts.staged {
@@ -139,11 +138,11 @@ func (h *host) install(n int) error {
 
 // send sends so many chunks of an update, the last ones first.
 func (h *host) send(n, count int) error {
-	u, f := h.world.updates[n], h.facts
+	u, f := h.world.editions[n].update, h.facts
 	if f.upload != n {
-		f.upload, f.acked, f.staged = n, 0, false
+		f.upload, f.acked, f.staged = n, chunks{}, false
 	}
-	if err := h.Begin(u.Head, boottest.Code, boot.Facts{FreePercent: 100}); err != nil {
+	if err := h.Begin(u.Head, h.world.code, h.world.facts); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	if err := h.acknowledged(); err != nil {
@@ -157,7 +156,11 @@ func (h *host) send(n, count int) error {
 		f.staged = true
 		return nil
 	}
-	f.acked |= bits(s.Have)
+	for i, have := range s.Have {
+		if have {
+			f.acked.add(i)
+		}
+	}
 	last := h.defect.resumeAt(s.Have, f.leaving)
 	for i := len(u.Chunks) - 1; i >= len(u.Chunks)-count; i-- {
 		if s.Have[i] || i > last {
@@ -166,7 +169,7 @@ func (h *host) send(n, count int) error {
 		if err := h.Chunk(i, u.Chunks[i]); err != nil {
 			return fmt.Errorf("chunk %d: %w", i, err)
 		}
-		f.acked |= 1 << i
+		f.acked.add(i)
 		if err := h.acknowledged(); err != nil {
 			return err
 		}
@@ -200,13 +203,13 @@ type refusal struct {
 	number int // of the firmware, if it must be refused only where a later one was confirmed
 }
 
-func (w *world) refused() []refusal {
-	last := w.updates[len(w.updates)-1]
+// refused makes what any device must refuse from a file that it takes.
+func (w *world) refused(good []byte) []refusal {
+	forged := append([]byte(nil), good...)
+	forged[len(forged)/3] ^= 4
 	return []refusal{
-		{"a forged head", w.forged, boottest.Code, 0},
-		{"another authentication code", last.Head, fuf.Authcode{}, 0},
-		{"another model", w.foreign.Head, boottest.Code, 0},
-		{"an old security version", w.updates[1].Head, boottest.Code, 1},
-		{"half a head", last.Head[:1000], boottest.Code, 0},
+		{"a forged head", forged, w.code, 0},
+		{"another authentication code", good, fuf.Authcode{}, 0},
+		{"half a head", good[:1000], w.code, 0},
 	}
 }

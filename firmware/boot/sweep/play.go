@@ -11,7 +11,7 @@ import (
 // Limits of a play: a scenario that takes more does not converge.
 const (
 	maxPowerOns   = 12
-	maxOperations = 4000
+	maxOperations = 4000 // more for each page of a large image
 )
 
 var errEndless = errors.New("it goes on for ever")
@@ -41,7 +41,7 @@ func (p *player) play(s *scenario, chip *flash.Memory, f *facts, see func(point)
 			return nil
 		}
 		tap := flash.NewTap(chip, func(o flash.Operation) error {
-			if number++; number > maxOperations {
+			if number++; number > p.world.operations {
 				return errEndless
 			}
 			if see == nil {
@@ -76,15 +76,9 @@ func (p *player) powerOn(s *scenario, chip flash.Device, f *facts, pause func() 
 
 // stage returns a chip on which a scenario can begin.
 func (p *player) stage(s *scenario) (*flash.Memory, error) {
-	chip, err := flash.NewMemory(geometry)
-	if err != nil {
-		return nil, err
-	}
-	if err := chip.Program(int64(stateBlock*geometry.BlockSize()), canary); err != nil {
-		return nil, err
-	}
-	for _, n := range s.before {
-		b, err := p.world.updates[n].Install(func() (*boot.Boot, error) { return p.world.open(chip, p.world.verifier) })
+	chip := p.world.chip.Clone()
+	for _, n := range s.before[p.world.installed:] {
+		b, err := p.world.install(p.world.editions[n].update, func() (*boot.Boot, error) { return p.world.open(chip, p.world.verifier) })
 		if err != nil {
 			return nil, fmt.Errorf("install firmware %d: %w", n, err)
 		}
@@ -97,7 +91,7 @@ func (p *player) stage(s *scenario) (*flash.Memory, error) {
 func (p *player) observe(chip *flash.Memory) *observation {
 	c := chip.Clone()
 	device := p.defect.device(c, c)
-	o := &observation{rollback: -1, keys: p.readsCanary(c)}
+	o := &observation{rollback: -1, keys: p.world.keys(c)}
 	b, err := p.world.open(device, p.defect.trust(p.world.verifier))
 	if err != nil {
 		o.broken = err.Error()
@@ -111,19 +105,13 @@ func (p *player) observe(chip *flash.Memory) *observation {
 	if err := p.world.authentic(b.Running()); err != nil {
 		o.strange = err.Error()
 	}
-	o.running, o.confirmed, o.security, o.floor = number(s.Running), s.Confirmed, s.Security, s.Floor
-	o.state, o.last, o.incoming, o.have = s.State.String(), s.Last.String(), numberOf(s.Incoming), bits(s.Have)
+	o.running, o.confirmed, o.security, o.floor = p.world.number(s.Running), s.Confirmed, s.Security, s.Floor
+	o.state, o.last, o.incoming, o.have = s.State.String(), s.Last.String(), p.world.numberOf(s.Incoming), setOf(s.Have)
 	if s.Rollback != nil {
-		o.rollback = number(s.Rollback.Version)
+		o.rollback = p.world.number(s.Rollback.Version)
 		if err := p.world.authentic(s.Rollback); err != nil {
 			o.spoilt = err.Error()
 		}
 	}
 	return o
-}
-
-func (p *player) readsCanary(chip flash.Device) bool {
-	b := make([]byte, len(canary))
-	err := chip.Read(int64(stateBlock*geometry.BlockSize()), b)
-	return err == nil && string(b) == string(canary)
 }

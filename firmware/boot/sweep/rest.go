@@ -13,7 +13,7 @@ import (
 // middle of an upload.
 func (p *player) refuse(s *scenario, chip *flash.Memory, report *Report) {
 	for _, busy := range []bool{false, true} {
-		for _, r := range p.world.refused() {
+		for _, r := range p.world.refusals {
 			c := chip.Clone()
 			if err := p.offer(c, r, busy); err != nil {
 				report.Faults = append(report.Faults, Fault{Refusal, s.name + ":", fmt.Sprintf("%s: %v", r.name, err)})
@@ -36,7 +36,7 @@ func (p *player) offer(chip *flash.Memory, r refusal, busy bool) error {
 	}
 	if busy {
 		h := &host{Boot: b, world: p.world, chip: chip, facts: &facts{}, defect: &Defect{}}
-		if err := h.send(len(firmware)-1, 1); err != nil {
+		if err := h.send(len(p.world.editions)-1, 1); err != nil {
 			return err
 		}
 	}
@@ -46,7 +46,7 @@ func (p *player) offer(chip *flash.Memory, r refusal, busy bool) error {
 			return err
 		}
 	}
-	switch err := b.Begin(r.head, r.code, boot.Facts{FreePercent: 100}); {
+	switch err := b.Begin(r.head, r.code, p.world.facts); {
 	case err == nil:
 		return errors.New("it was taken")
 	case chip.Digest() != before:
@@ -61,7 +61,7 @@ func (p *player) newest(b *boot.Boot) int {
 	if err != nil {
 		return 0
 	}
-	for i, f := range firmware {
+	for i, f := range p.world.editions {
 		if f.security == s.Security {
 			return i
 		}
@@ -79,7 +79,7 @@ func (p *player) decay(s *scenario, chip *flash.Memory, seed uint64, report *Rep
 	for range decayTrials {
 		c := chip.Clone()
 		for range 40 {
-			if err := c.Flip(random.Int64N(regionBlocks * 8 * int64(geometry.BlockSize()))); err != nil {
+			if err := c.Flip(p.world.bit(random)); err != nil {
 				report.Faults = append(report.Faults, Fault{DecayIsFound, s.name + ":", err.Error()})
 			}
 		}

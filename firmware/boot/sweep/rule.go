@@ -23,6 +23,7 @@ const (
 
 // situation is what a rule looks at.
 type situation struct {
+	world    *world
 	scenario *scenario
 	facts    facts
 	observation
@@ -57,7 +58,7 @@ var checks = []struct {
 		switch {
 		case s.observation.security < s.facts.security:
 			return "it fell"
-		case s.observation.security > firmware[highest(s.scenario, old)].security && !s.facts.confirms:
+		case s.observation.security > s.world.confirmed(s.scenario, old) && !s.facts.confirms:
 			return "it rose without a confirmation"
 		}
 		return ""
@@ -74,12 +75,14 @@ var checks = []struct {
 	}},
 }
 
-// highest returns which firmware had the highest security version before.
-func highest(s *scenario, running int) int {
+// confirmed returns the highest security version of firmware that was confirmed
+// before a scenario.
+func (w *world) confirmed(s *scenario, running int) uint32 {
+	highest := max(w.security, w.editions[running].security)
 	for _, n := range s.before {
-		running = max(running, n)
+		highest = max(highest, w.editions[n].security)
 	}
-	return running
+	return highest
 }
 
 func lost(s *situation) string {
@@ -93,11 +96,11 @@ func lost(s *situation) string {
 		return "the rollback"
 	case s.observation.floor < f.floor:
 		return "the floor"
-	case receiving && s.incoming == f.upload && f.acked&^s.have != 0:
+	case receiving && s.incoming == f.upload && !f.acked.within(s.have):
 		return "a chunk"
 	case receiving && s.incoming == f.upload && f.staged:
 		return "that the upload is complete"
-	case idle && f.acked != 0 && s.running == old && !f.leaving && !f.trying:
+	case idle && !f.acked.isEmpty() && s.running == old && !f.leaving && !f.trying:
 		return "the upload"
 	case f.tried && s.running == old && idle && s.last != boot.FellBack.String():
 		return "the activation"

@@ -20,6 +20,10 @@ type Options struct {
 	Defect    *Defect        // planted in the bootloader; nil = none
 	Workers   int            // 0 = as many as there are processors
 	Enough    int            // faults by the defect's rule that are enough, so that the scenario ends; 0 = no number
+
+	// Progress is called now and then with how many of a scenario's first cuts are
+	// done; an error ends the sweep. May be nil.
+	Progress func(scenario string, done, cuts int) error
 }
 
 // Report is what a sweep found. It follows from the options, but for the number of
@@ -71,9 +75,13 @@ func Run(o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	return w.sweep(o)
+}
+
+func (w *world) sweep(o Options) (*Report, error) {
 	report := &Report{Seed: o.Seed, Faults: []Fault{}}
 	p := &player{w, cmp.Or(o.Defect, &Defect{})}
-	for _, s := range scenarios() {
+	for _, s := range w.scenarios {
 		if o.Scenarios != nil && !o.Scenarios.MatchString(s.name) {
 			continue
 		}
@@ -81,7 +89,9 @@ func Run(o Options) (*Report, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
-		(&sweep{player: p, options: o, scenario: s, memo: newMemo(o.Plan.Memoless)}).run(chip, report)
+		if err := (&sweep{player: p, options: o, scenario: s, memo: newMemo(o.Plan.Memoless), way: map[station]bool{}}).run(chip, report); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
 		p.refuse(&s, chip, report)
 		p.decay(&s, chip, o.Seed, report)
 	}
@@ -89,7 +99,7 @@ func Run(o Options) (*Report, error) {
 }
 
 // sharedWorld is made once: it takes some time, and nobody changes it.
-var sharedWorld = sync.OnceValues(newWorld)
+var sharedWorld = sync.OnceValues(builtIn)
 
 // sweep is one scenario under way.
 type sweep struct {
@@ -98,6 +108,13 @@ type sweep struct {
 	scenario scenario
 	memo     *memo
 	wear     uint32 // erasures of one block, at most, without a cut
+	way      map[station]bool
+}
+
+// station is where a play without a cut passes: what follows depends on nothing else.
+type station struct {
+	content flash.Digest
+	facts   facts
 }
 
 // branch is what came of one first cut.
@@ -124,17 +141,24 @@ func (b *branch) add(rule Rule, token, format string, args ...any) {
 }
 
 // run sweeps the scenario, and adds to the report.
-func (s *sweep) run(chip *flash.Memory, report *Report) {
+func (s *sweep) run(chip *flash.Memory, report *Report) error {
 	whole, f := branch{}, facts{}
 	end := chip.Clone()
-	points, err := s.record(&s.scenario, end, &f)
+	points, err := s.record(&s.scenario, end, &f, func() bool {
+		s.way[station{end.Digest(), f}] = true
+		return false
+	})
 	s.wear = mostErased(end, chip)
 	if err != nil {
 		whole.add(Unconverged, s.scenario.name+":", "without a cut: %v", err)
 	} else {
 		s.judge(&whole, end, f, s.scenario.name+":")
 	}
-	branches := append([]branch{whole}, s.cutAll(points, chip)...)
+	branches, err := s.cutAll(points, chip)
+	if err != nil {
+		return err
+	}
+	branches = append([]branch{whole}, branches...)
 	row := ScenarioReport{Name: s.scenario.name, Operations: len(points), Distinct: s.memo.distinct()}
 	for _, b := range branches {
 		row.CrashStates += b.states
@@ -144,21 +168,23 @@ func (s *sweep) run(chip *flash.Memory, report *Report) {
 	report.Scenarios = append(report.Scenarios, row)
 	report.CrashStates += row.CrashStates
 	report.Distinct += row.Distinct
+	return nil
 }
 
 // cut is a place to cut the power, and how.
 type cut struct {
 	*point
-	how flash.Outcome
+	how   flash.Outcome
+	again bool // while what follows recovers
 }
 
 // cutAll cuts the power everywhere. The branches are in the order of the points,
 // whoever works on them.
-func (s *sweep) cutAll(points []point, begin *flash.Memory) []branch {
+func (s *sweep) cutAll(points []point, begin *flash.Memory) ([]branch, error) {
 	var cuts []cut
 	for i := range points {
 		for _, how := range s.options.Plan.outcomes(points[i].operation, s.options.Seed) {
-			cuts = append(cuts, cut{&points[i], how})
+			cuts = append(cuts, cut{&points[i], how, s.options.Plan.Second && len(cuts)%max(1, s.options.Plan.Every) == 0})
 		}
 	}
 	branches, faults := make([]branch, 0, len(cuts)), 0
@@ -171,8 +197,14 @@ func (s *sweep) cutAll(points []point, begin *flash.Memory) []branch {
 		if s.options.Enough > 0 && faults >= s.options.Enough {
 			break
 		}
+		if s.options.Progress == nil {
+			continue
+		}
+		if err := s.options.Progress(s.scenario.name, len(branches), len(cuts)); err != nil {
+			return nil, err
+		}
 	}
-	return branches
+	return branches, nil
 }
 
 // partSize is how many cuts are made before it is looked whether there are enough
@@ -212,7 +244,7 @@ func (s *sweep) survive(c cut, begin *flash.Memory) (b branch) {
 		return b
 	}
 	f, end := c.facts, chip.Clone()
-	points, err := s.record(&s.scenario, end, &f)
+	points, err := s.recover(c, end, &f)
 	if err != nil {
 		b.add(Unconverged, token, "%v", err)
 		return b
@@ -221,17 +253,29 @@ func (s *sweep) survive(c cut, begin *flash.Memory) (b branch) {
 	if b.wear = mostErased(end, begin); b.wear > 2*s.wear+2 {
 		b.add(Wear, token, "a block was erased %d times, %d without a cut", b.wear, s.wear)
 	}
-	if s.options.Plan.Second {
+	if c.again {
 		s.cutAgain(&b, points, token)
 	}
 	return b
+}
+
+// recover plays on from a first cut: to the end, or to where it is back on the way.
+func (s *sweep) recover(c cut, chip *flash.Memory, f *facts) ([]point, error) {
+	var back func() bool
+	if s.options.Plan.Join {
+		back = func() bool { return s.way[station{chip.Digest(), *f}] }
+	}
+	if !c.again {
+		return nil, s.play(&s.scenario, chip, f, nil, back)
+	}
+	return s.record(&s.scenario, chip, f, back)
 }
 
 // cutAgain cuts a recovery at each of its points.
 func (s *sweep) cutAgain(b *branch, points []point, first string) {
 	for i := range points {
 		for _, how := range (Plan{Tears: 1}).outcomes(points[i].operation, s.options.Seed) {
-			token := func() string { return first + ";cut2=" + placeOf(cut{&points[i], how}) }
+			token := func() string { return first + ";cut2=" + placeOf(cut{point: &points[i], how: how}) }
 			chip, err := points[i].crash(how)
 			if err != nil {
 				b.add(Unconverged, token(), "the operation itself: %v", err)
@@ -257,7 +301,7 @@ func (s *sweep) judge(b *branch, chip *flash.Memory, f facts, token string) {
 // judgeLazily judges a power-on by the rules.
 func (s *sweep) judgeLazily(b *branch, chip *flash.Memory, f facts, token func() string) {
 	o := s.memo.observation(chip.Digest(), func() *observation { return s.observe(chip) })
-	at := &situation{&s.scenario, f, *o}
+	at := &situation{s.world, &s.scenario, f, *o}
 	for _, c := range checks {
 		if wrong := c.broken(at); wrong != "" {
 			b.add(c.rule, token(), "%s", wrong)
@@ -296,11 +340,10 @@ func mostErased(to, from *flash.Memory) (most uint32) {
 // ErrToken reports a token that is not of this sweep.
 var ErrToken = errors.New("no token of this rehearsal")
 
-func findScenario(name string) (scenario, error) {
-	all := scenarios()
-	i := slices.IndexFunc(all, func(s scenario) bool { return s.name == name })
+func (w *world) findScenario(name string) (scenario, error) {
+	i := slices.IndexFunc(w.scenarios, func(s scenario) bool { return s.name == name })
 	if i < 0 {
 		return scenario{}, fmt.Errorf("%w: there is no scenario %q", ErrToken, name)
 	}
-	return all[i], nil
+	return w.scenarios[i], nil
 }

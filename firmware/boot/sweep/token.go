@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -37,9 +38,9 @@ type place struct {
 }
 
 // parseToken reads what tokenOf and cutAgain write.
-func parseToken(token string) (s scenario, cuts []place, err error) {
+func (w *world) parseToken(token string) (s scenario, cuts []place, err error) {
 	name, rest, found := strings.Cut(strings.TrimSuffix(token, " (at the end)"), ":")
-	if s, err = findScenario(name); err != nil || !found {
+	if s, err = w.findScenario(name); err != nil || !found {
 		return s, nil, err
 	}
 	for part := range strings.SplitSeq(strings.TrimSpace(rest), ";") {
@@ -86,16 +87,17 @@ func parsePlace(text string) (place, error) {
 // Replay plays what a token tells of, and returns the faults that it finds. Of a
 // token that is not of this rehearsal the error carries ErrToken.
 func Replay(token string, defect *Defect) ([]Fault, error) {
-	s, cuts, err := parseToken(token)
-	if err != nil {
-		return nil, err
-	}
 	w, err := sharedWorld()
 	if err != nil {
 		return nil, err
 	}
-	if defect == nil {
-		defect = &Defect{}
+	return w.replay(token, cmp.Or(defect, &Defect{}))
+}
+
+func (w *world) replay(token string, defect *Defect) ([]Fault, error) {
+	s, cuts, err := w.parseToken(token)
+	if err != nil {
+		return nil, err
 	}
 	p := &player{w, defect}
 	chip, err := p.stage(&s)
@@ -127,13 +129,13 @@ func (p *player) replay(s *sweep, chip *flash.Memory, cuts []place, token string
 
 // find plays a scenario up to a point.
 func (p *player) find(s *scenario, chip *flash.Memory, f *facts, c place) (*point, error) {
-	points, err := p.record(s, chip, f)
+	points, err := p.record(s, chip, f, nil)
 	if c.number < 1 || c.number > len(points) {
 		return nil, fmt.Errorf("%w: %s: the play has %d operations (%v)", ErrToken, c.text, len(points), err)
 	}
 	at := &points[c.number-1]
-	if placeOf(cut{at, c.how}) != c.text {
-		return nil, fmt.Errorf("%w: %s: operation %d is %s", ErrToken, c.text, c.number, placeOf(cut{at, c.how}))
+	if placeOf(cut{point: at, how: c.how}) != c.text {
+		return nil, fmt.Errorf("%w: %s: operation %d is %s", ErrToken, c.text, c.number, placeOf(cut{point: at, how: c.how}))
 	}
 	*f = at.facts
 	return at, nil

@@ -3,7 +3,8 @@ package sweep
 import (
 	"crypto/sha256"
 	"fmt"
-	"sync"
+	"math/rand/v2"
+	"slices"
 
 	"usbhsm7/firmware/boot"
 	"usbhsm7/firmware/boot/boottest"
@@ -42,69 +43,110 @@ var firmware = []struct {
 	{fuf.V(7, 9, 6), 5, 2},
 }
 
-// world is what a rehearsal is played with. Nobody changes it.
-type world struct {
-	verifier boot.Verifier
-	updates  []*boottest.Update // by number; nil for 0
-	images   []fuf.Digest       // of the encoded images, by number
-	forged   []byte             // a head with a flipped bit
-	foreign  *boottest.Update   // for another model
+// edition is firmware of a rehearsal.
+type edition struct {
+	version  fuf.Version
+	security uint32
+	image    fuf.Digest       // of the encoded image
+	update   *boottest.Update // nil: nobody installs it
 }
 
-func newWorld() (*world, error) {
-	w := &world{verifier: newMemory(boottest.Verifier())}
+// world is what a rehearsal is played with. Nobody changes it.
+type world struct {
+	chip       *flash.Memory // as every scenario finds it
+	installed  int           // so many of the editions before the one that runs are on it
+	region     part          // the bootloader's
+	state      []int         // blocks that stand for the state of the HSM
+	keys       func(flash.Device) bool
+	verifier   boot.Verifier
+	product    string
+	model      string
+	code       fuf.Authcode
+	facts      boot.Facts
+	editions   []edition // by number
+	security   uint32    // confirmed on the chip
+	refusals   []refusal
+	operations int // that a play may take
+	scenarios  []scenario
+}
+
+// part is some blocks of a chip.
+type part struct{ first, blocks int }
+
+// builtIn returns the world of a small chip and of the firmware above.
+func builtIn() (*world, error) {
+	chip, err := flash.NewMemory(geometry)
+	if err != nil {
+		return nil, err
+	}
+	w := &world{
+		chip: chip, region: part{0, regionBlocks}, state: []int{stateBlock}, keys: readsCanary,
+		verifier: newMemory(boottest.Verifier(), boottest.Code), product: boottest.Product, model: boottest.Model,
+		code: boottest.Code, facts: boot.Facts{FreePercent: 100}, operations: maxOperations, scenarios: scenarios(),
+	}
+	if err := chip.Program(int64(stateBlock*geometry.BlockSize()), canary); err != nil {
+		return nil, err
+	}
 	for i, f := range firmware {
 		m := boot.Factory()
 		if i > 0 {
 			m = boottest.Image(f.version, f.security, imageSize, f.content)
 		}
-		encoded, err := m.Encode()
+		e, err := editionOf(m)
 		if err != nil {
 			return nil, err
 		}
-		w.images = append(w.images, sha256.Sum256(encoded))
-		if i == 0 {
-			w.updates = append(w.updates, nil)
-			continue
+		if i > 0 {
+			if e.update, err = boottest.New(m); err != nil {
+				return nil, err
+			}
 		}
-		u, err := boottest.New(m)
-		if err != nil {
-			return nil, err
-		}
-		w.updates = append(w.updates, u)
+		w.editions = append(w.editions, e)
 	}
 	return w, w.spoil()
 }
 
-// spoil makes the files that are to be refused.
-func (w *world) spoil() (err error) {
-	good := w.updates[1]
-	w.forged = append([]byte(nil), good.Head...)
-	w.forged[len(w.forged)/3] ^= 4
-	r := boottest.Release(good.Image)
-	r.Models = []string{"another"}
-	w.foreign, err = boottest.Make(good.Image, r)
-	return err
+// editionOf describes an image.
+func editionOf(m *boot.Image) (edition, error) {
+	encoded, err := m.Encode()
+	return edition{version: m.Version, security: m.SecurityVersion, image: sha256.Sum256(encoded)}, err
 }
 
-// number returns which firmware has a version.
-func number(v fuf.Version) int {
-	for i, f := range firmware {
-		if f.version == v {
-			return i
-		}
+// spoil makes the files that are to be refused.
+func (w *world) spoil() error {
+	old, last := w.editions[1].update, w.editions[len(w.editions)-1].update
+	r := boottest.Release(old.Image)
+	r.Models = []string{"another"}
+	foreign, err := boottest.Make(old.Image, r)
+	if err != nil {
+		return err
 	}
-	return -1
+	w.refusals = append(w.refused(last.Head),
+		refusal{"another model", foreign.Head, w.code, 0}, refusal{"an old security version", old.Head, w.code, 1})
+	return nil
+}
+
+// number returns which firmware has a version; -1 = none.
+func (w *world) number(v fuf.Version) int {
+	return slices.IndexFunc(w.editions, func(e edition) bool { return e.version == v })
+}
+
+// numberOf returns which firmware an update is; 0 = there is no update.
+func (w *world) numberOf(u *fuf.Update) int {
+	if u == nil {
+		return 0
+	}
+	return w.number(u.Manifest().Release.Version)
 }
 
 // authentic reports whether an image is one that was made for the rehearsal.
 func (w *world) authentic(m *boot.Image) error {
-	n := number(m.Version)
-	encoded, err := m.Encode()
+	n := w.number(m.Version)
+	e, err := editionOf(m)
 	if err != nil {
 		return err
 	}
-	if n < 0 || w.images[n] != fuf.Digest(sha256.Sum256(encoded)) {
+	if n < 0 || w.editions[n].image != e.image {
 		return fmt.Errorf("version %v with a content that nobody made", m.Version)
 	}
 	return nil
@@ -112,60 +154,31 @@ func (w *world) authentic(m *boot.Image) error {
 
 // open switches the bootloader of a chip on.
 func (w *world) open(chip flash.Device, v boot.Verifier) (*boot.Boot, error) {
-	region, err := flash.NewRegion(chip, 0, regionBlocks)
+	region, err := flash.NewRegion(chip, w.region.first, w.region.blocks)
 	if err != nil {
 		return nil, err
 	}
-	c := boot.Config{Verifier: v, Product: boottest.Product, Model: boottest.Model}
-	return boot.Open(region, c)
+	return boot.Open(region, boot.Config{Verifier: v, Product: w.product, Model: w.model})
 }
 
-// memory is a verifier that remembers what it was asked. Its answers depend on
-// nothing else.
-type memory struct {
-	boot.Verifier
-	mu      sync.Mutex
-	updates map[fuf.Digest]*fuf.Update
-	keys    map[fuf.Digest]*fuf.Key // by ID, for the code of boottest
+// eraseState erases the state of the HSM.
+func (w *world) eraseState(chip flash.Device) error {
+	for _, block := range w.state {
+		if err := chip.Erase(block); err != nil {
+			return err
+		}
+	}
+	return chip.Sync()
 }
 
-func newMemory(v boot.Verifier) *memory {
-	return &memory{Verifier: v, updates: map[fuf.Digest]*fuf.Update{}, keys: map[fuf.Digest]*fuf.Key{}}
+// bit chooses a bit of the bootloader's region.
+func (w *world) bit(random *rand.Rand) int64 {
+	size := 8 * int64(w.chip.Geometry().BlockSize())
+	return int64(w.region.first)*size + random.Int64N(int64(w.region.blocks)*size)
 }
 
-// Open implements boot.Verifier.
-func (m *memory) Open(head []byte) (*fuf.Update, error) {
-	id := fuf.Digest(sha256.Sum256(head))
-	m.mu.Lock()
-	u := m.updates[id]
-	m.mu.Unlock()
-	if u != nil {
-		return u, nil
-	}
-	u, err := m.Verifier.Open(head)
-	if err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.updates[id] = u
-	return u, nil
-}
-
-// Unlock implements boot.Verifier.
-func (m *memory) Unlock(u *fuf.Update, code fuf.Authcode) (*fuf.Key, error) {
-	if code != boottest.Code {
-		return m.Verifier.Unlock(u, code)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if k := m.keys[u.ID()]; k != nil {
-		return k.Clone(), nil
-	}
-	k, err := m.Verifier.Unlock(u, code)
-	if err != nil {
-		return nil, err
-	}
-	m.keys[u.ID()] = k
-	return k.Clone(), nil
+func readsCanary(chip flash.Device) bool {
+	b := make([]byte, len(canary))
+	err := chip.Read(int64(stateBlock*geometry.BlockSize()), b)
+	return err == nil && string(b) == string(canary)
 }

@@ -1,0 +1,192 @@
+package sweep
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"usbhsm7/firmware/boot"
+	"usbhsm7/firmware/boot/boottest"
+	"usbhsm7/firmware/flash"
+	"usbhsm7/fuf"
+)
+
+// Subject is an update file and a device that somebody has, to be rehearsed with
+// each other. The chip is divided as boot.Divide does.
+type Subject struct {
+	Chip     *flash.Memory // the device; only clones of it are changed
+	Verifier boot.Verifier
+	Product  string // of the device, as files name it
+	Model    string // of the device, as files name it
+	Facts    boot.Facts
+	File     []byte // the whole file
+	Code     fuf.Authcode
+}
+
+// ErrSubject reports a device or a file with which no update can be rehearsed.
+var ErrSubject = errors.New("this cannot be rehearsed")
+
+// Rehearsal is a subject that is ready. It may be used by several goroutines.
+type Rehearsal struct {
+	world *world
+	after *flash.Memory // with the update installed and confirmed
+}
+
+// Prepare makes a rehearsal of a subject: the file is installed on a clone, once. If
+// the device refuses the file, the error carries the reason, a boot.Reason or a
+// fuf.Reason.
+func (s Subject) Prepare() (*Rehearsal, error) {
+	chip := s.Chip.Clone()
+	half := chip.Geometry().Blocks / 2
+	w := &world{
+		chip: chip, region: part{half, chip.Geometry().Blocks - half}, verifier: newMemory(s.Verifier, s.Code),
+		product: s.Product, model: s.Model, code: s.Code, facts: s.Facts,
+	}
+	w.state = written(chip, half)
+	w.keys = func(c flash.Device) bool { return len(written(c, half, w.state...)) > 0 }
+	if err := w.settle(); err != nil {
+		return nil, err
+	}
+	u, err := s.split()
+	if err != nil {
+		return nil, err
+	}
+	after, err := w.meet(u)
+	if err != nil {
+		return nil, err
+	}
+	w.refusals = w.refused(u.Head)
+	return &Rehearsal{w, after}, nil
+}
+
+// Sweep cuts the power, as Run does.
+func (r *Rehearsal) Sweep(o Options) (*Report, error) {
+	o.Defect = nil
+	return r.world.sweep(o)
+}
+
+// Replay plays what a token of Sweep tells of, as Replay does.
+func (r *Rehearsal) Replay(token string) ([]Fault, error) { return r.world.replay(token, &Defect{}) }
+
+// Scenarios returns the names of what is played.
+func (r *Rehearsal) Scenarios() []string {
+	var names []string
+	for _, s := range r.world.scenarios {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// Installed returns the device after the update: a clone.
+func (r *Rehearsal) Installed() *flash.Memory { return r.after.Clone() }
+
+// split takes the file apart.
+func (s *Subject) split() (*boottest.Update, error) {
+	size, err := fuf.HeadSize(s.File)
+	if err != nil {
+		return nil, err
+	}
+	if size > len(s.File) {
+		return nil, fuf.ErrLength
+	}
+	u := &boottest.Update{Head: s.File[:size]}
+	for chunk := range slices.Chunk(s.File[size:], fuf.ChunkSize+fuf.Overhead) {
+		u.Chunks = append(u.Chunks, chunk)
+	}
+	if len(u.Chunks) > maxChunks {
+		return nil, fmt.Errorf("%w: the file has %d chunks, more than %d", ErrSubject, len(u.Chunks), maxChunks)
+	}
+	return u, nil
+}
+
+// settle notes what is on the chip, and gives up an upload that was under way.
+func (w *world) settle() error {
+	b, err := w.open(w.chip, w.verifier)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	status, err := b.Status()
+	if err != nil {
+		return err
+	}
+	switch status.State {
+	case boot.Idle:
+	case boot.Receiving, boot.Staged:
+		if err := b.Abort(); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("%w: the bootloader is in the state %v: end that first", ErrSubject, status.State)
+	}
+	w.security = status.Security
+	if status.Rollback != nil {
+		w.installed = 1
+		if err := w.know(status.Rollback, nil); err != nil {
+			return err
+		}
+	}
+	return w.know(b.Running(), nil)
+}
+
+// know adds an edition.
+func (w *world) know(m *boot.Image, u *boottest.Update) error {
+	e, err := editionOf(m)
+	if err != nil {
+		return err
+	}
+	if w.number(e.version) >= 0 {
+		return fmt.Errorf("%w: there are two images of version %v, which cannot be told apart", ErrSubject, e.version)
+	}
+	e.update = u
+	w.editions = append(w.editions, e)
+	return nil
+}
+
+// meet installs the update on a clone, to know it, and says what is played.
+func (w *world) meet(u *boottest.Update) (*flash.Memory, error) {
+	clone := w.chip.Clone()
+	b, err := w.install(u, func() (*boot.Boot, error) { return w.open(clone, w.verifier) })
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	if err := w.know(b.Running(), u); err != nil {
+		return nil, err
+	}
+	pages := len(u.Chunks) * fuf.ChunkSize / w.chip.Geometry().PageSize
+	w.operations = maxOperations + maxPowerOns*pages
+	last := len(w.editions) - 1
+	run, before := last-1, last-2
+	installed := []int{run}[:w.installed]
+	w.scenarios = []scenario{
+		{name: "update", before: installed, do: update(last), to: last, rollback: run},
+		{name: "update never confirmed", before: installed, do: fail(last), to: run, rollback: before},
+	}
+	if s, err := b.Status(); err == nil && s.Rollback != nil {
+		w.scenarios = append(w.scenarios, scenario{name: "rollback", before: append(installed[:w.installed:w.installed], last), do: goBack, to: run, rollback: -1})
+	}
+	return clone, nil
+}
+
+// install installs an update, to the confirmation.
+func (w *world) install(u *boottest.Update, open func() (*boot.Boot, error)) (*boot.Boot, error) {
+	return u.InstallWith(w.code, w.facts, open)
+}
+
+// written returns which blocks before another one hold anything, of some or all.
+func written(chip flash.Device, before int, some ...int) []int {
+	blocks := []int{}
+	if some == nil {
+		for i := range before {
+			some = append(some, i)
+		}
+	}
+	content := make([]byte, chip.Geometry().BlockSize())
+	for _, i := range some {
+		if err := chip.Read(int64(i*len(content)), content); err != nil || !isErased(content) {
+			blocks = append(blocks, i)
+		}
+	}
+	return blocks
+}
