@@ -6,6 +6,7 @@ import (
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/dialogue/dialoguetest"
+	"usbhsm7/firmware/hsm"
 	"usbhsm7/ikey"
 )
 
@@ -235,6 +236,16 @@ when create/duplicate: no`,
 			"create/reuse", "create/m", "create/n", "write/insert", "write/blank", "write/pin", "write/wait",
 			"write/insert", "write/same", "write/insert", "write/same", "write/blank", "write/pin", "write/wait", "create/duplicate",
 		},
+		command.StatusOK,
+	},
+	{
+		"M of N is not allowed", create(hsm.Subject{Secret: hsm.SecretRole, Role: command.RoleSO, Label: "demo", Single: true}), nil,
+		`when create/reuse: no
+when write/insert "iKey 1 of 1": insert white
+when write/blank: yes
+when write/pin: ok
+when create/duplicate: no`,
+		[]string{"create/reuse", "write/insert", "write/blank", "write/pin", "write/wait", "create/duplicate"},
 		command.StatusOK,
 	},
 	{

@@ -12,6 +12,7 @@ import (
 const (
 	stReuse  state = "reuse?"
 	stTake   state = "take the set"
+	stSplit  state = "M of N?"
 	stM      state = "M"
 	stN      state = "N"
 	stDeal   state = "deal"
@@ -28,6 +29,7 @@ var createTable = table{
 	steps: []step{
 		{state: stReuse, show: "create/reuse"},
 		{state: stTake, work: func(t *talk) event { return t.run(&presentTable) }, does: "the dialogue present"},
+		{state: stSplit, work: (*talk).mayDivide, does: "see whether HSM policy 37 allows M of N; without it one iKey holds the secret"},
 		{state: stM, show: "create/m", take: func(t *talk, a touchscreen.Answer) event { t.m = a.Number; return evGiven }},
 		{state: stN, show: "create/n", take: func(t *talk, a touchscreen.Answer) event { t.n = a.Number; return evGiven }},
 		{state: stDeal, work: (*talk).deal, does: "make a secret and divide it"},
@@ -38,8 +40,10 @@ var createTable = table{
 	},
 	moves: append([]move{
 		{stReuse, evYes, stTake},
-		{stReuse, evNo, stM},
+		{stReuse, evNo, stSplit},
 		{stTake, evDone, endDone},
+		{stSplit, evYes, stM},
+		{stSplit, evNo, stDeal},
 		{stM, evGiven, stN},
 		{stN, evGiven, stDeal},
 		{stDeal, evDone, stWrite},
@@ -50,6 +54,15 @@ var createTable = table{
 		{stCopies, evNo, endDone},
 		{stAgain, evDone, stWrite},
 	}, leave...),
+}
+
+// mayDivide reports whether the secret may be divided among several keys.
+func (t *talk) mayDivide() event {
+	if t.subject.Single {
+		t.m, t.n = 1, 1
+		return evNo
+	}
+	return evYes
 }
 
 // deal makes a secret and what is to be written on the keys of its set.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm/policy"
 	"usbhsm7/firmware/hsm/vault"
 )
 
@@ -19,6 +20,7 @@ func (s *state) subject(role command.Role) Subject {
 // makeKeyset has people make a keyset, or take one that exists, and returns what it
 // gives.
 func (c *call) makeKeyset(s Subject) ([]byte, error) {
+	s.Single = !c.hsm.state.Load().policies.hsm.On(policy.MofN)
 	return c.secretFrom(s, TrustedPath.Create)
 }
 

@@ -35,14 +35,14 @@ func (c *call) authorise(handle uint32) error {
 	return nil
 }
 
-// permits checks the role. One whose password another role has set may do what
-// anyone may, and change it.
+// permits checks the role. One whose password or challenge secret another role has
+// set may do what anyone may, and change it.
 func (c *call) permits() error {
 	switch due := c.login != nil && c.login.changeDue; {
 	case c.row.Roles.Has(c.role()), due && c.row.Code == command.CodeChangePassword:
 		return nil
 	case due && c.row.Roles.Has(c.login.role):
-		return command.StatusPINExpired.With("the first password is for changing it only", "change the password")
+		return command.StatusPINExpired.With("a password or challenge secret that another role has set is for changing it only", "change it")
 	}
 	return notLoggedIn()
 }

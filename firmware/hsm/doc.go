@@ -21,6 +21,11 @@
 // finds. It may lock the HSM, or destroy what is in it; the tables of erase.go and
 // halt.go say what remains, and which commands still work.
 //
+// With quorum authentication secrets come from iKeys: the HSM asks the people in
+// front of the device through TrustedPath. That may take minutes, so no lock is held
+// meanwhile, and whatever was checked before is checked again. A keyset takes the
+// place of a password in all else: in credentials, attempts and effects.
+//
 // What is written where, and under which key, is told in docs/security.md and
 // in the packages vault and auth; keys as PKCS#11 objects are in object, their
 // mechanisms in mech.

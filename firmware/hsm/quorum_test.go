@@ -369,6 +369,23 @@ func TestChangeOfAKeyset(t *testing.T) {
 	}
 }
 
+// TestKeysetsAreOfOneKeyWithoutMofN is HSM policy 37.
+func TestKeysetsAreOfOneKeyWithoutMofN(t *testing.T) {
+	q := quorum(t)
+	for _, value := range []uint16{0, 1} {
+		q.enter(command.StatusOK, command.RoleSO, "")
+		q.ok(command.CodeHSMPolicyChange, q.admin, &command.PolicyChangeRequest{Settings: []command.PolicySetting{{ID: policy.MofN, Value: value}}}, nil)
+		asked := []hsm.Subject{}
+		q.people.When(func(_ context.Context, s hsm.Subject) error { asked = append(asked, s); return nil })
+		q.ok(command.CodeRoleReset, q.admin, &command.RoleResetRequest{Role: command.RoleAdministrator}, nil)
+		if len(asked) != 1 || asked[0].Single != (value == 0) {
+			t.Errorf("policy 37 %d: people were asked for %+v", value, asked)
+		}
+		q.people.When(nil)
+		q.leave(command.RoleSO)
+	}
+}
+
 func TestResetGivesAnotherKeyset(t *testing.T) {
 	q := quorum(t)
 	q.people.Bring("stranger")

@@ -30,6 +30,7 @@ type Subject struct {
 	Secret Secret
 	Role   command.Role // whose; of a domain the role that owns it: so, po or auditor
 	Label  string       // of the HSM or the partition, for people to read; may be empty
+	Single bool         // of a keyset that is made: HSM policy 37 allows no M of N, one iKey holds the secret
 }
 
 // Secret is a kind of secret on iKeys.

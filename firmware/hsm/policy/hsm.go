@@ -12,6 +12,7 @@ const (
 	ForcePINChange         ID = 21
 	Unmasking              ID = 30
 	MaxPartitions          ID = 33
+	MofN                   ID = 37
 	DecommissionOnTamper   ID = 40
 	DisableDecommission    ID = 46
 	ControlledTamper       ID = 48
@@ -40,7 +41,7 @@ var HSM = Table{
 	{ID: 29, Name: "Acceleration", Capability: 1, Basis: Inferred},
 	{ID: 30, Name: "Allow unmasking", Capability: 1, Default: 1, Most: 1, Basis: ThirdParty, Effect: "off turns partition policies 31 and 32 off"},
 	{ID: 33, Name: "Current maximum number of partitions", Capability: 1, Basis: Published, Effect: "a second partition is refused"},
-	{ID: 37, Name: "Allow M of N", Capability: 1, Default: 1, Most: 1, Quorum: true, Basis: ThirdParty},
+	{ID: 37, Name: "Allow M of N", Capability: 1, Default: 1, Most: 1, Quorum: true, Basis: ThirdParty, Effect: "off has every new keyset be one iKey"},
 	{ID: 39, Name: "Secure Trusted Channel", Capability: 0, Basis: Inferred},
 	{ID: 40, Name: "Decommission on tamper", Capability: 1, Default: 0, Most: 1, Destroys: Both, Basis: Published, Effect: "on makes a tamper event destroy partition and roles"},
 	{ID: 41, Name: "Per-partition SO", Capability: 1, Basis: Inferred},
