@@ -30,11 +30,12 @@ type Boot struct {
 	product  string
 	model    string
 
-	mu      sync.Mutex
-	records *records
-	running *Image
-	place   Place // of running
-	upload  *upload
+	mu       sync.Mutex
+	records  *records
+	running  *Image
+	place    Place  // of running
+	previous *Image // to go back to; nil = there is none, or it was not looked at yet
+	upload   *upload
 }
 
 // Open switches the bootloader on: it decides which firmware runs, verifies it,
@@ -55,7 +56,10 @@ func Open(region flash.Device, c Config) (*Boot, error) {
 	if b.records, err = openRecords(region, fresh); err != nil {
 		return nil, err
 	}
-	return b, b.start()
+	if err := b.start(); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // start chooses the firmware that runs.
@@ -137,10 +141,20 @@ func (b *Boot) change(e Event, edit func(*Record)) error {
 	if err := b.records.save(next); err != nil {
 		return err
 	}
+	b.previous = nil
 	if next.Incoming == Nowhere {
 		b.forgetUpload()
 	}
 	return nil
+}
+
+// readPrevious returns the firmware to go back to, or nil if there is none. Reading
+// it takes long, so that it is kept.
+func (b *Boot) readPrevious() (_ *Image, err error) {
+	if p := b.records.current.Previous; b.previous == nil && p != Nowhere {
+		b.previous, err = b.readImage(p)
+	}
+	return b.previous, err
 }
 
 // Running returns the firmware that runs, which nobody may change.
@@ -185,9 +199,7 @@ func (b *Boot) Status() (Status, error) {
 		s.Incoming, s.Have = b.upload.update, append([]bool(nil), b.upload.have...)
 	}
 	var err error
-	if r.Previous != Nowhere {
-		s.Rollback, err = b.readImage(r.Previous)
-	}
+	s.Rollback, err = b.readPrevious()
 	if r.State == Trial && err == nil {
 		s.Incoming, err = b.readHead(r.Incoming)
 	}
