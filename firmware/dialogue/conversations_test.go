@@ -99,11 +99,23 @@ func goAsWritten(t *testing.T) {
 					}
 				}
 				synctest.Wait()
+				forgotten(t, o.Bench)
 				if got := between(o.Panel.Shown(), c.shows[0]); !slices.Equal(got, c.shows) {
 					t.Errorf("the screen showed %q, want %q", got, c.shows)
 				}
 			})
 		})
+	}
+}
+
+// forgotten tells of digits and shares that were not wiped.
+func forgotten(t *testing.T, b *dialoguetest.Bench) {
+	t.Helper()
+	if b.Panel.Kept() {
+		t.Error("digits that were typed are still in memory")
+	}
+	if b.Port.Kept() {
+		t.Error("shares that were read are still in memory")
 	}
 }
 
@@ -218,6 +230,7 @@ func stopAt(t *testing.T, c conversation, i interruption, screen int) (reached b
 	powerOff()
 	<-running
 	<-running
+	forgotten(t, b)
 	return reached
 }
 

@@ -2,6 +2,7 @@ package dialoguetest
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"usbhsm7/firmware/dialogue/person"
@@ -17,6 +18,7 @@ type Panel struct {
 	number   uint64
 	answered bool
 	shown    []string      // IDs of all screens so far
+	typed    [][]byte      // digits that were handed out
 	next     chan struct{} // closed when another screen is shown
 }
 
@@ -29,7 +31,8 @@ func (p *Panel) Show(s touchscreen.Screen) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
-	case <-p.answers:
+	case dropped := <-p.answers:
+		clear(dropped.Digits)
 	default:
 	}
 	p.screen, p.answered = s, false
@@ -54,6 +57,13 @@ func (p *Panel) Screen() touchscreen.Screen {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.screen
+}
+
+// Kept reports whether whoever has taken digits still keeps some.
+func (p *Panel) Kept() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.typed, kept)
 }
 
 func (p *Panel) look(ctx context.Context, number uint64) (person.Seen, error) {
@@ -90,6 +100,7 @@ func (p *Panel) answer(s person.Seen, a person.Act) error {
 	defer p.mu.Unlock()
 	if p.number == s.Number && !p.answered {
 		p.answered = true
+		p.typed = append(p.typed, answer.Digits)
 		p.answers <- answer
 	}
 	return nil

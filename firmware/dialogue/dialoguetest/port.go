@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"usbhsm7/ikey"
@@ -27,6 +28,7 @@ type Port struct {
 	mu   sync.Mutex
 	keys map[string]*Key
 	in   *Key
+	read [][]byte // shares that Read has handed out
 }
 
 func newPort() *Port {
@@ -117,7 +119,21 @@ func (p *Port) Read(ctx context.Context, pin []byte) (ikey.Contents, error) {
 	if err != nil {
 		return ikey.Contents{}, err
 	}
-	return clone(key.Contents), nil
+	c := clone(key.Contents)
+	p.read = append(p.read, c.Share)
+	return c, nil
+}
+
+// Kept reports whether whoever has read shares still keeps one.
+func (p *Port) Kept() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.read, kept)
+}
+
+// kept reports whether a secret was not wiped.
+func kept(secret []byte) bool {
+	return slices.ContainsFunc(secret, func(b byte) bool { return b != 0 })
 }
 
 // open returns the key if its PIN is right; mu is held.
