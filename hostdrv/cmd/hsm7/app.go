@@ -54,7 +54,7 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.json, "json", false, "print one JSON object, or one a line where there are many")
-	flags.DurationVar(&a.timeout, "timeout", time.Minute, "give up after this long")
+	flags.DurationVar(&a.timeout, "timeout", time.Minute, "give up after this long; people at the device's screen have longer")
 	flags.StringVar(&a.as, "as", "co", "role that logs in to use keys: co, lco or cu")
 	a.where.flags(flags)
 	root.AddGroup(

@@ -13,7 +13,7 @@ import (
 )
 
 // errSilent says that --timeout is over.
-var errSilent = fmt.Errorf("nothing for as long as --timeout says: %w", context.DeadlineExceeded)
+var errSilent = fmt.Errorf("no answer in the time that --timeout gives: %w", context.DeadlineExceeded)
 
 // patience is how long a command may take. It is lifted when the device waits for
 // people, who have limits of their own at its screen.
