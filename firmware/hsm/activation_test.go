@@ -92,6 +92,14 @@ func TestDeviceMakesAndShowsAChallengeSecret(t *testing.T) {
 		q.enter(command.StatusOK, command.RoleCO, text)
 		q.leave(command.RoleCO)
 	}
+	q.setPolicy(policy.MaxPINLength, 12, false)
+	q.as(command.RolePO, func() {
+		asked := q.people.Times()
+		q.do(command.StatusPINLenRange, command.CodeRoleCreateChallenge, q.user, &command.RoleCreateChallengeRequest{Role: command.RoleCO}, nil)
+		if q.people.Times() != asked {
+			t.Error("people were shown a challenge secret that is too long")
+		}
+	})
 }
 
 // TestChallengeOfAnotherIsForChangingOnly is HSM policy 21.

@@ -83,12 +83,14 @@ func (c *call) newChallenge(r *command.RoleCreateChallengeRequest) ([]byte, erro
 	text := spellChallenge(random)
 	who := c.hsm.state.Load().subject(r.Role)
 	who.Secret = SecretChallenge
-	err = c.attend(who, func(path TrustedPath) error { return path.Reveal(c.ctx, who, text) })
+	if err = c.checkPassword(r.Role, text); err == nil { // policies may want another length
+		err = c.attend(who, func(path TrustedPath) error { return path.Reveal(c.ctx, who, text) })
+	}
 	if err != nil {
 		clear(text)
 		return nil, err
 	}
-	return text, c.checkPassword(r.Role, text)
+	return text, nil
 }
 
 // Challenge secrets that the device makes: groups of characters that nobody takes

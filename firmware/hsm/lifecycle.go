@@ -62,6 +62,11 @@ func (c *call) hsmInit(r *command.HSMInitRequest) error {
 	if err != nil {
 		return err
 	}
+	next := c.imagine()
+	next.state.hsm.Method = method
+	if _, err := next.changeHSM(policy.Request{Settings: r.Policies, Empty: true}); err != nil {
+		return err
+	}
 	who := Subject{Role: command.RoleSO, Label: r.Label}
 	so, err := c.newSecret(method, who, r.Password)
 	if err != nil {
@@ -75,6 +80,10 @@ func (c *call) hsmInit(r *command.HSMInitRequest) error {
 	defer clear(domain)
 	return c.hardInit(r, so, domain)
 }
+
+// imagine returns a change that is never made. It tells what a real one would be
+// refused for, before people are asked to do anything for it.
+func (c *call) imagine() *update { return &update{hsm: c.hsm, state: *c.hsm.state.Load()} }
 
 func (c *call) isInitialised() bool { return c.hsm.state.Load().hsm.State == command.HSMInitialised }
 
@@ -202,6 +211,9 @@ func (c *call) partitionInit(r *command.PartitionInitRequest) error {
 		return err
 	}
 	if err := c.mayInitPartition(c.hsm.state.Load()); err != nil {
+		return err
+	}
+	if _, err := c.imagine().changePartition(policy.Request{Settings: r.Policies, Empty: true}); err != nil {
 		return err
 	}
 	who, method := Subject{Role: command.RolePO, Label: r.Label}, c.hsm.state.Load().method()

@@ -237,6 +237,29 @@ func TestLockOutsWithKeysets(t *testing.T) {
 	}
 }
 
+// TestNobodyIsAskedForWhatWillBeRefused wants refusals that can be foreseen before
+// people have made iKeys.
+func TestNobodyIsAskedForWhatWillBeRefused(t *testing.T) {
+	bad := []command.PolicySetting{{ID: 63, Value: 1}}
+	q := powerOnWithPeople(t, newChip(t, 128))
+	q.do(command.StatusPolicyIDInvalid, command.CodeHSMInit, q.admin, &command.HSMInitRequest{Label: "x", Method: command.AuthQuorum, Policies: bad}, nil)
+	q.do(command.StatusArgumentsBad, command.CodeHSMInit, q.admin, &command.HSMInitRequest{Method: command.AuthQuorum}, nil)
+	if q.people.Times() > 0 {
+		t.Error("people were asked")
+	}
+	q = quorum(t)
+	q.do(command.StatusUserNotLoggedIn, command.CodePartitionInit, q.user, &command.PartitionInitRequest{Label: "x"}, nil)
+	q.do(command.StatusUserNotLoggedIn, command.CodeRoleInit, q.user, &command.RoleInitRequest{Role: command.RoleCO}, nil)
+	q.enter(command.StatusOK, command.RolePO, "")
+	asked := q.people.Times()
+	q.do(command.StatusPolicyIDInvalid, command.CodePartitionInit, q.user, &command.PartitionInitRequest{Label: "x", Policies: bad}, nil)
+	q.do(command.StatusOnceOnly, command.CodeRoleInit, q.user, &command.RoleInitRequest{Role: command.RoleCO}, nil)
+	q.do(command.StatusUserNotLoggedIn, command.CodeRoleReset, q.user, &command.RoleResetRequest{Role: command.RoleCU}, nil)
+	if q.people.Times() > asked {
+		t.Error("people were asked")
+	}
+}
+
 // waiting lists what waits for people, and who must be logged in for it.
 var waiting = []struct {
 	name    string
