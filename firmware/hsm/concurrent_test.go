@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/hsm"
 )
 
 // TestSigningWhileEverythingChanges signs with eight callers while others make
@@ -33,6 +34,40 @@ func TestSigningWhileEverythingChanges(t *testing.T) {
 	u = u.again()
 	if got := u.find(nil); !slices.Equal(got, []command.Handle{pair.Public, pair.Private}) {
 		t.Errorf("found %v", got)
+	}
+}
+
+// TestManyHostsWaitForPeopleAtOnce has people do nothing until everyone waits for
+// them, and looks around meanwhile.
+func TestManyHostsWaitForPeopleAtOnce(t *testing.T) {
+	const hosts = 8
+	q := quorum(t)
+	arrived, leave := make(chan struct{}, hosts), make(chan struct{})
+	q.people.When(func(context.Context, hsm.Subject) error {
+		arrived <- struct{}{}
+		<-leave
+		return nil
+	})
+	var all sync.WaitGroup
+	for n := range hosts {
+		host := q.hsm.Connect()
+		session := q.openOn(host, command.SlotPartition, false)
+		all.Go(func() {
+			role := []command.Role{command.RoleCO, command.RoleCU}[n%2]
+			q.tolerant(host, command.CodeLogin, session, &command.LoginRequest{Role: role}, nil)
+		})
+	}
+	for range hosts {
+		<-arrived
+	}
+	if s := q.role(q.user, command.RoleCO); s.AttemptsLeft != 10 || s.LoggedIn {
+		t.Errorf("while everyone waits: %+v", s)
+	}
+	q.ok(command.CodeSessionClose, q.open(command.SlotAdmin, false), nil, nil) // a change
+	close(leave)
+	all.Wait()
+	if s := q.role(q.user, command.RoleCO); s.AttemptsLeft != 10 {
+		t.Errorf("afterwards: %+v", s)
 	}
 }
 

@@ -198,7 +198,32 @@ func FuzzExecute(f *testing.F) {
 		}
 	}
 	f.Add(uint32(0xFFFF), uint32(1), []byte{0xA0})
-	u := fuzzed(f)
+	fuzzExecute(f, fuzzed)
+}
+
+// FuzzExecuteWithPeople does the same with an HSM whose roles have keysets.
+func FuzzExecuteWithPeople(f *testing.F) {
+	for _, w := range waiting {
+		payload, err := command.Marshal(w.request)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for session := range uint32(4) {
+			f.Add(uint32(w.code), session, payload)
+		}
+	}
+	fuzzExecute(f, func(t testing.TB) *unit {
+		q := quorum(t)
+		q.admin = q.open(command.SlotAdmin, false)
+		q.enter(command.StatusOK, command.RoleSO, "")
+		q.enter(command.StatusOK, command.RoleCO, "")
+		q.aes("aes")
+		return q.unit
+	})
+}
+
+func fuzzExecute(f *testing.F, fresh func(testing.TB) *unit) {
+	u := fresh(f)
 	f.Fuzz(func(t *testing.T, code, session uint32, payload []byte) {
 		u.t = t
 		before := slices.Clone(payload)
@@ -208,9 +233,9 @@ func FuzzExecute(f *testing.F) {
 		}
 		row, _ := command.Lookup(command.Code(code))
 		checkAnswer(t, row, status, answer)
-		if i := u.info(); i.Sessions != 3 || i.State != command.HSMInitialised || i.Objects > 100 || !u.role(2, command.RoleSO).LoggedIn || !u.role(3, command.RoleCO).LoggedIn {
+		if i := u.info(); i.Sessions != 3 || i.State != command.HSMInitialised || i.Objects > 100 || !u.role(u.admin, command.RoleSO).LoggedIn || !u.role(u.user, command.RoleCO).LoggedIn {
 			u.hsm.Close()
-			u = fuzzed(t)
+			u = fresh(t)
 		}
 	})
 }
