@@ -3,7 +3,9 @@ package boot
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -17,24 +19,24 @@ const ImageSchema = 1
 // program that runs it is told by: what it changes is relative to the tables that
 // are built in. Lists are sorted and name nothing twice.
 type Image struct {
-	Schema          uint        `cbor:"1,keyasint"`
-	Name            string      `cbor:"2,keyasint"`
-	Version         fuf.Version `cbor:"3,keyasint"`
-	SecurityVersion uint32      `cbor:"4,keyasint"`
-	DataSchema      uint32      `cbor:"5,keyasint"` // of the data that it leaves on the device
-	Migrations      []Migration `cbor:"6,keyasint,omitempty"`
-	Policies        []Policy    `cbor:"7,keyasint,omitempty"`
-	Mechanisms      []Mechanism `cbor:"8,keyasint,omitempty"`
-	Models          []Model     `cbor:"9,keyasint,omitempty"`
-	Modules         []Module    `cbor:"10,keyasint,omitempty"`
-	Resources       []byte      `cbor:"11,keyasint,omitempty"` // such as pictures and texts of the screen
+	Schema          uint        `cbor:"1,keyasint" json:"schema"`
+	Name            string      `cbor:"2,keyasint" json:"name"`
+	Version         fuf.Version `cbor:"3,keyasint" json:"version"`
+	SecurityVersion uint32      `cbor:"4,keyasint" json:"security_version"`
+	DataSchema      uint32      `cbor:"5,keyasint" json:"data_schema"` // of the data that it leaves on the device
+	Migrations      []Migration `cbor:"6,keyasint,omitempty" json:"migrations,omitempty"`
+	Policies        []Policy    `cbor:"7,keyasint,omitempty" json:"policies,omitempty"`
+	Mechanisms      []Mechanism `cbor:"8,keyasint,omitempty" json:"mechanisms,omitempty"`
+	Models          []Model     `cbor:"9,keyasint,omitempty" json:"models,omitempty"`
+	Modules         []Module    `cbor:"10,keyasint,omitempty" json:"modules,omitempty"`
+	Resources       []byte      `cbor:"11,keyasint,omitempty" json:"resources,omitempty"` // such as pictures and texts of the screen
 }
 
 // Migration brings stored data from one data schema to the next.
 type Migration struct {
-	From  uint32        `cbor:"1,keyasint"` // to From + 1
-	Class fuf.Migration `cbor:"2,keyasint"`
-	Note  string        `cbor:"3,keyasint,omitempty"` // what it does, for people
+	From  uint32        `cbor:"1,keyasint" json:"from"` // to From + 1
+	Class fuf.Migration `cbor:"2,keyasint" json:"class"`
+	Note  string        `cbor:"3,keyasint,omitempty" json:"note,omitempty"` // what it does, for people
 }
 
 // Table says of which table a policy is.
@@ -46,37 +48,60 @@ const (
 	PartitionPolicies Table = 2
 )
 
+var tableNames = []string{HSMPolicies: "hsm", PartitionPolicies: "partition"}
+
+// String returns "hsm" or "partition".
+func (t Table) String() string {
+	if int(t) < len(tableNames) && tableNames[t] != "" {
+		return tableNames[t]
+	}
+	return fmt.Sprintf("table %d", uint8(t))
+}
+
+// MarshalText is String.
+func (t Table) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads "hsm" or "partition".
+func (t *Table) UnmarshalText(text []byte) error {
+	i := slices.Index(tableNames, string(text))
+	if i < int(HSMPolicies) {
+		return fmt.Errorf("%q is no table of policies: hsm or partition", text)
+	}
+	*t = Table(i)
+	return nil
+}
+
 // Policy adds a row to a table of policies, puts it in the place of the one that
 // is built in, or withholds that: then nobody can see it.
 type Policy struct {
-	Table      Table  `cbor:"1,keyasint"`
-	ID         uint8  `cbor:"2,keyasint"`
-	Withheld   bool   `cbor:"3,keyasint,omitempty"`
-	Name       string `cbor:"4,keyasint,omitempty"`
-	Capability uint16 `cbor:"5,keyasint,omitempty"`
-	Default    uint16 `cbor:"6,keyasint,omitempty"`
-	Least      uint16 `cbor:"7,keyasint,omitempty"`
-	Most       uint16 `cbor:"8,keyasint,omitempty"`
-	Destroys   uint8  `cbor:"9,keyasint,omitempty"` // 1 when it is turned off, 2 when it is turned on, 3 both
+	Table      Table  `cbor:"1,keyasint" json:"table"`
+	ID         uint8  `cbor:"2,keyasint" json:"id"`
+	Withheld   bool   `cbor:"3,keyasint,omitempty" json:"withheld,omitempty"`
+	Name       string `cbor:"4,keyasint,omitempty" json:"name,omitempty"`
+	Capability uint16 `cbor:"5,keyasint,omitempty" json:"capability,omitempty"`
+	Default    uint16 `cbor:"6,keyasint,omitempty" json:"default,omitempty"`
+	Least      uint16 `cbor:"7,keyasint,omitempty" json:"least,omitempty"`
+	Most       uint16 `cbor:"8,keyasint,omitempty" json:"most,omitempty"`
+	Destroys   uint8  `cbor:"9,keyasint,omitempty" json:"destroys,omitempty"` // 1 when it is turned off, 2 when it is turned on, 3 both
 }
 
 // Mechanism permits or withholds a mechanism that is built in.
 type Mechanism struct {
-	Type     uint32 `cbor:"1,keyasint"`
-	Withheld bool   `cbor:"2,keyasint,omitempty"`
+	Type     uint32 `cbor:"1,keyasint" json:"type"`
+	Withheld bool   `cbor:"2,keyasint,omitempty" json:"withheld,omitempty"`
 }
 
 // Model says what a model has that differs from what is built in.
 type Model struct {
-	Name    string `cbor:"1,keyasint"`
-	Storage int64  `cbor:"2,keyasint"` // room for token objects, bytes
+	Name    string `cbor:"1,keyasint" json:"name"`
+	Storage int64  `cbor:"2,keyasint" json:"storage"` // room for token objects, bytes
 }
 
 // Module is a functional module that comes with the firmware.
 type Module struct {
-	Name    string      `cbor:"1,keyasint"`
-	Version fuf.Version `cbor:"2,keyasint"`
-	Code    []byte      `cbor:"3,keyasint"` // WebAssembly
+	Name    string      `cbor:"1,keyasint" json:"name"`
+	Version fuf.Version `cbor:"2,keyasint" json:"version"`
+	Code    []byte      `cbor:"3,keyasint" json:"code"` // WebAssembly
 }
 
 // Limits of an image.
@@ -110,6 +135,21 @@ func DecodeImage(encoded []byte) (*Image, error) {
 		return nil, cmp.Or(err, fmt.Errorf("%w: not encoded as it must be", ErrImage))
 	}
 	return m, nil
+}
+
+// ParseImage reads an image that a person has written, in JSON. The error carries
+// ErrImage.
+func ParseImage(text []byte) (*Image, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	m := new(Image)
+	if err := decoder.Decode(m); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrImage, err)
+	}
+	if decoder.More() {
+		return nil, fmt.Errorf("%w: something after the end", ErrImage)
+	}
+	return m, m.check()
 }
 
 // fits reports whether the image is what a release promises.

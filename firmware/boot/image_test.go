@@ -2,6 +2,7 @@ package boot_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"reflect"
 	"testing"
@@ -98,4 +99,25 @@ func FuzzDecodeImage(f *testing.F) {
 			t.Fatalf("encodes as %x (%v)", again, err)
 		}
 	})
+}
+
+func TestPeopleWriteImagesInJSON(t *testing.T) {
+	text, err := json.Marshal(full())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := boot.ParseImage(text); err != nil || !reflect.DeepEqual(m, full()) {
+		t.Errorf("%s became %+v (%v)", text, m, err)
+	}
+	for name, bad := range map[string]string{
+		"no JSON":       "firmware",
+		"unknown field": `{"nmae": "firmware"}`,
+		"no name":       `{"schema": 1}`,
+		"unknown table": `{"schema": 1, "name": "x", "policies": [{"table": "device", "id": 1, "withheld": true}]}`,
+		"two values":    string(text) + "{}",
+	} {
+		if _, err := boot.ParseImage([]byte(bad)); !errors.Is(err, boot.ErrImage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

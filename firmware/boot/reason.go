@@ -48,7 +48,7 @@ var meanings = map[Reason]string{
 	ErrCapacity:   "too little of the storage is free",
 	ErrRoom:       "the firmware is too large",
 	ErrIncomplete: "the firmware is not here completely",
-	ErrImage:      "the file carries no firmware image that fits its manifest",
+	ErrImage:      "this is no firmware image, or not the one that the manifest promises",
 	ErrNoRollback: "there is no firmware to go back to",
 	ErrModules:    "functional modules were enabled on this device",
 	ErrFloor:      "the floor cannot be set so",

@@ -25,7 +25,7 @@ import (
 // update (plan, apply, rehearse, replay) joins the same group.
 func (a *app) fufCommand() *cobra.Command {
 	cmd := group("admin", "fuf", "Make, sign, inspect and verify update files",
-		a.fufKeygenCommand(), a.fufBuildCommand(), a.fufSignCommand(), a.fufCosignCommand(),
+		a.fufKeygenCommand(), a.fufImageCommand(), a.fufBuildCommand(), a.fufSignCommand(), a.fufCosignCommand(),
 		a.fufInspectCommand(), a.fufVerifyCommand())
 	cmd.Long = `Make, sign, inspect and verify update files: firmware (FUF), capabilities (CUF) and functional
 modules (FM). Each is signed with an Ed25519 and an ML-DSA-65 key, and encrypted: only a device of the
@@ -33,7 +33,8 @@ right models opens it, and only with the authentication code that comes with it.
 
 Keys are files of PEM, or keys in a device: hsm:LABEL. The keys of the simulator are published: anybody
 can make an update for it with --key published:vendor.`
-	cmd.Example = "  hsm7 fuf build --spec release.json --payload image --out update.fuf\n" +
+	cmd.Example = "  hsm7 fuf image image.json --out image\n" +
+		"  hsm7 fuf build --spec release.json --payload image --out update.fuf\n" +
 		"  hsm7 fuf sign update.fuf --key published:vendor\n" +
 		"  hsm7 fuf verify update.fuf --authcode update.txt"
 	return cmd
