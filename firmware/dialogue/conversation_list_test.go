@@ -347,9 +347,30 @@ when pin/removed: ok` + out,
 		0,
 	},
 	{
+		"a key is erased, and second thoughts about another", nil, locked("blue-1"),
+		`once home: ok
+once menu/main: choose 1
+once menu/ikeys: choose 4
+once erase/insert: insert red-1
+once erase/sure "Domain": no
+once erase/insert: insert blue-1
+once erase/sure "HSM SO": remove, yes
+once read/pulled: insert blue-1
+once erase/sure "HSM SO": yes
+when erase/done: ok
+once menu/ikeys: choose 1
+once identify/insert: ok
+when identify/blank: ok` + out,
+		[]string{
+			"menu/main", "menu/ikeys", "erase/insert", "erase/sure", "erase/insert", "erase/sure", "erase/wait", "read/pulled", "erase/sure", "erase/wait", "erase/done",
+			"menu/ikeys", "identify/insert", "identify/blank", "menu/ikeys", "menu/main",
+		},
+		0,
+	},
+	{
 		"the port fails for a menu", nil, on("white", func(k *dialoguetest.Key) { k.Fault = errPort }),
-		"once home: ok\nonce menu/main: choose 1\nonce menu/ikeys: choose 1\nonce menu/ikeys: choose 2\nonce menu/ikeys: choose 3\nwhen identify/insert: insert white\nwhen duplicate/insert: insert white\nwhen pin/insert: insert white" + out,
-		[]string{"menu/main", "menu/ikeys", "identify/insert", "menu/ikeys", "duplicate/insert", "menu/ikeys", "pin/insert", "menu/ikeys", "menu/main"},
+		"once home: ok\nonce menu/main: choose 1\nonce menu/ikeys: choose 1\nonce menu/ikeys: choose 2\nonce menu/ikeys: choose 3\nonce menu/ikeys: choose 4\nwhen erase/insert: insert white\nwhen identify/insert: insert white\nwhen duplicate/insert: insert white\nwhen pin/insert: insert white" + out,
+		[]string{"menu/main", "menu/ikeys", "identify/insert", "menu/ikeys", "duplicate/insert", "menu/ikeys", "pin/insert", "menu/ikeys", "erase/insert", "menu/ikeys", "menu/main"},
 		0,
 	},
 	{
@@ -390,6 +411,7 @@ func tellings() (all []conversation) {
 		{"create", conversation{hold: create(so), script: begin + "when write/blank: yes\nwhen write/pin: ok\nwhen create/duplicate: no\n"}, "write/insert", "white", []string{"none", "not-a-key", "damaged", "pulled", "gone"}},
 		{"identify", conversation{script: "once home: ok\nonce menu/main: choose 1\nonce menu/ikeys: choose 1\nwhen identify/key: ok" + out}, "identify/insert", "blue-1", []string{"none", "not-a-key", "damaged", "pulled", "gone"}},
 		{"change PIN", conversation{script: "once home: ok\nonce menu/main: choose 1\nonce menu/ikeys: choose 3\nwhen write/pin: ok\nwhen pin/removed: ok" + out}, "pin/insert", "blue-1", []string{"none", "blank", "not-a-key", "damaged", "pulled", "gone"}},
+		{"erase", conversation{script: "once home: ok\nonce menu/main: choose 1\nonce menu/ikeys: choose 4\nwhen erase/sure: yes\nwhen erase/done: ok" + out}, "erase/insert", "blue-1", []string{"none", "blank", "not-a-key", "damaged", "pulled", "gone"}},
 	} {
 		for _, trouble := range place.wants {
 			for _, reaction := range []string{"ok", "insert " + place.good} {
@@ -421,6 +443,9 @@ func telling(about conversation, name, insert, good, trouble, reaction string) c
 	c.name = name + ": " + trouble + ", then " + reaction
 	c.prepare = on("bad", troubles[trouble].change)
 	told := "read/" + trouble
+	if name == "erase" && trouble == "damaged" {
+		told = "write/damaged"
+	}
 	if name == "create" && trouble != "none" && trouble != "not-a-key" {
 		told = "write/" + trouble
 	}
@@ -435,6 +460,7 @@ func telling(about conversation, name, insert, good, trouble, reaction string) c
 		"present":    {"read/wait"},
 		"create":     {"write/blank", "write/pin", "write/wait", "create/duplicate"},
 		"identify":   {"identify/key", "menu/ikeys", "menu/main"},
+		"erase":      {"erase/sure", "erase/wait", "erase/done", "menu/ikeys", "menu/main"},
 		"change PIN": {"write/pin", "write/wait", "pin/removed", "menu/ikeys", "menu/main"},
 	}[name]...)
 	return c

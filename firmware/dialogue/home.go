@@ -9,6 +9,7 @@ const (
 	stIdentify state = "identify"
 	stCopy     state = "duplicate"
 	stChange   state = "change PIN"
+	stErase    state = "erase"
 
 	evKeys     event = "“iKeys”"
 	evSettings event = "“Settings”"
@@ -16,6 +17,7 @@ const (
 	evIdentify event = "“Identify”"
 	evCopy     event = "“Duplicate”"
 	evChange   event = "“Change the PIN”"
+	evErase    event = "“Erase”"
 )
 
 // homeTable is what the screen shows when the HSM asks for nothing. It gives way
@@ -26,12 +28,13 @@ var homeTable = table{
 	steps: []step{
 		{state: stHome, show: scHome, idle: true},
 		{state: stMenu, show: "menu/main", idle: true, items: []event{evKeys, evSettings, evAbout}},
-		{state: stKeys, show: "menu/ikeys", idle: true, items: []event{evIdentify, evCopy, evChange}},
+		{state: stKeys, show: "menu/ikeys", idle: true, items: []event{evIdentify, evCopy, evChange, evErase}},
 		{state: stSettings, show: "menu/settings", idle: true},
 		{state: stAbout, show: "menu/about", idle: true},
 		{state: stIdentify, work: own(&identifyTable), does: "the dialogue identify"},
 		{state: stCopy, work: own(&duplicateTable), does: "the dialogue duplicate"},
 		{state: stChange, work: own(&changeTable), does: "the dialogue change PIN"},
+		{state: stErase, work: own(&eraseTable), does: "the dialogue erase"},
 	},
 	moves: []move{
 		{stHome, evOK, stMenu},
@@ -42,6 +45,7 @@ var homeTable = table{
 		{stKeys, evIdentify, stIdentify},
 		{stKeys, evCopy, stCopy},
 		{stKeys, evChange, stChange},
+		{stKeys, evErase, stErase},
 		{stKeys, evCancel, stMenu},
 		{stSettings, evOK, stMenu},
 		{stAbout, evOK, stMenu},

@@ -15,6 +15,7 @@ const (
 	stOld      state = "old PIN"
 	stSet      state = "set the PIN"
 	stNoMore   state = "no PIN any more"
+	stSure     state = "sure?"
 )
 
 // identifyTable tells what is on a key.
@@ -139,6 +140,48 @@ func (t *talk) changePIN() event {
 		return t.mishap(err)
 	case none:
 		return evNoPIN
+	}
+	return evDone
+}
+
+// eraseTable makes a key blank.
+var eraseTable = table{
+	name:  "erase",
+	about: "From the menu: makes an iKey blank, whatever its PIN. Who holds an iKey can destroy it anyway.",
+	steps: []step{
+		{state: stInsert, show: "erase/insert", port: true},
+		{state: stNoKey, show: "read/none", port: true},
+		{state: stCheck, work: (*talk).checkKind, does: "ask the iKey what it is"},
+		{state: stSure, show: "erase/sure"},
+		{state: stErase, show: "erase/wait", work: (*talk).erase, does: "have the iKey erase itself"},
+		{state: stFinished, show: "erase/done"},
+		{state: stBlank, show: "read/blank", port: true},
+		{state: stStrange, show: "read/not-a-key", port: true},
+		{state: stDamaged, show: "write/damaged", port: true},
+		{state: stPulled, show: "read/pulled", port: true},
+	},
+	moves: withTold([]state{stNoKey, stBlank, stStrange, stDamaged, stPulled}, []move{
+		{stInsert, evKey, stCheck},
+		{stInsert, evNoKey, stNoKey},
+		{stCheck, evNoKey, stInsert},
+		{stCheck, evBlank, stBlank},
+		{stCheck, evPIN, stSure},
+		{stCheck, evOpen, stSure},
+		{stSure, evYes, stErase},
+		{stSure, evNo, stInsert},
+		{stErase, evDone, stFinished},
+		{stErase, evNoKey, stPulled},
+		{stFinished, evOK, endDone},
+		{anywhere, evStrange, stStrange},
+		{anywhere, evDamaged, stDamaged},
+		{anywhere, evPulled, stPulled},
+	}),
+}
+
+// erase makes the key in the port blank.
+func (t *talk) erase() event {
+	if err := t.reader.Erase(t.ctx); err != nil {
+		return t.mishap(err)
 	}
 	return evDone
 }

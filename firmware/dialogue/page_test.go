@@ -19,7 +19,7 @@ const page = "../../docs/trusted-path.md"
 // dialogues are all tables, in the order of the page.
 var dialogues = []*table{
 	&createTable, &presentTable, &confirmTable, &revealTable, &readTable, &writeTable,
-	&homeTable, &identifyTable, &duplicateTable, &changeTable,
+	&homeTable, &identifyTable, &duplicateTable, &changeTable, &eraseTable,
 }
 
 // TestTrustedPathPage keeps the page as the tables say.

@@ -41,7 +41,7 @@ var screens = []screen{
 	{id: scHome, kind: touchscreen.Home, basis: ours},
 
 	{id: "menu/main", kind: touchscreen.List, title: "Menu", items: []string{"iKeys", "Settings", "About"}, cancel: true, basis: ours},
-	{id: "menu/ikeys", kind: touchscreen.List, title: "iKeys", items: []string{"Identify an iKey", "Duplicate an iKey", "Change the PIN of an iKey"}, cancel: true, basis: ours},
+	{id: "menu/ikeys", kind: touchscreen.List, title: "iKeys", items: []string{"Identify an iKey", "Duplicate an iKey", "Change the PIN of an iKey", "Erase an iKey"}, cancel: true, basis: ours},
 	{id: "menu/settings", kind: touchscreen.Prompt, title: "Settings", text: []string{"Date and time: {time}", "An iKey action times out after {patience}.", "Host software sets what else there is to set."}, basis: ours},
 	{id: "menu/about", kind: touchscreen.Prompt, title: "About", text: []string{"Model {model}", "Serial number {serial}", "Firmware {firmware}", "A simulated device. It protects nothing that is worth stealing.", "Set in the Go fonts (BSD licence). The licences of all parts come with the software."}, basis: ours},
 
@@ -90,5 +90,10 @@ var screens = []screen{
 
 	{id: "pin/insert", kind: touchscreen.Prompt, icon: touchscreen.InsertKey, title: "Insert an iKey", text: []string{"The iKey whose PIN is to be changed."}, cancel: true, basis: ours},
 	{id: "pin/done", kind: touchscreen.Status, title: "PIN changed", text: []string{"From now on the iKey wants the new PIN."}, basis: ours},
+	{id: "erase/insert", kind: touchscreen.Prompt, icon: touchscreen.InsertKey, title: "Insert an iKey", text: []string{"The iKey that is to be blank."}, cancel: true, basis: ours},
+	{id: "erase/sure", kind: touchscreen.YesNo, icon: touchscreen.Warning, title: "Erase the iKey", text: []string{"The iKey is for {holds}. Erase it?", "What it opens stays closed unless there is a duplicate."}, cancel: true, basis: ours},
+	{id: "erase/wait", kind: touchscreen.Progress, title: "Erasing", text: []string{"Please wait, and leave the iKey in."}, basis: ours},
+	{id: "erase/done", kind: touchscreen.Status, title: "Erased", text: []string{"The iKey is blank."}, basis: ours},
+
 	{id: "pin/removed", kind: touchscreen.Status, title: "PIN removed", text: []string{"From now on the iKey wants no PIN."}, basis: ours},
 }
