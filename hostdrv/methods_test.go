@@ -109,7 +109,24 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 	command.CodeSTMRecover: func(ctx context.Context, _ *Device, s *Session) error {
 		return second(s.Recover(ctx, "59bt-3CXF-7/Tt-qKTx", true))
 	},
-	command.CodeSTMShow: func(ctx context.Context, _ *Device, s *Session) error { return second(s.InTransport(ctx)) },
+	command.CodeUpdatePlan: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.PlanUpdate(ctx, noFile{}, nil))
+	},
+	command.CodeUpdateBegin: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.beginUpdate(ctx, noFile{}, nil))
+	},
+	command.CodeUpdateChunk: func(ctx context.Context, _ *Device, s *Session) error {
+		return (&uploading{session: s, file: noFile{}}).sendOne(ctx, 0)
+	},
+	command.CodeUpdateStage: func(ctx context.Context, _ *Device, s *Session) error {
+		return tell(ctx, s, command.CodeUpdateStage, nil)
+	},
+	command.CodeUpdateStatus:   func(ctx context.Context, _ *Device, s *Session) error { return second(s.Firmware(ctx)) },
+	command.CodeUpdateApply:    func(ctx context.Context, _ *Device, s *Session) error { return s.ApplyUpdate(ctx) },
+	command.CodeUpdateAbort:    func(ctx context.Context, _ *Device, s *Session) error { return s.AbortUpdate(ctx) },
+	command.CodeUpdateRollback: func(ctx context.Context, _ *Device, s *Session) error { return s.RollbackFirmware(ctx) },
+	command.CodeUpdateFloor:    func(ctx context.Context, _ *Device, s *Session) error { return s.RaiseFloor(ctx, 1) },
+	command.CodeSTMShow:        func(ctx context.Context, _ *Device, s *Session) error { return second(s.InTransport(ctx)) },
 	command.CodeChangePassword: func(ctx context.Context, _ *Device, s *Session) error {
 		return s.ChangePassword(ctx, []byte("old"), []byte("new"))
 	},
@@ -231,3 +248,9 @@ func TestFindAsksUntilTheDeviceHasNoMore(t *testing.T) {
 		}
 	})
 }
+
+// noFile is an update that is none.
+type noFile struct{}
+
+func (noFile) Head() ([]byte, error)       { return []byte("head"), nil }
+func (noFile) Chunk(i int) ([]byte, error) { return []byte("chunk"), nil }

@@ -31,35 +31,68 @@ type Target struct {
 	Security   uint32 // the highest security version that was ever confirmed, or the floor if that is higher
 }
 
-// Admit reports why a release must not be installed on a device: the first Reason
-// in the order of the checks, or nil. Whoever has the file asks it before the
-// first chunk; it changes nothing.
-func Admit(r *fuf.Release, t Target) error {
+// Check is one condition of an update.
+type Check struct {
+	Name   string // what must hold, for people
+	Detail string // what the update wants, and what is there
+	Err    error  // nil: it holds; otherwise it carries a Reason or a fuf.Reason
+}
+
+// Conditions tells of each condition of a release whether a device fulfils it, in
+// the order in which they are checked.
+func Conditions(r *fuf.Release, t Target) []Check {
 	valid := slices.ContainsFunc(r.ValidFrom, func(v fuf.Range) bool { return v.Contains(t.Running) })
 	now := t.Now.Unix()
-	for _, check := range []struct {
+	var list []Check
+	for _, c := range []struct {
+		name   string
 		ok     bool
 		reason Reason
 		detail string
 	}{
-		{r.Kind == fuf.Firmware, ErrKind, "it is " + r.Kind.String()},
-		{r.Product == t.Product, ErrTarget, fmt.Sprintf("for %q, this is %q", r.Product, t.Product)},
-		{slices.Contains(r.Models, t.Model), ErrTarget, fmt.Sprintf("for models %q, this is %q", r.Models, t.Model)},
-		{valid, ErrPath, fmt.Sprintf("%v may not replace %v", r.Version, t.Running)},
-		{r.MinBootloader.Compare(t.Bootloader) <= 0, ErrBootloader, fmt.Sprintf("%v, this is %v", r.MinBootloader, t.Bootloader)},
-		{r.MinClient.Compare(t.Client) <= 0, ErrClient, fmt.Sprintf("%v, this is %v", r.MinClient, t.Client)},
-		{r.SecurityVersion >= t.Security, ErrDowngrade, fmt.Sprintf("%d, at least %d is needed", r.SecurityVersion, t.Security)},
-		{r.Data.From <= t.DataSchema && t.DataSchema <= r.Data.To, ErrSchema, fmt.Sprintf("it reads data schemas %d to %d, this is %d", r.Data.From, r.Data.To, t.DataSchema)},
-		{r.NotBefore == 0 || r.NotBefore <= now, ErrTime, "not before " + date(r.NotBefore)},
-		{r.NotAfter == 0 || now <= r.NotAfter, ErrTime, "not after " + date(r.NotAfter)},
-		{!slices.ContainsFunc(r.Requires.PoliciesOff, func(id uint32) bool { return slices.Contains(t.PoliciesOn, id) }), ErrPolicies, fmt.Sprintf("%v must all be off", r.Requires.PoliciesOff)},
-		{r.Requires.FreePercent <= t.FreePercent, ErrCapacity, fmt.Sprintf("%d %% must be free, and %d %% are", r.Requires.FreePercent, t.FreePercent)},
+		{"carries firmware", r.Kind == fuf.Firmware, ErrKind, "it is " + r.Kind.String()},
+		{"for this product", r.Product == t.Product, ErrTarget, fmt.Sprintf("for %q, this is %q", r.Product, t.Product)},
+		{"for this model", slices.Contains(r.Models, t.Model), ErrTarget, fmt.Sprintf("for models %q, this is %q", r.Models, t.Model)},
+		{"valid path", valid, ErrPath, path(r, t.Running, valid)},
+		{"bootloader", r.MinBootloader.Compare(t.Bootloader) <= 0, ErrBootloader, fmt.Sprintf("%v or later, this is %v", r.MinBootloader, t.Bootloader)},
+		{"client", r.MinClient.Compare(t.Client) <= 0, ErrClient, fmt.Sprintf("%v or later, this is %v", r.MinClient, t.Client)},
+		{"security version", r.SecurityVersion >= t.Security, ErrDowngrade, fmt.Sprintf("%d, at least %d is needed", r.SecurityVersion, t.Security)},
+		{"data schema", r.Data.From <= t.DataSchema && t.DataSchema <= r.Data.To, ErrSchema, fmt.Sprintf("it reads data schemas %d to %d, this is %d", r.Data.From, r.Data.To, t.DataSchema)},
+		{"not before its time", r.NotBefore == 0 || r.NotBefore <= now, ErrTime, "not before " + date(r.NotBefore)},
+		{"not expired", r.NotAfter == 0 || now <= r.NotAfter, ErrTime, "not after " + date(r.NotAfter)},
+		{"policies off", !slices.ContainsFunc(r.Requires.PoliciesOff, func(id uint32) bool { return slices.Contains(t.PoliciesOn, id) }), ErrPolicies, fmt.Sprintf("%v must all be off", r.Requires.PoliciesOff)},
+		{"free storage", r.Requires.FreePercent <= t.FreePercent, ErrCapacity, fmt.Sprintf("%d %% must be free, and %d %% are", r.Requires.FreePercent, t.FreePercent)},
 	} {
-		if !check.ok {
-			return fmt.Errorf("%w: %s", check.reason, check.detail)
+		check := Check{Name: c.name, Detail: c.detail}
+		if !c.ok {
+			check.Err = fmt.Errorf("%w: %s", c.reason, c.detail)
+		}
+		list = append(list, check)
+	}
+	return list
+}
+
+// Admit reports why a release must not be installed on a device: the first
+// condition that is not fulfilled, or nil. It changes nothing.
+func Admit(r *fuf.Release, t Target) error {
+	for _, c := range Conditions(r, t) {
+		if c.Err != nil {
+			return c.Err
 		}
 	}
 	return nil
 }
 
-func date(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
+func path(r *fuf.Release, running fuf.Version, valid bool) string {
+	if valid {
+		return fmt.Sprintf("%v may replace %v", r.Version, running)
+	}
+	return fmt.Sprintf("%v may not replace %v", r.Version, running)
+}
+
+func date(seconds int64) string {
+	if seconds == 0 {
+		return "any time"
+	}
+	return time.Unix(seconds, 0).UTC().Format(time.RFC3339)
+}

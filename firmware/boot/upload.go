@@ -73,15 +73,29 @@ func (b *Boot) Begin(head []byte, code fuf.Authcode, facts Facts) error {
 
 // admit checks whether an update may be installed.
 func (b *Boot) admit(u *fuf.Update, facts Facts) error {
-	r := b.records.current
 	release := u.Manifest().Release
-	if !b.layout.fits(u.HeadSize(), int(release.Size)) || u.Chunks()*markSize > b.layout.marks*b.layout.block {
-		return fmt.Errorf("%w: %d bytes", ErrRoom, release.Size)
+	if err := b.roomFor(u); err != nil {
+		return err
 	}
-	return Admit(&release, Target{
+	return Admit(&release, b.target(facts))
+}
+
+// roomFor reports an update that is larger than a slot.
+func (b *Boot) roomFor(u *fuf.Update) error {
+	size := u.Manifest().Release.Size
+	if !b.layout.fits(u.HeadSize(), int(size)) || u.Chunks()*markSize > b.layout.marks*b.layout.block {
+		return fmt.Errorf("%w: %d bytes", ErrRoom, size)
+	}
+	return nil
+}
+
+// target is this device.
+func (b *Boot) target(facts Facts) Target {
+	r := b.records.current
+	return Target{
 		Facts: facts, Product: b.product, Model: b.model, Bootloader: Version(),
 		Running: b.running.Version, DataSchema: b.running.DataSchema, Security: max(r.Security, r.Floor),
-	})
+	}
 }
 
 // receive empties a slot for an update.
@@ -147,7 +161,7 @@ func (b *Boot) reuse() error {
 	if up.missing() == 0 {
 		return nil
 	}
-	known, err := b.knownChunks()
+	known, err := b.knownChunks(up.key)
 	if err != nil {
 		return err
 	}
@@ -163,9 +177,9 @@ func (b *Boot) reuse() error {
 	return nil
 }
 
-// knownChunks returns what is in the images that the device has, by the tags of the
-// upload.
-func (b *Boot) knownChunks() (map[fuf.Tag][]byte, error) {
+// knownChunks returns what is in the images that the device has, by the tags that
+// an update with this key gives it.
+func (b *Boot) knownChunks(key *fuf.Key) (map[fuf.Tag][]byte, error) {
 	known := map[fuf.Tag][]byte{}
 	for _, p := range []Place{b.records.current.Running, b.records.current.Previous} {
 		if !p.isSlot() {
@@ -181,7 +195,7 @@ func (b *Boot) knownChunks() (map[fuf.Tag][]byte, error) {
 		}
 		for len(payload) > 0 {
 			n := min(len(payload), fuf.ChunkSize)
-			known[b.upload.key.Tag(payload[:n])] = payload[:n]
+			known[key.Tag(payload[:n])] = payload[:n]
 			payload = payload[n:]
 		}
 	}

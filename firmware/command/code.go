@@ -4,7 +4,8 @@ import "fmt"
 
 // Code is the number of a command, sent in the code field of a request frame.
 // The high byte names the group: 00 device, 01 HSM, 02 partition, 03 sessions
-// and roles, 04 objects, 05 cryptography, 06 audit, 07 the state of the unit.
+// and roles, 04 objects, 05 cryptography, 06 audit, 07 the state of the unit,
+// 08 its firmware.
 type Code uint32
 
 // The commands. Rows says what each one needs and carries.
@@ -95,6 +96,16 @@ const (
 	CodeSTMShow      Code = 0x0713
 	CodeTimeGet      Code = 0x0721
 	CodeTimeSync     Code = 0x0722 // the host sets the clock
+
+	CodeUpdatePlan     Code = 0x0801 // asks what an update would do
+	CodeUpdateBegin    Code = 0x0802 // begins or goes on with an update, by the head of its file
+	CodeUpdateChunk    Code = 0x0803
+	CodeUpdateStage    Code = 0x0804 // verifies the whole
+	CodeUpdateStatus   Code = 0x0805
+	CodeUpdateApply    Code = 0x0806 // the new firmware is to run; the device leaves the bus and comes back
+	CodeUpdateAbort    Code = 0x0807
+	CodeUpdateRollback Code = 0x0811 // the firmware before is to run; erases everything
+	CodeUpdateFloor    Code = 0x0812 // rules older firmware out for good
 )
 
 // String returns the command's name, or its number if the table has no such row.

@@ -32,6 +32,10 @@ var opens = map[Code]Open{
 	CodeRandom:          OpenRequest,
 	CodeTamperShow:      OpenResponse,
 	CodeSTMShow:         OpenResponse,
+	CodeUpdatePlan:      OpenResponse,
+	CodeUpdateBegin:     OpenResponse,
+	CodeUpdateStatus:    OpenResponse,
+	CodeUpdateFloor:     OpenRequest,
 }
 
 // Open returns which payloads of the command a recording may show.

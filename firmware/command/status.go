@@ -35,6 +35,7 @@ const (
 	StatusPolicyIDInvalid         Status = 0x00200A01 // there is no such policy
 	StatusPolicyDestructive       Status = 0x00200A04 // the change destroys what is stored, and that was not asked for
 	StatusPolicyNotDestructive    Status = 0x00200A05 // destruction was asked for, and the change destroys nothing
+	StatusBadFWVersion            Status = 0x00200A0E // the firmware that runs is none that the update may replace, or the update is too old
 	StatusPolicyNotFound          Status = 0x00200A12 // a capability without a policy
 	StatusChallengeInvalid        Status = 0x00200B04 // the role has a challenge secret, and none was given
 	StatusDataLenRange            Status = 0x00210000 // data, or a whole message, is too long, or not of the length that the mechanism takes
@@ -97,6 +98,9 @@ const (
 	StatusWrappingKeyType         Status = 0x01150000 // the mechanism does not work with a wrapping key of this type
 	StatusTooManyContainers       Status = 0x80000008 // the partition exists already
 	StatusContainerLocked         Status = 0x80000009 // the role is locked
+	StatusInvalidFUFTarget        Status = 0x8000000E // the update is for another product, another model or another use
+	StatusInvalidFUFHeader        Status = 0x8000000F // the update file, or what it carries, is not genuine
+	StatusInvalidFUFVersion       Status = 0x80000010 // the update needs another bootloader, client or data schema
 	StatusAssignedNeedsAuthData   Status = 0x8000008F // a key can only be assigned if it has authorization data
 	StatusCannotMakeAssigned      Status = 0x80000090 // the role may not make a key that is assigned
 	StatusAssignedUnchangeable    Status = 0x80000091 // an assigned key cannot be changed
@@ -110,6 +114,7 @@ const (
 	StatusAuthDataIncorrectLimit  Status = 0x8000009C // wrong authorization data and the last attempt: the key is locked
 	StatusMissingSplits           Status = 0x80000207 // fewer iKeys were presented than open the keyset
 	StatusMofNSecretInvalid       Status = 0x80000221 // the iKeys do not open the secret of their keyset
+	StatusFWUpdateDenied          Status = 0x80000306 // the authentication code is not the one of the update
 	StatusMultipleAccessDisabled  Status = 0x80000402 // as many sessions as the device can hold
 	StatusSTMCommand              Status = 0x80000534 // the HSM is in Secure Transport Mode, in which few commands work
 	StatusHSMTampered             Status = 0x80000535 // a sensor found something: few commands work until it is cleared

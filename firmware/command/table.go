@@ -136,6 +136,16 @@ var Rows = []Row{
 	{CodeSTMShow, "stm-show", NeedAdmin, Anyone, false, AuditNever, nil, of[STMShowResponse]()},
 	{CodeTimeGet, "time-get", NeedSession, Anyone, false, AuditNever, nil, of[DeviceTime]()},
 	{CodeTimeSync, "time-sync", NeedAdmin, roles(RoleSO, RoleAuditor), true, AuditLogManage, of[DeviceTime](), nil},
+
+	{CodeUpdatePlan, "update-plan", NeedAdmin, Anyone, false, AuditNever, of[UpdateRequest](), of[UpdatePlanResponse]()},
+	{CodeUpdateBegin, "update-begin", NeedAdmin, roles(RoleSO), true, AuditManage, of[UpdateRequest](), of[UpdateStatus]()},
+	{CodeUpdateChunk, "update-chunk", NeedAdmin, roles(RoleSO), true, AuditNever, of[UpdateChunkRequest](), nil},
+	{CodeUpdateStage, "update-stage", NeedAdmin, roles(RoleSO), true, AuditManage, nil, nil},
+	{CodeUpdateStatus, "update-status", NeedAdmin, Anyone, false, AuditNever, nil, of[UpdateStatus]()},
+	{CodeUpdateApply, "update-apply", NeedAdmin, roles(RoleSO), true, AuditManage, nil, nil},
+	{CodeUpdateAbort, "update-abort", NeedAdmin, roles(RoleSO), true, AuditManage, nil, nil},
+	{CodeUpdateRollback, "update-rollback", NeedAdmin, roles(RoleSO), true, AuditManage, nil, nil},
+	{CodeUpdateFloor, "update-floor", NeedAdmin, roles(RoleSO), true, AuditManage, of[UpdateFloorRequest](), nil},
 }
 
 var rowOf = func() map[Code]Row {

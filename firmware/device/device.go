@@ -48,6 +48,10 @@ type Config struct {
 	Entropy io.Reader        // safe for use by several callers at once; nil means crypto/rand
 	Cost    auth.Cost        // of checking a password; 0 means auth.Standard
 
+	// Verifier decides which firmware updates are genuine. Nil means those that are
+	// signed with the published keys of the simulator.
+	Verifier boot.Verifier
+
 	// Transport has a new device begin in Secure Transport Mode; see Device.Shipped.
 	Transport bool
 
@@ -87,6 +91,7 @@ type Device struct {
 	store *store.Store
 	flash flash.Device
 	link  *link
+	boot  *boot.Boot
 	desk  *dialogue.Desk // nil: no screen
 	log   zerolog.Logger
 
@@ -101,7 +106,7 @@ type Device struct {
 // if the flash holds something other than the state of a device.
 func New(c Config) (*Device, error) {
 	c = c.withDefaults()
-	state, _, err := boot.Divide(c.Flash)
+	state, images, err := boot.Divide(c.Flash)
 	if err != nil {
 		return nil, err
 	}
@@ -122,14 +127,15 @@ func New(c Config) (*Device, error) {
 	notes := newEvents()
 	d := &Device{store: records, flash: c.Flash, log: c.Logger}
 	d.desk = d.newDesk(c)
-	d.core, err = hsm.Open(hsm.Config{
+	core, err := StartCore(images, c.Verifier, hsm.Config{
 		Store: records, Clock: c.Clock, SetClock: c.SetClock, Entropy: c.Entropy, Seeded: c.Seed != nil, Serial: c.Serial, Cost: c.Cost, Path: d.path(c),
 		Restarts: c.Restart != nil, Transport: c.Transport,
 		Notify: func(e command.Event) { d.notify(notes, e) },
 	})
 	if err != nil {
-		return nil, fmt.Errorf("start the HSM: %w", err)
+		return nil, err
 	}
+	d.core, d.boot = core.HSM, core.Boot
 	_, serial, _ := d.core.Identity()
 	d.usb, err = usb.NewDevice(descriptors(c, serial), nil)
 	if err != nil {
@@ -158,6 +164,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Entropy == nil {
 		c.Entropy = rand.Reader
+	}
+	if c.Verifier == nil {
+		c.Verifier = newPublished()
 	}
 	return c
 }
@@ -259,6 +268,7 @@ func (d *Device) Close() error {
 		d.link.reset()
 		d.running.Wait()
 		d.await()
+		d.boot.Close()
 		d.core.Close() // and store.Close: refuse the changes of a worker that still computes
 		d.store.Close()
 		d.err = d.flash.Close()

@@ -35,6 +35,12 @@ var inOrder = map[command.Code]bool{
 	command.CodeOperationCancel: true, command.CodeDigestKey: true,
 }
 
+// restarts are the commands after which the device restarts, if there is somebody
+// who can make it.
+var restarts = map[command.Code]bool{
+	command.CodeHSMRestart: true, command.CodeUpdateApply: true, command.CodeUpdateRollback: true,
+}
+
 // protocolVersion is the one version of the protocol that this firmware speaks.
 const protocolVersion = 1
 
@@ -259,7 +265,7 @@ func (l *link) finish(r *request, status command.Status, payload []byte) {
 		l.queue(answer{epoch: r.epoch, message: frame.Message{
 			Type: frame.TypeResponse, Tag: r.message.Tag, Session: r.message.Session,
 			Code: uint32(status), Payload: payload,
-		}, last: command.Code(r.message.Code) == command.CodeHSMRestart && status == command.StatusOK})
+		}, last: restarts[command.Code(r.message.Code)] && status == command.StatusOK})
 	}
 }
 

@@ -42,7 +42,7 @@ func (w *writer) run(ctx context.Context, in transferWriter) {
 			for len(w.active) > 0 {
 				w.release(w.pop())
 			}
-		} else if w.last {
+		} else if w.last && w.restart != nil {
 			w.restart()
 		}
 		clear(w.buffer) // it may have held plaintext

@@ -98,7 +98,7 @@ func (u *update) dropActivations() {
 
 // settleActivation makes activation what changed policies of the partition want.
 func (u *update) settleActivation() error {
-	u.state.derive()
+	u.state.derive(&u.hsm.firmware)
 	switch {
 	case !u.state.activates():
 		u.deactivateAll()

@@ -42,12 +42,15 @@ type usables []usable
 
 // usables says what the policies leave of the mechanisms, which is what it was if
 // they are what they were.
-func (p *policies) usables(was policies) usables {
+func (p *policies) usables(was policies, f *Firmware) usables {
 	if was.usable != nil && was.partition == p.partition {
 		return was.usable
 	}
 	list := make(usables, len(command.MechanismTable))
 	for i, row := range command.MechanismTable {
+		if !f.permits(row.Type) {
+			continue
+		}
 		list[i] = usable{row.Uses, row.MinBits}
 		if !p.partition.On(policy.PartitionNonFIPS) {
 			list[i] = approved(row, p.partition.On(policy.PrehashSigVer))

@@ -61,3 +61,12 @@ func (c *call) attend(s Subject, do func(TrustedPath) error) error {
 	}
 	return c.ctx.Err()
 }
+
+// confirm has a person at the device allow something, where roles authenticate with
+// iKeys; elsewhere the password of the HSM SO is enough.
+func (c *call) confirm(q Question) error {
+	if c.hsm.state.Load().method() != command.AuthQuorum {
+		return nil
+	}
+	return c.attend(Subject{Role: c.role()}, func(path TrustedPath) error { return path.Confirm(c.ctx, q) })
+}

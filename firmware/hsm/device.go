@@ -8,7 +8,7 @@ func (c *call) info() (*command.InfoResponse, error) {
 	return &command.InfoResponse{
 		Model:          h.model.Name,
 		Serial:         h.serial,
-		Firmware:       h.model.Firmware,
+		Firmware:       h.firmware.Version,
 		Label:          s.hsm.Label,
 		State:          s.hsm.State,
 		Partition:      s.partition.State,

@@ -71,6 +71,10 @@ var (
 	factoryReset = Erasure{
 		"hsm-factory-reset", 0, command.HSMFactory, command.PartitionAbsent, "USB HSM 7 documentation, zeroize_reset",
 	}
+	firmwareRollback = Erasure{
+		"update-rollback", contentLog | contentUnit,
+		command.HSMZeroized, command.PartitionAbsent, "PCIe HSM documentation, fw_rollback; that the Auditor stays is inferred",
+	}
 	zeroization = Erasure{
 		"hsm-zeroize, or the last wrong password of the HSM SO", contentAlways,
 		command.HSMZeroized, command.PartitionAbsent, "USB HSM 7 documentation, zeroize_reset",
@@ -109,7 +113,7 @@ var (
 // Erasures lists all of them, from the widest to the narrowest.
 func Erasures() []Erasure {
 	return []Erasure{
-		factoryReset, zeroization, decommission, decommissionUnlocked, softInit,
+		factoryReset, firmwareRollback, zeroization, decommission, decommissionUnlocked, softInit,
 		partitionRemoval, partitionLockout, partitionInit, partitionPolicyChange,
 	}
 }

@@ -17,6 +17,7 @@ import (
 // HSM that holds everything, with the HSM SO and the Crypto Officer logged in.
 var erasures = []func(*unit){
 	func(u *unit) { u.ok(command.CodeHSMFactoryReset, u.admin, nil, nil) },
+	func(u *unit) { u.ok(command.CodeUpdateRollback, u.admin, nil, nil) },
 	func(u *unit) { u.ok(command.CodeHSMZeroize, u.admin, nil, nil) },
 	func(u *unit) { u.tamper(command.TamperBatteryLost) },
 	func(u *unit) {
@@ -207,12 +208,12 @@ func TestErasuresOfALockedHSM(t *testing.T) {
 		row   hsm.Erasure
 		erase func(*unit)
 	}{
-		"last wrong password": {rows[1], func(u *unit) {
+		"last wrong password": {rows[2], func(u *unit) {
 			for _, want := range []command.Status{command.StatusPINIncorrect, command.StatusPINIncorrect, command.StatusSOLoginFailureThreshold} {
 				u.login(want, u.admin, command.RoleSO, "a wrong one")
 			}
 		}},
-		"decommission": {rows[2], func(u *unit) { u.tamper(command.TamperBatteryLost) }},
+		"decommission": {rows[3], func(u *unit) { u.tamper(command.TamperBatteryLost) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u := powerOn(t, stage(t).transport.Clone())

@@ -87,6 +87,9 @@ func powerOnConfig(t testing.TB, chip flash.Device, c hsm.Config) *unit {
 		t.Fatal(err)
 	}
 	c.Store, c.Cost = records, auth.Quick
+	if c.Boot == nil {
+		c.Boot = new(loader)
+	}
 	c.Notify = func(e command.Event) { u.events <- e }
 	u.hsm, err = hsm.Open(c)
 	if err != nil {

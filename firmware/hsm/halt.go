@@ -19,6 +19,9 @@ var worksIn = map[command.Code]command.Halt{
 	command.CodeHSMRestart:  command.HaltAny,
 	command.CodeTimeGet:     command.HaltAny,
 
+	command.CodeUpdatePlan:   command.HaltAny,
+	command.CodeUpdateStatus: command.HaltAny,
+
 	command.CodeSessionOpen:  command.HaltAny,
 	command.CodeSessionClose: command.HaltAny,
 	command.CodeSessionInfo:  command.HaltAny,
@@ -63,7 +66,18 @@ func (s *state) admits(code command.Code) error {
 	if s.halt == 0 {
 		return nil
 	}
-	return halting(s.halt &^ worksIn[code])
+	err := halting(s.halt &^ worksIn[code])
+	if s.halt == command.HaltTransport && err != nil && changesFirmware[code] {
+		return command.StatusOperationRestricted.With("the HSM is in Secure Transport Mode", "stm-recover ends it")
+	}
+	return err
+}
+
+// changesFirmware has the commands that the real product refuses in Secure
+// Transport Mode with a status of their own.
+var changesFirmware = map[command.Code]bool{
+	command.CodeUpdateBegin: true, command.CodeUpdateChunk: true, command.CodeUpdateStage: true, command.CodeUpdateApply: true,
+	command.CodeUpdateAbort: true, command.CodeUpdateRollback: true, command.CodeUpdateFloor: true,
 }
 
 // admitsRole refuses a role other than the HSM SO where only that one can do

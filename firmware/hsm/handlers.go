@@ -60,6 +60,16 @@ var handlers = map[command.Code]handler{
 	command.CodeTimeGet:      tell((*call).timeGet),
 	command.CodeTimeSync:     take((*call).timeSync),
 
+	command.CodeUpdatePlan:     ask((*call).updatePlan),
+	command.CodeUpdateBegin:    ask((*call).updateBegin),
+	command.CodeUpdateChunk:    take((*call).updateChunk),
+	command.CodeUpdateStage:    act((*call).updateStage),
+	command.CodeUpdateStatus:   tell((*call).updateStatus),
+	command.CodeUpdateApply:    act((*call).updateApply),
+	command.CodeUpdateAbort:    act((*call).updateAbort),
+	command.CodeUpdateRollback: act((*call).updateRollback),
+	command.CodeUpdateFloor:    take((*call).updateFloor),
+
 	command.CodeGenerateKey:     ask((*call).generateKey),
 	command.CodeGenerateKeyPair: ask((*call).generateKeyPair),
 	command.CodeCreateObject:    ask((*call).createObject),

@@ -24,6 +24,8 @@ type Config struct {
 	Entropy  io.Reader           // random bytes; safe for use by several callers at once
 	Seeded   bool                // derive all that is random from Entropy alone, so that the same entropy gives the same keys and signatures
 	Model    Model               // zero means the first of Models
+	Firmware *Firmware           // that runs; nil means what is built in
+	Boot     Bootloader          // which can change that; nil means none
 	Serial   string              // of a device that has none yet; later the stored one counts
 	Cost     auth.Cost           // of checking a password; 0 means auth.Standard
 	Path     TrustedPath         // to the people at the device; nil means that there is none, and no quorum authentication
@@ -38,6 +40,8 @@ type Config struct {
 // HSM is a powered HSM.
 type HSM struct {
 	model    Model
+	firmware Firmware
+	boot     Bootloader
 	serial   string
 	entropy  mech.Entropy
 	clock    func() time.Time
@@ -85,6 +89,15 @@ func Open(c Config) (*HSM, error) {
 	if c.Model == (Model{}) {
 		c.Model = Models()[0]
 	}
+	if c.Firmware == nil {
+		c.Firmware = BuiltIn(c.Model)
+	}
+	if err := c.Firmware.check(); err != nil {
+		return nil, err
+	}
+	if c.Firmware.Storage > 0 {
+		c.Model.Storage = c.Firmware.Storage
+	}
 	if c.Cost == 0 {
 		c.Cost = auth.Standard
 	}
@@ -92,7 +105,7 @@ func Open(c Config) (*HSM, error) {
 		c.Clock = func() time.Time { return time.Time{} }
 	}
 	h := &HSM{
-		model: c.Model, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost, path: c.Path,
+		model: c.Model, firmware: *c.Firmware, boot: c.Boot, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost, path: c.Path,
 		restarts: c.Restarts, delayed: c.Clock(),
 		hosts: make(map[*Host]struct{}), uses: make(map[command.Handle]*object.Uses),
 		storage: storage{sizes: make(map[command.Handle]int64)}, lastObject: firstSessionObject - 1,
@@ -127,6 +140,9 @@ func (h *HSM) load(s vault.Storage, ships bool) error {
 	if err := h.loadActivation(); err != nil {
 		return corrupt(err)
 	}
+	if err := h.finishRollback(); err != nil {
+		return err
+	}
 	return h.finishPunishment()
 }
 
@@ -159,7 +175,7 @@ func (h *HSM) loadSerial() error {
 
 // Identity returns model, serial number and firmware version.
 func (h *HSM) Identity() (model, serial, firmware string) {
-	return h.model.Name, h.serial, h.model.Firmware
+	return h.model.Name, h.serial, h.firmware.Version
 }
 
 // Connect returns a host without sessions. Each link has its own.

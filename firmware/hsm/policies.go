@@ -14,17 +14,17 @@ type policies struct {
 	usable         usables // follows from the others
 }
 
-// derive makes what follows from the records.
-func (s *state) derive() {
+// derive makes what follows from the records, as the firmware reads them.
+func (s *state) derive(f *Firmware) {
 	was := s.policies
-	s.policies.hsm = policy.HSM.Load(s.hsm.Policies)
+	s.policies.hsm = f.HSM.Load(s.hsm.Policies)
 	s.policies.hsm[policy.PasswordAuthentication], s.policies.hsm[policy.QuorumAuthentication] = 0, 0
 	if s.hsm.State == command.HSMInitialised {
 		s.policies.hsm[policyOf[s.method()]] = 1
 	}
-	s.policies.partition = policy.Partition.Load(s.partition.Policies).Under(&s.policies.hsm)
+	s.policies.partition = f.Partition.Under(f.Partition.Load(s.partition.Policies), &s.policies.hsm)
 	s.halt = s.halted()
-	s.policies.usable = s.policies.usables(was)
+	s.policies.usable = s.policies.usables(was, f)
 }
 
 // policyOf has the policy that shows each method.
@@ -34,11 +34,11 @@ var policyOf = map[command.AuthMethod]policy.ID{
 }
 
 func (c *call) hsmPolicies() (*command.PoliciesResponse, error) {
-	return describe(policy.HSM, &c.hsm.state.Load().policies.hsm), nil
+	return describe(c.hsm.firmware.HSM, &c.hsm.state.Load().policies.hsm), nil
 }
 
 func (c *call) partitionPolicies() (*command.PoliciesResponse, error) {
-	return describe(policy.Partition, &c.hsm.state.Load().policies.partition), nil
+	return describe(c.hsm.firmware.Partition, &c.hsm.state.Load().policies.partition), nil
 }
 
 // describe lists a table with the values in force.
@@ -75,8 +75,9 @@ func (c *call) hsmPolicyChange(r *command.PolicyChangeRequest) error {
 // changeHSM changes the HSM's record, which the caller writes.
 func (u *update) changeHSM(r policy.Request) (destroys bool, err error) {
 	r.Quorum = u.state.method() == command.AuthQuorum
-	next, destroys, err := policy.HSM.Change(policy.HSM.Load(u.state.hsm.Policies), r)
-	u.state.hsm.Policies = policy.HSM.Settings(&next)
+	table := u.hsm.firmware.HSM
+	next, destroys, err := table.Change(table.Load(u.state.hsm.Policies), r)
+	u.state.hsm.Policies = table.Settings(&next)
 	return destroys, err
 }
 
@@ -133,12 +134,12 @@ func (u *update) keepLocked(locked []command.Role) error {
 
 // changePartition changes the partition's record, which the caller writes.
 func (u *update) changePartition(r policy.Request) (destroys bool, err error) {
-	above := policy.HSM.Load(u.state.hsm.Policies)
+	above, table := u.hsm.firmware.HSM.Load(u.state.hsm.Policies), u.hsm.firmware.Partition
 	r.Above, r.Quorum = &above, u.state.method() == command.AuthQuorum
-	next, destroys, err := policy.Partition.Change(policy.Partition.Load(u.state.partition.Policies), r)
+	next, destroys, err := table.Change(table.Load(u.state.partition.Policies), r)
 	if least := 255 - next[policy.MinPINLength]; err == nil && least > next[policy.MaxPINLength] {
 		return false, command.StatusPolicyDependency.Withf("no password has %d bytes at least (policy 25) and %d at most (policy 26)", least, next[policy.MaxPINLength])
 	}
-	u.state.partition.Policies = policy.Partition.Settings(&next)
+	u.state.partition.Policies = table.Settings(&next)
 	return destroys, err
 }

@@ -126,7 +126,7 @@ func (h *HSM) loadState(interrupted, ships bool) error {
 			return err
 		}
 	}
-	s.derive()
+	s.derive(&h.firmware)
 	h.state.Store(s)
 	return nil
 }

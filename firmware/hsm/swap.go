@@ -161,7 +161,7 @@ func (u *update) comeBack() error {
 // be written in its place: that of an HSM zeroized, until the next power-on.
 func (h *HSM) lost() {
 	s := &state{hsm: hsmRecord{State: command.HSMZeroized}}
-	s.derive()
+	s.derive(&h.firmware)
 	h.state.Store(s)
 	h.dropAll()
 }

@@ -120,7 +120,7 @@ func (c *call) stmRecover(r *command.STMRecoverRequest) (*command.STMRecoverResp
 // mu is held.
 func (h *HSM) verification(t *transportRecord, random string) (string, error) {
 	mac := hmac.New(sha256.New, t.Key)
-	for _, part := range []string{"usbhsm7 Secure Transport Mode", h.model.Firmware, h.serial, random} {
+	for _, part := range []string{"usbhsm7 Secure Transport Mode", h.firmware.Version, h.serial, random} {
 		addPart(mac, []byte(part))
 	}
 	_ = binary.Write(mac, binary.BigEndian, t.Attempts) // a hash takes everything

@@ -96,7 +96,7 @@ func (u *update) run(prepare func(*update) error) error {
 		u.events = nil
 		return err
 	}
-	u.state.derive()
+	u.state.derive(&u.hsm.firmware)
 	u.hsm.state.Store(&u.state)
 	for _, f := range u.then {
 		f()

@@ -127,10 +127,10 @@ func (v *verdict) judgeEnds(live *Observation) {
 			v.add(Backwards, where, "%s had %d attempts left, and has %d after a power cycle", command.Role(role), live.left[role], left)
 		}
 	}
-	if v.new.next < live.next {
+	if v.new.next < live.next && !v.scene.Destroys {
 		v.add(Backwards, where, "the next handle was %d, and is %d after a power cycle", live.next, v.new.next)
 	}
-	if !live.equal(v.new) {
+	if v.scene.Later == "" && !live.equal(v.new) {
 		v.add(Lost, where, "%s; the next power-on sees the latter", v.difference(live, v.new))
 	}
 	if v.new.equal(v.old) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"usbhsm7/firmware/boot"
+	"usbhsm7/firmware/boot/boottest"
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/device"
 	"usbhsm7/firmware/flash"
@@ -58,7 +59,7 @@ func startCore(chip flash.Device, seed uint64, d Defect) (m machine, err error) 
 			return nil, err
 		}
 	}
-	state, _, err := boot.Divide(chip)
+	state, images, err := boot.Divide(chip)
 	if err != nil {
 		return nil, err
 	}
@@ -71,19 +72,19 @@ func startCore(chip flash.Device, seed uint64, d Defect) (m machine, err error) 
 		storage = d.storage(storage)
 	}
 	people := new(peopletest.People)
-	core, err := hsm.Open(hsm.Config{
+	core, err := device.StartCore(images, boottest.Verifier(), hsm.Config{
 		Store: storage, Serial: serial, Cost: auth.Quick, Entropy: newEntropy(seed), Path: people,
 		Clock: func() time.Time { return now },
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &coreMachine{core: core, host: core.Connect(), people: people}, nil
+	return &coreMachine{core: core, host: core.HSM.Connect(), people: people}, nil
 }
 
 // coreMachine calls the core directly.
 type coreMachine struct {
-	core   *hsm.HSM
+	core   *device.Core
 	host   *hsm.Host
 	people *peopletest.People
 }
@@ -95,7 +96,7 @@ func (m *coreMachine) execute(code command.Code, session uint32, payload []byte)
 	return status, answer, nil
 }
 
-func (m *coreMachine) tamper(cause command.TamperCause) error { return m.core.Tamper(cause) }
+func (m *coreMachine) tamper(cause command.TamperCause) error { return m.core.HSM.Tamper(cause) }
 
 func (m *coreMachine) off() error {
 	m.core.Close()

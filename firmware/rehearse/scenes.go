@@ -26,6 +26,9 @@ type Scene struct {
 	Finding command.TamperCause
 	// Destroys says that the handles of objects may start again.
 	Destroys bool
+	// Later says why the change is only seen after the next power-on; "" means that
+	// it is seen at once.
+	Later string
 	// Apart says why the change and its audit record are not made together; ""
 	// means that they are.
 	Apart string
@@ -43,7 +46,7 @@ const punished = "the effect of the last attempt comes first, whatever becomes o
 // Scenes returns the scenes, in the order of the command table.
 func Scenes() []Scene {
 	var list []Scene
-	for _, group := range [][]Scene{deviceScenes(), policyScenes(), sessionScenes(), passwordScenes(), quorumScenes(), activationScenes(), objectScenes(), keyUseScenes(), keyScenes(), transportScenes(), partScenes(), auditScenes(), unitScenes()} {
+	for _, group := range [][]Scene{deviceScenes(), policyScenes(), sessionScenes(), passwordScenes(), quorumScenes(), activationScenes(), objectScenes(), keyUseScenes(), keyScenes(), transportScenes(), partScenes(), auditScenes(), unitScenes(), firmwareScenes()} {
 		list = append(list, group...)
 	}
 	return list

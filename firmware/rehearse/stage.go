@@ -21,6 +21,8 @@ const (
 	Partitioned       // it has a Partition SO
 	Staffed           // every role has its password, and there are objects
 	Keyed             // as Audited, and then every other role has its keyset; the Crypto Officer can be activated
+	Updating          // as Staffed, and an update has taken the place of the firmware at the next power-on
+	Updated           // it runs
 	stageCount
 )
 
@@ -43,10 +45,12 @@ var reach = [stageCount]func(*Operator){
 	Partitioned: initialisePartition,
 	Staffed:     staff,
 	Keyed:       handOut,
+	Updating:    update,
+	Updated:     func(*Operator) {},
 }
 
 // follows has the stages that do not follow from the one before.
-var follows = map[Stage]Stage{Keyed: Audited}
+var follows = map[Stage]Stage{Keyed: Audited, Updating: Staffed}
 
 func beginAudit(o *Operator) {
 	o.Must(command.CodeRoleInit, o.admin, &command.RoleInitRequest{Role: command.RoleAuditor, Password: []byte(usual(command.RoleAuditor))}, nil)

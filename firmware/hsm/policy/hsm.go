@@ -17,6 +17,7 @@ const (
 	DisableDecommission    ID = 46
 	ControlledTamper       ID = 48
 	UtilizationMetrics     ID = 49
+	FunctionalModules      ID = 50
 	HostTime               ID = 57
 )
 

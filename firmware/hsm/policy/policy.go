@@ -28,6 +28,7 @@ const (
 	ThirdParty Basis = "reported"   // stated by others who have the product
 	Inferred   Basis = "inferred"   // follows from what is published
 	Recalled   Basis = "remembered" // from memory of the documentation, not checked
+	FromImage  Basis = "firmware"   // brought by a firmware update
 )
 
 // Policy is one row of a table: a capability and its policy.
@@ -174,11 +175,11 @@ func (t Table) depend(next *Values, r *Request) error {
 	return nil
 }
 
-// Under returns the values of a partition in force: what an HSM policy forbids
+// Under returns the values v of a partition in force: what an HSM policy forbids
 // is off, whatever the partition's own policy says.
-func (v Values) Under(hsm *Values) Values {
-	for i := range Partition {
-		if p := &Partition[i]; p.Under != 0 && !hsm.On(p.Under) {
+func (t Table) Under(v Values, hsm *Values) Values {
+	for i := range t {
+		if p := &t[i]; p.Under != 0 && !hsm.On(p.Under) {
 			v[p.ID] = 0
 		}
 	}

@@ -114,11 +114,11 @@ func TestHSMPolicyTurnsThoseOfThePartitionOff(t *testing.T) {
 		}
 		hsm, partition := policy.HSM.Defaults(), policy.Partition.Defaults()
 		hsm[p.Under], partition[p.ID] = 1, 1
-		if v := partition.Under(&hsm); !v.On(p.ID) {
+		if v := policy.Partition.Under(partition, &hsm); !v.On(p.ID) {
 			t.Errorf("policy %d is off while HSM policy %d is on", p.ID, p.Under)
 		}
 		hsm[p.Under] = 0
-		if v := partition.Under(&hsm); v.On(p.ID) {
+		if v := policy.Partition.Under(partition, &hsm); v.On(p.ID) {
 			t.Errorf("policy %d is on while HSM policy %d is off", p.ID, p.Under)
 		}
 	}

@@ -1,0 +1,43 @@
+package hsm
+
+import (
+	"time"
+
+	"usbhsm7/firmware/command"
+)
+
+// Bootloader changes the firmware of the device. Firmware that it is told to
+// activate, or to go back to, runs after the next power-on. Errors have a
+// command.Status. It may be used by several callers at once.
+type Bootloader interface {
+	// Plan tells what an update would do; the authentication code may be missing.
+	// It changes nothing.
+	Plan(head, authcode []byte, f UpdateFacts) (*command.UpdatePlanResponse, error)
+	// Begin begins an update, or goes on with it. It changes nothing unless
+	// the update may be made.
+	Begin(head, authcode []byte, f UpdateFacts) error
+	// Chunk takes a chunk, which is durable when it returns.
+	Chunk(i uint, chunk []byte) error
+	// Stage verifies the whole.
+	Stage() error
+	// Activate has what is staged run after the next power-on.
+	Activate() error
+	// Abort gives an update up that is not active yet.
+	Abort() error
+	// Rollback has the firmware before run after the next power-on; all that the
+	// HSM holds must then be erased. modules says whether functional modules were
+	// ever permitted, which rules it out.
+	Rollback(modules bool) error
+	// RaiseFloor sets the lowest security version that is allowed.
+	RaiseFloor(security uint32) error
+	// Status tells about the firmware and an update that is under way.
+	Status() (*command.UpdateStatus, error)
+}
+
+// UpdateFacts is what the HSM knows and its bootloader does not.
+type UpdateFacts struct {
+	Now         time.Time
+	Client      string // version of the host's software
+	PoliciesOn  []uint32
+	FreePercent uint32 // of the storage
+}

@@ -1,0 +1,149 @@
+package hostdrv
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"usbhsm7/firmware/command"
+)
+
+// Version is the version of this driver, which firmware updates may demand.
+const Version = "1.0.0"
+
+// uploads is how many chunks are on their way to the device at a time.
+const uploads = 16
+
+// UpdateFile is a firmware update: what package fuf calls head and chunks.
+type UpdateFile interface {
+	Head() ([]byte, error)
+	Chunk(i int) ([]byte, error) // as it stands in the file; called by several goroutines
+}
+
+// Firmware tells about the firmware of the device, and about an update that is
+// under way.
+func (s *Session) Firmware(ctx context.Context) (command.UpdateStatus, error) {
+	return ask[command.UpdateStatus](ctx, s, command.CodeUpdateStatus, nil)
+}
+
+// PlanUpdate tells what an update would do, and what stands against it; nothing is
+// changed. The authentication code of 12 bytes may be missing.
+func (s *Session) PlanUpdate(ctx context.Context, file UpdateFile, authcode []byte) (command.UpdatePlanResponse, error) {
+	head, err := file.Head()
+	if err != nil {
+		return command.UpdatePlanResponse{}, err
+	}
+	return ask[command.UpdatePlanResponse](ctx, s, command.CodeUpdatePlan, &command.UpdateRequest{Head: head, Authcode: authcode, Client: Version})
+}
+
+// Upload sends an update to the device, as the HSM SO: whatever of it is not there
+// yet, so that it goes on where an earlier upload of the same file was interrupted.
+// At the end the device verifies the whole.
+// After each chunk it calls progress, unless that is nil, from one goroutine at a
+// time. ApplyUpdate then has the new firmware run.
+func (s *Session) Upload(ctx context.Context, file UpdateFile, authcode []byte, progress func(done, total int)) error {
+	status, err := s.beginUpdate(ctx, file, authcode)
+	for err == nil && len(status.Missing) > 0 {
+		u := &uploading{session: s, file: file, progress: progress, total: int(status.Chunks), done: int(status.Chunks) - len(status.Missing)}
+		if err = u.send(ctx, status.Missing); err == nil {
+			status, err = s.Firmware(ctx) // a response lists only so many
+		}
+	}
+	if err != nil || status.State == command.UpdateStaged {
+		return err
+	}
+	return tell(ctx, s, command.CodeUpdateStage, nil)
+}
+
+func (s *Session) beginUpdate(ctx context.Context, file UpdateFile, authcode []byte) (command.UpdateStatus, error) {
+	head, err := file.Head()
+	if err != nil {
+		return command.UpdateStatus{}, err
+	}
+	return ask[command.UpdateStatus](ctx, s, command.CodeUpdateBegin, &command.UpdateRequest{Head: head, Authcode: authcode, Client: Version})
+}
+
+// uploading is an upload under way.
+type uploading struct {
+	session *Session
+	file    UpdateFile
+
+	mu       sync.Mutex
+	progress func(done, total int)
+	done     int
+	total    int
+}
+
+// send sends chunks, several at a time.
+func (u *uploading) send(ctx context.Context, chunks []uint) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan uint)
+	var senders sync.WaitGroup
+	for range min(uploads, len(chunks)) {
+		senders.Go(func() {
+			for i := range next {
+				if err := u.sendOne(ctx, i); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		})
+	}
+	feed(ctx, next, chunks)
+	senders.Wait()
+	return context.Cause(ctx)
+}
+
+// feed gives out chunks until there are no more or ctx ends.
+func feed(ctx context.Context, next chan<- uint, chunks []uint) {
+	defer close(next)
+	for _, i := range chunks {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (u *uploading) sendOne(ctx context.Context, i uint) error {
+	data, err := u.file.Chunk(int(i))
+	if err != nil {
+		return err
+	}
+	if err := tell(ctx, u.session, command.CodeUpdateChunk, &command.UpdateChunkRequest{Index: i, Data: data}); err != nil {
+		return fmt.Errorf("chunk %d of the update: %w", i, err)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.done++
+	if u.progress != nil {
+		u.progress(u.done, u.total)
+	}
+	return nil
+}
+
+// ApplyUpdate has the firmware that was uploaded run, as the HSM SO. With quorum
+// authentication a person at the device has to allow it. The device leaves the bus
+// and comes back: see Device.Follow.
+func (s *Session) ApplyUpdate(ctx context.Context) error {
+	return tell(ctx, s, command.CodeUpdateApply, nil)
+}
+
+// AbortUpdate gives an update up that was not applied, as the HSM SO.
+func (s *Session) AbortUpdate(ctx context.Context) error {
+	return tell(ctx, s, command.CodeUpdateAbort, nil)
+}
+
+// RollbackFirmware has the firmware before run, as the HSM SO. It destroys all keys
+// and roles. The device leaves the bus and comes back.
+func (s *Session) RollbackFirmware(ctx context.Context) error {
+	return tell(ctx, s, command.CodeUpdateRollback, nil)
+}
+
+// RaiseFloor rules out firmware with a security version below a number, for good,
+// as the HSM SO.
+func (s *Session) RaiseFloor(ctx context.Context, security uint32) error {
+	return tell(ctx, s, command.CodeUpdateFloor, &command.UpdateFloorRequest{Security: security})
+}
