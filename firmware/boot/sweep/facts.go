@@ -9,7 +9,6 @@ type facts struct {
 	leaving   bool   // it was asked to give the upload up
 	trying    bool   // it was asked to activate it
 	tried     bool   // that was acknowledged
-	expired   bool   // all trials are over
 	confirms  bool   // it was asked to confirm
 	confirmed bool   // that was acknowledged
 	returns   bool   // it was asked to roll back

@@ -57,7 +57,6 @@ func fail(n int) step {
 		case s.Last == boot.FellBack:
 			return true, nil
 		case s.State == boot.Trial:
-			h.facts.expired = h.facts.expired || s.Trials == 0
 			return false, nil
 		case s.State == boot.Staged:
 			return false, h.activate()

@@ -48,3 +48,39 @@ func TestBlockThatATornErasureLeftIsErasedBeforeItIsUsed(t *testing.T) {
 		t.Errorf("after %d blocks were unsteady, store and model differ", unsteady)
 	}
 }
+
+// TestBadBlockCostsNothingAcknowledged has each block go bad in each way while the
+// store is in use: from some change on none is made, and what was acknowledged is
+// there when the chip is read without the fault.
+func TestBadBlockCostsNothingAcknowledged(t *testing.T) {
+	for how := flash.ProgramFails; how <= flash.EraseIgnored; how++ {
+		failed := 0
+		for block := range small.Blocks {
+			chip := blankChip(t, small)
+			if err := newWorkload(1).run(mustOpen(t, chip), 40); err != nil {
+				t.Fatal(err)
+			}
+			s := mustOpen(t, chip)
+			before := observe(s)
+			s.Close()
+			load := newWorkload(2)
+			load.next = before
+			s, err := store.Open(flash.NewBadBlocks(chip, map[int]flash.Failure{block: how}))
+			if err == nil {
+				err = load.run(s, 150)
+			} else {
+				load.old = before
+			}
+			if err != nil {
+				failed++
+			}
+			got := observe(mustOpen(t, chip))
+			if !got.equal(load.next) && (err == nil || !got.equal(load.old)) {
+				t.Errorf("block %d, %v: the store holds something else (%v)", block, how, err)
+			}
+		}
+		if failed == 0 {
+			t.Errorf("%v: nobody noticed", how)
+		}
+	}
+}
