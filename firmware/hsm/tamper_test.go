@@ -317,7 +317,7 @@ func TestPowerCutDuringTamper(t *testing.T) {
 		powerOn(t, done).tamper(cause)
 		allowed := []string{fingerprint(t, before), fingerprint(t, done)}
 		for at, lost := 1, true; lost; at++ {
-			for _, mode := range []flash.Mode{flash.Before, flash.TornPrefix, flash.TornBits, flash.After} {
+			for _, mode := range []flash.Mode{flash.Before, flash.TornPrefix, flash.TornBits, flash.TornWord, flash.TornUnsteady, flash.After} {
 				chip := before.Clone()
 				var err error
 				err, lost = tamperWithCut(t, chip, cause, at, flash.Outcome{Mode: mode, Seed: uint64(at)})

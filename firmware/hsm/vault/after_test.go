@@ -30,7 +30,7 @@ func TestPlainRecordsChangeWithTheGeneration(t *testing.T) {
 	}
 	seen := map[string]int{}
 	for at, lost := 1, true; lost; at++ {
-		for _, mode := range []flash.Mode{flash.Before, flash.TornPrefix, flash.TornBits, flash.After} {
+		for _, mode := range []flash.Mode{flash.Before, flash.TornPrefix, flash.TornBits, flash.TornWord, flash.TornUnsteady, flash.After} {
 			chip := base.Clone()
 			cut := flash.NewPowerCut(chip, at, flash.Outcome{Mode: mode, Seed: uint64(at)})
 			if records, err := store.Open(cut); err == nil {

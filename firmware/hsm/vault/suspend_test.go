@@ -155,7 +155,7 @@ func TestPowerCutDuringSuspendAndResume(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			seen := map[bool]int{}
 			for at, lost := 1, true; lost; at++ {
-				for _, mode := range []flash.Mode{flash.Before, flash.TornPrefix, flash.TornBits, flash.After} {
+				for _, mode := range []flash.Mode{flash.Before, flash.TornPrefix, flash.TornBits, flash.TornWord, flash.TornUnsteady, flash.After} {
 					chip := c.chip.Clone()
 					cut := flash.NewPowerCut(chip, at, flash.Outcome{Mode: mode, Seed: uint64(at)})
 					err := onVault(cut, c.do)

@@ -142,7 +142,7 @@ func TestPowerCutDuringReplace(t *testing.T) {
 	if err := v.Commit(change(before)); err != nil {
 		t.Fatal(err)
 	}
-	outcomes := []flash.Mode{flash.Before, flash.TornPrefix, flash.TornBits, flash.After}
+	outcomes := []flash.Mode{flash.Before, flash.TornPrefix, flash.TornBits, flash.TornWord, flash.TornUnsteady, flash.After}
 	seen := map[string]int{}
 	for at, lost := 1, true; lost; at++ {
 		for _, mode := range outcomes {
