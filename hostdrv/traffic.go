@@ -252,8 +252,8 @@ func (t *traffic) answer(m frame.Message) {
 		return
 	}
 	r.status = command.Status(m.Code)
-	if len(m.Payload) > frame.MaxPayload {
-		r.response = m.Payload // joined from fragments: it is ours
+	if m.Joined {
+		r.response = m.Payload
 	} else {
 		r.response = append(r.response[:0], m.Payload...)
 	}

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -115,6 +116,7 @@ func (l *link) Message(m frame.Message) {
 		l.hello(m)
 	case frame.TypeRequest:
 		if err := l.accept(m); err != nil {
+			clear(m.Payload)
 			l.refuse(frame.TypeResponse, m.Tag, err)
 		}
 	case frame.TypeCancel:
@@ -204,7 +206,9 @@ func (l *link) accept(m frame.Message) error {
 		return command.StatusMailboxesNotAvailable.With("the requests in flight are too large together", "wait for an answer before sending more")
 	}
 	r := &request{epoch: l.epoch.Load(), host: l.host, message: m}
-	r.message.Payload = append([]byte(nil), m.Payload...)
+	if !m.Joined {
+		r.message.Payload = bytes.Clone(m.Payload)
+	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	select {
 	case l.workers(m) <- r:

@@ -16,7 +16,8 @@ type Fault struct {
 type Sink interface {
 	// Message receives one whole message. A payload that came in a single
 	// frame lies in the transfer given to Feed and is good only as long as
-	// that is; a payload joined from fragments belongs to the sink.
+	// that is; a payload joined from fragments, as Joined says, belongs to the
+	// sink.
 	Message(Message)
 
 	// Fault receives one defect.
@@ -136,7 +137,9 @@ func (a *Assembler) part(h Header, payload []byte, sink Sink) {
 	p.append(payload)
 	if h.Flags&FlagLast != 0 {
 		a.drop(h.Tag)
-		sink.Message(h.message(p.data))
+		m := h.message(p.data)
+		m.Joined = true
+		sink.Message(m)
 	}
 }
 
@@ -208,12 +211,13 @@ func (p *partial) fits(h Header) bool {
 	return n == int(h.Total) || n < int(h.Total) && h.Flags&FlagLast == 0
 }
 
-// append adds a fragment. The buffer doubles as bytes come and never grows
-// past the total, so a total that is only announced costs nothing.
+// append adds a fragment. The buffer has room for as much again as has come, and
+// never for more than the total, so a total that is only announced costs nothing
+// and a message of two full frames is not moved.
 func (p *partial) append(payload []byte) {
 	need := len(p.data) + len(payload)
 	if need > cap(p.data) {
-		grown := make([]byte, len(p.data), min(max(2*cap(p.data), need), int(p.head.Total)))
+		grown := make([]byte, len(p.data), min(2*need, int(p.head.Total)))
 		copy(grown, p.data)
 		p.data = grown
 	}

@@ -7,6 +7,7 @@ type Message struct {
 	Session uint32
 	Code    uint32
 	Payload []byte // at most MaxMessage bytes
+	Joined  bool   // from an Assembler: the payload came in several frames, see Sink
 }
 
 // minRoom is the least room into which a message is cut: one packet at high
