@@ -95,7 +95,7 @@ func (c *conn) await(ctx context.Context, code command.Code, r *request, resp an
 	if r.status != command.StatusOK {
 		return fmt.Errorf("%s: %w", code, refusal(r.status, r.response))
 	}
-	if err := command.Unmarshal(r.response, resp); err != nil {
+	if err := r.decode(resp); err != nil {
 		return fmt.Errorf("%s: %w: %v", code, ErrProtocol, err)
 	}
 	return nil

@@ -43,6 +43,7 @@ type request struct {
 
 	status   command.Status
 	response []byte
+	joined   bool // response is nobody else's: a caller may keep it
 	err      error // the link failed instead
 
 	sent      bool // guarded by traffic.mu: the last frame is in a transfer
@@ -252,12 +253,24 @@ func (t *traffic) answer(m frame.Message) {
 		return
 	}
 	r.status = command.Status(m.Code)
-	if m.Joined {
+	if r.joined = m.Joined; r.joined {
 		r.response = m.Payload
 	} else {
 		r.response = append(r.response[:0], m.Payload...)
 	}
 	r.done <- struct{}{}
+}
+
+// decode decodes the response of r into v, which may take it over.
+func (r *request) decode(v any) error {
+	if !r.joined {
+		return command.Unmarshal(r.response, v)
+	}
+	shared, err := command.UnmarshalInPlace(r.response, v)
+	if shared {
+		r.response = nil
+	}
+	return err
 }
 
 // recycle wipes the response of r and keeps r for another request.

@@ -50,6 +50,11 @@ func Marshal(v any) ([]byte, error) {
 	if v == nil {
 		return nil, nil
 	}
+	if m, ok := v.(bulky); ok {
+		if payload, ok, err := marshalBulk(m); ok {
+			return payload, err
+		}
+	}
 	return encoding.Marshal(v)
 }
 
@@ -61,12 +66,33 @@ func Marshal(v any) ([]byte, error) {
 // Templates are checked: see Template.Check for the statuses. With a nil v the
 // payload must be empty.
 func Unmarshal(payload []byte, v any) error {
+	if _, ok := v.(bulky); ok && len(payload) > minBulk {
+		payload = bytes.Clone(payload)
+	}
+	_, err := UnmarshalInPlace(payload, v)
+	return err
+}
+
+// UnmarshalInPlace is Unmarshal for a payload that lives as long as v: long data
+// in v, such as what is to be encrypted, is then a part of payload, and shared is
+// true.
+func UnmarshalInPlace(payload []byte, v any) (shared bool, err error) {
 	if v == nil {
 		if len(payload) != 0 {
-			return StatusArgumentsBad.With("this message takes no payload", "")
+			return false, StatusArgumentsBad.With("this message takes no payload", "")
 		}
-		return nil
+		return false, nil
 	}
+	if m, ok := v.(bulky); ok {
+		if ok, err := unmarshalBulk(payload, m); ok {
+			return err == nil, err
+		}
+	}
+	return false, unmarshal(payload, v)
+}
+
+// unmarshal decodes a payload by the codec alone.
+func unmarshal(payload []byte, v any) error {
 	if err := decoding.Unmarshal(payload, v); err != nil {
 		return StatusArgumentsBad.With("malformed payload: "+reason(err), "")
 	}

@@ -81,8 +81,8 @@ func (c *call) seesPrivate() bool {
 
 // Execute runs one command. Session is the handle in the frame, 0 where the
 // command needs none. The answer is the encoded response, or the encoded
-// command.ErrorResponse if the status is not StatusOK. The payload is neither
-// kept nor changed. When ctx ends before the change is made, nothing is changed
+// command.ErrorResponse if the status is not StatusOK. The payload is not kept; its
+// data may be wiped. When ctx ends before the change is made, nothing is changed
 // and the status is StatusFunctionCanceled.
 func (h *Host) Execute(ctx context.Context, code command.Code, session uint32, payload []byte) (command.Status, []byte) {
 	answer, err := h.run(ctx, code, session, payload)
@@ -138,7 +138,8 @@ func decode(row command.Row, payload []byte) (any, error) {
 		return nil, command.Unmarshal(payload, nil)
 	}
 	request := row.Request()
-	return request, command.Unmarshal(payload, request)
+	_, err := command.UnmarshalInPlace(payload, request)
+	return request, err
 }
 
 // Close ends the host's sessions and logs it out.
