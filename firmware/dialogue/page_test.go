@@ -198,6 +198,9 @@ one before is pulled out. An iKey that goes in where the screen asks for one is 
 in the port already. The person idles at the home screen and while the device works, and gives up at any other screen that
 no rule is for, with a message that says which.
 
+Rehearsals have things go wrong: ` + "`leave`" + ` stays away until the screen gives up, ` + "`lose`, `damage` and `slip`" + ` befall the iKey
+that is named (` + "`slip`" + `: it goes in, and comes out too early), and ` + "`power-off`" + ` ends everything.
+
     usbhsm7 --state-dir ./hsm --auto ceremony.person     # the device attends to itself
     hsm7 sim auto ceremony.person                        # or this, while the simulator runs
 `

@@ -21,7 +21,7 @@ func (u *unit) loadPerson(path string) error {
 	if err != nil {
 		return fmt.Errorf("%w: --auto %s: %w", errUsage, path, err)
 	}
-	u.person = &person.Person{Script: script, Hands: u.front(), Note: u.notePerson}
+	u.person = &person.Person{Script: script, Hands: hands{u.front(), u}, Note: u.notePerson}
 	return nil
 }
 
@@ -48,3 +48,24 @@ func actsOf(r person.Rule) (acts []string) {
 
 // front is where people stand.
 func (u *unit) front() person.Front { return person.Front{Panel: u.panel, Keys: u.keys} }
+
+// hands are those of a person in front of the unit, with its clock and its power.
+type hands struct {
+	person.Front
+	unit *unit
+}
+
+// Mishap implements person.Hands.
+func (h hands) Mishap(ctx context.Context, s person.Seen, a person.Act) error {
+	switch a.Verb {
+	case person.Leave:
+		late, err := s.Late()
+		if err == nil {
+			h.unit.clock.Set(late)
+		}
+		return err
+	case person.PowerOff:
+		return h.unit.PowerOff(ctx)
+	}
+	return h.Front.Mishap(ctx, s, a)
+}

@@ -54,6 +54,12 @@ func (b *Bench) Remove(context.Context) error { b.Port.Remove(); return nil }
 // Bring implements person.Hands.
 func (b *Bench) Bring(_ context.Context, k person.Key) error { b.Port.Key(k.Name); return nil }
 
+// Mishap implements person.Hands: tests of dialogues have their own ways to make
+// things go wrong.
+func (b *Bench) Mishap(_ context.Context, _ person.Seen, a person.Act) error {
+	return fmt.Errorf("dialoguetest cannot %s", a)
+}
+
 // Clock is the time of the computer, which synctest makes virtual.
 type Clock struct{}
 

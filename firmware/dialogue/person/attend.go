@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"usbhsm7/touchscreen"
 )
@@ -17,6 +18,18 @@ var ErrUnexpected = errors.New("the script does not know what to do")
 type Seen struct {
 	touchscreen.Screen
 	Number uint64 // of screens shown so far, this one included
+}
+
+// ErrPatient says that nobody can stay away from a screen for too long.
+var ErrPatient = errors.New("the screen waits for as long as it takes")
+
+// Late returns when it is too late to answer a screen, by the device's clock. The
+// error is ErrPatient.
+func (s Seen) Late() (time.Time, error) {
+	if s.Until.IsZero() {
+		return time.Time{}, ErrPatient
+	}
+	return s.Until.Add(time.Second), nil
 }
 
 // Hands are how the person reaches the device.
@@ -31,6 +44,9 @@ type Hands interface {
 	Remove(ctx context.Context) error
 	// Bring makes a blank key, unless there is one of this name.
 	Bring(ctx context.Context, k Key) error
+	// Mishap has something go wrong: Leave at a screen, or what befalls a key or
+	// the power.
+	Mishap(ctx context.Context, s Seen, a Act) error
 }
 
 // Person carries out a script.
@@ -38,6 +54,10 @@ type Person struct {
 	Script Script
 	Hands  Hands
 	Note   func(s Seen, r Rule) // what is done; may be nil
+
+	// Unexpected decides about a screen that the script does not know: nil has the
+	// person look on. Without it the person gives up.
+	Unexpected func(s Seen) error
 
 	used []bool // rules that hold once
 }
@@ -75,6 +95,9 @@ func (p *Person) attendTo(ctx context.Context, s Seen) error {
 	if s.Kind == touchscreen.Home || s.Kind == touchscreen.Progress {
 		return nil
 	}
+	if p.Unexpected != nil {
+		return p.Unexpected(s)
+	}
 	return unexpected(s)
 }
 
@@ -105,6 +128,8 @@ func (p *Person) do(ctx context.Context, s Seen, a Act) error {
 		return p.Hands.Remove(ctx)
 	case Wait:
 		return nil
+	case Leave, Lose, Damage, Slip, PowerOff:
+		return p.Hands.Mishap(ctx, s, a)
 	}
 	return p.Hands.Answer(ctx, s, a)
 }

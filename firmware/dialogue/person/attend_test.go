@@ -41,6 +41,11 @@ func (p *played) Answer(_ context.Context, s person.Seen, a person.Act) error {
 func (p *played) Insert(_ context.Context, key string) error  { return p.note("insert " + key) }
 func (p *played) Remove(context.Context) error                { return p.note("remove") }
 func (p *played) Bring(_ context.Context, k person.Key) error { return p.note("bring " + k.Name) }
+
+func (p *played) Mishap(_ context.Context, s person.Seen, a person.Act) error {
+	return p.note(s.ID + ": " + a.String())
+}
+
 func screen(id string, text ...string) touchscreen.Screen {
 	return touchscreen.Screen{ID: id, Kind: touchscreen.YesNo, Title: "Title", Text: text}
 }
@@ -60,7 +65,7 @@ func TestTheFirstRuleThatFitsAndIsNotUsedUpCounts(t *testing.T) {
 }
 
 func TestWhatAPersonCannotDoEndsTheirWork(t *testing.T) {
-	for text, cannot := range map[string]string{"when a: insert k": "insert k", "when a: remove": "remove", "when a: yes": "a: yes", "key k": "bring k"} {
+	for text, cannot := range map[string]string{"when a: insert k": "insert k", "when a: remove": "remove", "when a: yes": "a: yes", "key k": "bring k", "when a: lose k": "a: lose k"} {
 		script, err := person.Parse(text)
 		if err != nil {
 			t.Fatal(err)
@@ -69,5 +74,25 @@ func TestWhatAPersonCannotDoEndsTheirWork(t *testing.T) {
 		if err := (&person.Person{Script: script, Hands: p}).Attend(t.Context()); !errors.Is(err, errPlay) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+func TestUnexpectedScreensAreLeftToWhoAsksForThem(t *testing.T) {
+	p := &played{screens: []touchscreen.Screen{screen("a"), screen("b"), screen("c")}}
+	script, err := person.Parse("when b: power-off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	somebody := person.Person{Script: script, Hands: p, Unexpected: func(s person.Seen) error {
+		if s.ID == "c" {
+			return errPlay
+		}
+		return p.note("what is " + s.ID)
+	}}
+	if err := somebody.Attend(t.Context()); !errors.Is(err, errPlay) {
+		t.Errorf("error %v", err)
+	}
+	if want := []string{"what is a", "b: power-off"}; !slices.Equal(p.done, want) {
+		t.Errorf("done %q, want %q", p.done, want)
 	}
 }

@@ -3,6 +3,7 @@ package person
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"usbhsm7/ikey"
 	"usbhsm7/ikey/ring"
@@ -62,4 +63,18 @@ func (f Front) Bring(_ context.Context, k Key) error {
 		return err
 	}
 	return nil
+}
+
+// Mishap implements Hands for what befalls keys. The clock and the power are not
+// at the front of a unit.
+func (f Front) Mishap(ctx context.Context, _ Seen, a Act) error {
+	switch a.Verb {
+	case Lose:
+		return f.Keys.Lose(a.Text)
+	case Damage:
+		return f.Keys.Damage(a.Text)
+	case Slip:
+		return errors.Join(f.Keys.PullAfter(a.Text, SlipAfter), f.Insert(ctx, a.Text))
+	}
+	return fmt.Errorf("nothing at the front of a unit can %s", a)
 }

@@ -54,11 +54,23 @@ const (
 	Wait   Verb = "wait"   // for the next screen, and do nothing
 )
 
+// What goes wrong, in rehearsals.
+const (
+	Leave    Verb = "leave"     // stay away until the screen gives up
+	Lose     Verb = "lose"      // an iKey
+	Damage   Verb = "damage"    // an iKey, so that it cannot be read any more
+	Slip     Verb = "slip"      // an iKey into the port, and out of it again too early
+	PowerOff Verb = "power-off" // the device goes dark
+)
+
+// SlipAfter is how many bytes pass between the port and a key that slips out.
+const SlipAfter = 100
+
 // Act is a verb and what it needs.
 type Act struct {
 	Verb   Verb
 	Number int    // of Number and Choose
-	Text   string // digits of Type, the key of Insert
+	Text   string // digits of Type, the key of Insert, Lose, Damage and Slip
 }
 
 // verbs lists what each verb needs behind it.
@@ -77,6 +89,11 @@ var verbs = []struct {
 	{Insert, "the name of an iKey", readName},
 	{Remove, "", nil},
 	{Wait, "", nil},
+	{Leave, "", nil},
+	{Lose, "the name of an iKey", readName},
+	{Damage, "the name of an iKey", readName},
+	{Slip, "the name of an iKey", readName},
+	{PowerOff, "", nil},
 }
 
 func readNumber(a *Act, word string) (ok bool) {
@@ -102,8 +119,8 @@ func (a Act) String() string {
 		return "type ..."
 	case Number, Choose:
 		return fmt.Sprintf("%s %d", a.Verb, a.Number)
-	case Insert:
-		return "insert " + a.Text
+	case Insert, Lose, Damage, Slip:
+		return string(a.Verb) + " " + a.Text
 	}
 	return string(a.Verb)
 }

@@ -16,6 +16,7 @@ import (
 	"usbhsm7/firmware/control"
 	"usbhsm7/firmware/dialogue/person"
 	"usbhsm7/hostdrv"
+	"usbhsm7/hostdrv/ceremony"
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/hostdrv/transport/usbip"
 	"usbhsm7/ikey"
@@ -108,11 +109,12 @@ func setUpByCustodians(t *testing.T, f *firmware, simulator *control.Client) (ch
 		t.Fatal(err)
 	}
 	left := make(chan error, 1)
-	hands := &remoteHands{simulator, func(s person.Seen) {
+	hands := ceremony.NewHands(simulator)
+	hands.Seen = func(s person.Seen) {
 		if s.ID == "reveal" {
 			challenge = s.Text[len(s.Text)-1]
 		}
-	}}
+	}
 	go func() { left <- (&person.Person{Script: script, Hands: hands}).Attend(ctx) }()
 	useWithKeys(t, f)
 	cancel()
