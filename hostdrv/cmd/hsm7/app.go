@@ -24,6 +24,7 @@ type app struct {
 	timeout time.Duration
 	where   where
 	as      string // role that uses keys, if it is not co
+	told    bool   // people know that the device waits for them
 }
 
 const about = `hsm7 finds, sets up and uses a USB hardware security module: one simulated by
@@ -66,7 +67,7 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(a.listCommand(), a.infoCommand(), a.inventoryCommand(), a.mechanismsCommand())
 	root.AddCommand(a.attachCommand(), a.detachCommand(), a.portsCommand(), a.doctorCommand(), a.tlsCommand(),
 		a.simCommand(), a.captureCommand(), a.replayCommand())
-	root.AddCommand(a.hsmCommand(), a.partitionCommand(), a.roleCommand(), a.auditCommand(), a.fufCommand())
+	root.AddCommand(a.hsmCommand(), a.partitionCommand(), a.roleCommand(), a.auditCommand(), a.fufCommand(), a.ceremonyCommand())
 	root.AddCommand(a.keyCommand(), a.objectCommand(), a.signCommand(), a.verifyCommand(), a.encryptCommand(), a.decryptCommand(),
 		a.digestCommand(), a.randomCommand(), a.certCommand(), a.benchCommand())
 	return root

@@ -64,6 +64,9 @@ func (p *patience) end(err error) error {
 
 // callPeople tells people that they are waited for. From then on the screen does.
 func (a *app) callPeople(e command.Event) {
+	if a.told {
+		return
+	}
 	if a.json {
 		_ = encodeJSON(a.errs, map[string]string{"attend": e.Text, "role": e.Role.String()})
 		return

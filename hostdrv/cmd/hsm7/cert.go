@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"time"
@@ -26,6 +27,8 @@ func (a *app) certCommand() *cobra.Command {
 type certFlags struct {
 	key, out string
 	days     int
+	begins   string // date; empty: now
+	number   uint64 // 0: random
 	from     passwordSource
 }
 
@@ -33,15 +36,37 @@ func (c *certFlags) flags(cmd *cobra.Command, days int) {
 	cmd.Flags().StringVar(&c.key, "key", "", "label of the issuer's key")
 	cmd.Flags().StringVar(&c.out, "out", "-", "file for the certificate, PEM; - is the standard output")
 	cmd.Flags().IntVar(&c.days, "days", days, "how long it is valid")
+	cmd.Flags().StringVar(&c.begins, "not-before", "", "date from which it is valid, such as 2030-01-31, 00:00 UTC (default now)")
+	cmd.Flags().Uint64Var(&c.number, "number", 0, "its serial number (default random)")
 	passwordFlag(cmd, &c.from)
 }
 
 // validity sets the time for which the certificate is valid. It begins a little
-// in the past, for machines whose clocks differ.
-func (c *certFlags) validity(template *x509.Certificate) {
+// in the past, for machines whose clocks differ, unless it is to begin at a date.
+func (c *certFlags) validity(template *x509.Certificate) error {
 	now := time.Now().UTC()
 	template.NotBefore = now.Add(-5 * time.Minute)
+	if c.begins != "" {
+		date, err := time.Parse(time.DateOnly, c.begins)
+		if err != nil {
+			return usagef("--not-before %q is not like 2030-01-31", c.begins)
+		}
+		now, template.NotBefore = date, date
+	}
 	template.NotAfter = now.AddDate(0, 0, c.days)
+	return nil
+}
+
+// serialNumber sets the number of the certificate.
+func (c *certFlags) serialNumber(template *x509.Certificate) (err error) {
+	template.SerialNumber = new(big.Int).SetUint64(c.number)
+	if c.number != 0 {
+		return nil
+	}
+	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)); err != nil {
+		return fmt.Errorf("choose a serial number: %w", err)
+	}
+	return nil
 }
 
 func (a *app) certRootCommand() *cobra.Command {
@@ -121,9 +146,8 @@ func (a *app) withSigner(ctx context.Context, c certFlags, plan func(*hostdrv.Si
 		if err != nil {
 			return err
 		}
-		c.validity(template)
-		if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)); err != nil {
-			return fmt.Errorf("choose a serial number: %w", err)
+		if err := errors.Join(c.validity(template), c.serialNumber(template)); err != nil {
+			return err
 		}
 		if template.SubjectKeyId, err = keyID(public); err != nil {
 			return err

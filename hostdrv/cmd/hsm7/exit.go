@@ -11,6 +11,7 @@ import (
 	"usbhsm7/fuf"
 	"usbhsm7/hostdrv"
 	"usbhsm7/hostdrv/audit"
+	"usbhsm7/hostdrv/ceremony"
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/usbip/socket"
 )
@@ -30,7 +31,7 @@ var exits = []struct {
 	when   string
 	is     func(error) bool
 }{
-	{2, "wrong flags or arguments", func(err error) bool { return errors.Is(err, errUsage) }},
+	{2, "wrong flags or arguments, or no file of a ceremony", func(err error) bool { return errors.Is(err, errUsage) || errors.Is(err, ceremony.ErrFile) }},
 	{3, "no device, or no permission to use it", func(err error) bool {
 		return errors.Is(err, transport.ErrNotFound) || errors.Is(err, transport.ErrPermission) ||
 			errors.Is(err, transport.ErrBusy) || errors.Is(err, control.ErrUnreachable) ||
@@ -51,6 +52,7 @@ var exits = []struct {
 	}},
 	{7, "the host did not follow the recording (hsm7 replay)", func(err error) bool { return errors.Is(err, errNotFollowed) }},
 	{8, "hsm7 doctor: there is no way to use a device", func(err error) bool { return errors.Is(err, errNoWay) }},
+	{9, "hsm7 ceremony: it departed from its file", func(err error) bool { return errors.Is(err, ceremony.ErrDeparted) }},
 	{130, "interrupted", func(err error) bool { return errors.Is(err, context.Canceled) }},
 	{1, "any other failure", func(err error) bool { return err != nil }},
 }
