@@ -55,6 +55,7 @@ var rules = []rule{
 		room: "firmware/dialogue", allow: []string{"firmware/dialogue", "firmware/command", "firmware/hsm", "ikey", "touchscreen"},
 		why: "a dialogue knows people and keys, not how they are reached",
 	},
+	{room: "firmware/fm", allow: []string{"firmware/command"}, deny: []string{"net", "os", "crypto/rand"}, why: "what runs modules knows only what it hands them"},
 	{room: "firmware/control", allow: []string{}, why: "the control socket carries requests and does not know what answers them"},
 	{room: "firmware/flash", allow: []string{}, why: "flash holds bytes, not facts"},
 	{room: "firmware/store", allow: []string{"firmware/flash"}, why: "records stand on flash alone"},
