@@ -58,9 +58,9 @@ func Conditions(r *fuf.Release, t Target) []Check {
 		{"client", r.MinClient.Compare(t.Client) <= 0, ErrClient, fmt.Sprintf("%v or later, this is %v", r.MinClient, t.Client)},
 		{"security version", r.SecurityVersion >= t.Security, ErrDowngrade, fmt.Sprintf("%d, at least %d is needed", r.SecurityVersion, t.Security)},
 		{"data schema", r.Data.From <= t.DataSchema && t.DataSchema <= r.Data.To, ErrSchema, fmt.Sprintf("it reads data schemas %d to %d, this is %d", r.Data.From, r.Data.To, t.DataSchema)},
-		{"not before its time", r.NotBefore == 0 || r.NotBefore <= now, ErrTime, "not before " + date(r.NotBefore)},
-		{"not expired", r.NotAfter == 0 || now <= r.NotAfter, ErrTime, "not after " + date(r.NotAfter)},
-		{"policies off", !slices.ContainsFunc(r.Requires.PoliciesOff, func(id uint32) bool { return slices.Contains(t.PoliciesOn, id) }), ErrPolicies, fmt.Sprintf("%v must all be off", r.Requires.PoliciesOff)},
+		{"not before its time", r.NotBefore == 0 || r.NotBefore <= now, ErrTime, date("from", r.NotBefore)},
+		{"not expired", r.NotAfter == 0 || now <= r.NotAfter, ErrTime, date("until", r.NotAfter)},
+		{"policies off", !slices.ContainsFunc(r.Requires.PoliciesOff, func(id uint32) bool { return slices.Contains(t.PoliciesOn, id) }), ErrPolicies, off(r.Requires.PoliciesOff)},
 		{"free storage", r.Requires.FreePercent <= t.FreePercent, ErrCapacity, fmt.Sprintf("%d %% must be free, and %d %% are", r.Requires.FreePercent, t.FreePercent)},
 	} {
 		check := Check{Name: c.name, Detail: c.detail}
@@ -90,9 +90,16 @@ func path(r *fuf.Release, running fuf.Version, valid bool) string {
 	return fmt.Sprintf("%v may not replace %v", r.Version, running)
 }
 
-func date(seconds int64) string {
-	if seconds == 0 {
-		return "any time"
+func off(policies []uint32) string {
+	if len(policies) == 0 {
+		return "none has to be"
 	}
-	return time.Unix(seconds, 0).UTC().Format(time.RFC3339)
+	return fmt.Sprintf("HSM policies %v have to be", policies)
+}
+
+func date(word string, seconds int64) string {
+	if seconds == 0 {
+		return "no limit"
+	}
+	return word + " " + time.Unix(seconds, 0).UTC().Format(time.RFC3339)
 }

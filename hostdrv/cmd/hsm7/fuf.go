@@ -26,7 +26,7 @@ import (
 func (a *app) fufCommand() *cobra.Command {
 	cmd := group("admin", "fuf", "Make, sign, inspect and verify update files",
 		a.fufKeygenCommand(), a.fufImageCommand(), a.fufBuildCommand(), a.fufSignCommand(), a.fufCosignCommand(),
-		a.fufInspectCommand(), a.fufVerifyCommand())
+		a.fufInspectCommand(), a.fufVerifyCommand(), a.fufPlanCommand(), a.updateCommand("apply FILE --authcode FILE"))
 	cmd.Long = `Make, sign, inspect and verify update files: firmware (FUF), capabilities (CUF) and functional
 modules (FM). Each is signed with an Ed25519 and an ML-DSA-65 key, and encrypted: only a device of the
 right models opens it, and only with the authentication code that comes with it.

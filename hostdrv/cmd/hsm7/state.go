@@ -97,11 +97,8 @@ func (a *app) hsmRestartCommand() *cobra.Command {
 	}
 }
 
-// How long a device may take to come back, and how often it is looked for.
-const (
-	restartPatience = 10 * time.Second
-	restartInterval = 50 * time.Millisecond
-)
+// restartPatience is how long a device may take to come back.
+const restartPatience = 10 * time.Second
 
 // restart returns when the device is back.
 func restart(ctx context.Context, d *hostdrv.Device) error {
@@ -112,23 +109,14 @@ func restart(ctx context.Context, d *hostdrv.Device) error {
 	if err := s.Restart(ctx); err != nil {
 		return err
 	}
+	return follow(ctx, d)
+}
+
+// follow waits for a device that restarts.
+func follow(ctx context.Context, d *hostdrv.Device) error {
 	ctx, cancel := context.WithTimeout(ctx, restartPatience)
 	defer cancel()
-	for err == nil { // until the link ends
-		_, err = d.NextEvent(ctx)
-	}
-	tick := time.NewTicker(restartInterval)
-	defer tick.Stop()
-	for {
-		if err = d.Reconnect(ctx); err == nil {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("the device has left the bus and is not back after %v: %w", restartPatience, err)
-		}
-	}
+	return d.Follow(ctx)
 }
 
 // stmCommand holds Secure Transport Mode.
