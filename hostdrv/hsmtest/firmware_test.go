@@ -1,11 +1,16 @@
 package hsmtest_test
 
 import (
+	"errors"
+	"fmt"
+	"slices"
 	"testing"
 
 	"usbhsm7/firmware/boot"
 	"usbhsm7/firmware/boot/boottest"
 	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/device"
+	"usbhsm7/firmware/hsm/peopletest"
 	"usbhsm7/fuf"
 	"usbhsm7/hostdrv"
 	"usbhsm7/hostdrv/hsmtest"
@@ -17,55 +22,240 @@ type file struct{ *boottest.Update }
 func (f file) Head() ([]byte, error)       { return f.Update.Head, nil }
 func (f file) Chunk(i int) ([]byte, error) { return f.Chunks[i], nil }
 
-// newer returns an update to firmware with a policy that there was none of.
-func newer(t *testing.T) file {
-	t.Helper()
+// newer returns firmware with a policy that there was none of, and without a
+// mechanism that there was.
+func newer() *boot.Image {
 	image := boottest.Image(fuf.V(7, 9, 3), 2, 100_000, 1)
 	image.Policies = []boot.Policy{{Table: boot.HSMPolicies, ID: 58, Name: "Allow what is new", Capability: 1, Most: 1}}
-	update, err := boottest.New(image)
+	image.Mechanisms = []boot.Mechanism{{Type: uint32(command.MechSHA1), Withheld: true}}
+	return image
+}
+
+// release returns an update to an image, described otherwise than usual.
+func release(t *testing.T, image *boot.Image, change func(*fuf.Release)) file {
+	t.Helper()
+	r := boottest.Release(image)
+	if change != nil {
+		change(&r)
+	}
+	update, err := boottest.Make(image, r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return file{update}
 }
 
-func TestAnUpdateChangesWhatTheDeviceReports(t *testing.T) {
-	dev := hsmtest.Start(t)
-	generate(t, dev.Login(t, command.RoleCO))
+// install updates the firmware and switches the device off and on.
+func install(t *testing.T, dev *hsmtest.Device, f file) *hsmtest.Device {
+	t.Helper()
 	so := dev.Login(t, command.RoleSO)
-	if err := so.Upload(t.Context(), newer(t), boottest.Code[:], nil); err != nil {
+	if err := so.Upload(t.Context(), f, boottest.Code[:], nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := so.ApplyUpdate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	dev = dev.PowerCycle(t)
+	return dev.PowerCycle(t)
+}
+
+func firmware(t *testing.T, s *hostdrv.Session) command.UpdateStatus {
+	t.Helper()
+	status, err := s.Firmware(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status
+}
+
+func TestAnUpdateChangesWhatTheDeviceReportsAndKeepsItsKeys(t *testing.T) {
+	dev := hsmtest.Start(t)
+	generate(t, dev.Login(t, command.RoleCO))
+	dev = install(t, dev, release(t, newer(), nil))
 	if got := dev.Driver.Capabilities().Firmware; got != "7.9.3" {
 		t.Errorf("firmware %s", got)
 	}
-	so = dev.Login(t, command.RoleSO)
-	if policies := hsmPolicies(t, so); !policies[58] {
-		t.Errorf("the policy that the firmware brings is missing")
+	so, keys := dev.Login(t, command.RoleSO), dev.Login(t, command.RoleCO)
+	if err := so.ChangeHSMPolicies(t.Context(), command.PolicyChangeRequest{Settings: []command.PolicySetting{{ID: 58, Value: 1}}}); err != nil {
+		t.Errorf("the policy that the firmware brings: %v", err)
 	}
-	status, err := so.Firmware(t.Context())
-	if err != nil || status.State != command.UpdateIdle || status.Rollback != "7.9.2" || status.Security != 2 {
-		t.Errorf("status %+v, %v", status, err)
+	if _, err := keys.Digest(t.Context(), command.MechSHA1, nil); !errors.Is(err, command.StatusMechanismInvalid) {
+		t.Errorf("the mechanism that the firmware withholds: %v", err)
+	}
+	if s := firmware(t, so); s.State != command.UpdateIdle || s.Last != command.UpdateDone || s.Rollback != "7.9.2" || s.Security != 2 {
+		t.Errorf("status %+v", s)
+	}
+	if found, err := keys.Find(t.Context(), command.Template{command.AttrLabel: "key"}); err != nil || len(found) != 1 {
+		t.Errorf("keys %v, %v", found, err)
+	}
+}
+
+func TestRollbackBringsTheFirmwareBackAndDestroysEverything(t *testing.T) {
+	dev := install(t, hsmtest.Start(t), release(t, newer(), nil))
+	so := dev.Login(t, command.RoleSO)
+	if err := so.RollbackFirmware(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := dev.Driver.Info(t.Context()); err != nil || info.State != command.HSMZeroized || info.Firmware != "7.9.3" {
+		t.Errorf("before the restart: %+v, %v", info, err)
+	}
+	dev = dev.PowerCycle(t)
+	if info, err := dev.Driver.Info(t.Context()); err != nil || info.State != command.HSMZeroized || info.Firmware != "7.9.2" {
+		t.Errorf("after the restart: %+v, %v", info, err)
+	}
+	s := admin(t, dev)
+	if got := firmware(t, s); got.Last != command.UpdateRolledBack || got.Rollback != "" || got.Security != 2 {
+		t.Errorf("status %+v", got)
+	}
+}
+
+// Firmware that does not start is given up without anybody's help: this one wants
+// data in a form that the device does not know.
+func TestFirmwareThatDoesNotStartGivesWayToTheOneBefore(t *testing.T) {
+	image := newer()
+	image.DataSchema = 99
+	dev := hsmtest.Start(t)
+	generate(t, dev.Login(t, command.RoleCO))
+	dev = install(t, dev, release(t, image, func(r *fuf.Release) { r.Data = fuf.DataChange{From: 1, To: 99, Class: fuf.MigrateInPlace} }))
+	so := dev.Login(t, command.RoleSO)
+	if s := firmware(t, so); s.Running != "7.9.2" || s.Last != command.UpdateFellBack || s.Security != 1 {
+		t.Errorf("status %+v", s)
 	}
 	if found, err := dev.Login(t, command.RoleCO).Find(t.Context(), command.Template{command.AttrLabel: "key"}); err != nil || len(found) != 1 {
 		t.Errorf("keys %v, %v", found, err)
 	}
 }
 
-// hsmPolicies returns the numbers of the policies that the HSM lists.
-func hsmPolicies(t *testing.T, s *hostdrv.Session) map[uint8]bool {
-	t.Helper()
-	list, err := s.HSMPolicies(t.Context())
-	if err != nil {
+func TestAnUploadGoesOnWhereThePowerFailed(t *testing.T) {
+	dev, f := hsmtest.Start(t), release(t, newer(), nil)
+	so := dev.Login(t, command.RoleSO)
+	cut := errors.New("the host dies")
+	half := interrupted{file: f, after: 3, err: cut}
+	if err := so.Upload(t.Context(), half, boottest.Code[:], nil); !errors.Is(err, cut) {
 		t.Fatal(err)
 	}
-	numbers := map[uint8]bool{}
-	for _, p := range list {
-		numbers[p.ID] = true
+	dev = dev.PowerCycle(t)
+	so = dev.Login(t, command.RoleSO)
+	before := firmware(t, so)
+	if before.State != command.UpdateReceiving || len(before.Missing) == 0 || len(before.Missing) >= int(before.Chunks) {
+		t.Fatalf("status %+v", before)
 	}
-	return numbers
+	if err := so.ApplyUpdate(t.Context()); !errors.Is(err, command.StatusOperationRestricted) {
+		t.Errorf("half an update is applied: %v", err)
+	}
+	var steps []int
+	if err := so.Upload(t.Context(), f, boottest.Code[:], func(done, _ int) { steps = append(steps, done) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(steps) != len(before.Missing) || !slices.IsSorted(steps) || steps[len(steps)-1] != int(before.Chunks) {
+		t.Errorf("progress %v, %d chunks were missing of %d", steps, len(before.Missing), before.Chunks)
+	}
+	if s := firmware(t, so); s.State != command.UpdateStaged {
+		t.Errorf("status %+v", s)
+	}
+}
+
+// interrupted has no chunk but the first few.
+type interrupted struct {
+	file
+	after int
+	err   error
+}
+
+func (f interrupted) Chunk(i int) ([]byte, error) {
+	if i >= f.after {
+		return nil, f.err
+	}
+	return f.file.Chunk(i)
+}
+
+// Chunks of one file do not pass for those of another, wherever they are put.
+func TestChunksOfTwoFilesDoNotMix(t *testing.T) {
+	dev, f := hsmtest.Start(t), release(t, newer(), nil)
+	other := release(t, boottest.Image(fuf.V(7, 9, 4), 2, 100_000, 2), nil)
+	so := dev.Login(t, command.RoleSO)
+	for name, mixed := range map[string]hostdrv.UpdateFile{
+		"chunks of another file":     interrupted{file: file{&boottest.Update{Head: f.Update.Head, Chunks: other.Chunks}}, after: 99},
+		"chunks in the wrong places": interrupted{file: file{&boottest.Update{Head: f.Update.Head, Chunks: swapped(f.Chunks)}}, after: 99},
+	} {
+		if err := so.Upload(t.Context(), mixed, boottest.Code[:], nil); !errors.Is(err, command.StatusInvalidFUFHeader) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := so.Upload(t.Context(), f, boottest.Code[:], nil); err != nil {
+		t.Errorf("the right chunks afterwards: %v", err)
+	}
+}
+
+func swapped(chunks [][]byte) [][]byte {
+	list := slices.Clone(chunks)
+	list[0], list[1] = list[1], list[0]
+	return list
+}
+
+// A second host has the HSM SO begin another update: the first one is given up, and
+// what its host still sends is refused.
+func TestAnotherUpdateTakesThePlaceOfTheFirst(t *testing.T) {
+	dev, f := hsmtest.Start(t), release(t, newer(), nil)
+	other := release(t, boottest.Image(fuf.V(7, 9, 4), 2, 50_000, 2), nil)
+	so := dev.Login(t, command.RoleSO)
+	meddle := &meddling{file: f, before: 3, do: func() error {
+		second, err := dev.Driver.OpenSession(t.Context(), command.SlotAdmin, hostdrv.SessionOptions{})
+		if err != nil {
+			return err
+		}
+		return second.Upload(t.Context(), other, boottest.Code[:], nil)
+	}}
+	if err := so.Upload(t.Context(), meddle, boottest.Code[:], nil); !errors.Is(err, command.StatusInvalidFUFHeader) && !errors.Is(err, command.StatusOperationRestricted) {
+		t.Errorf("the first host: %v", err)
+	}
+	if s := firmware(t, so); s.State != command.UpdateStaged || s.Incoming != "7.9.4" {
+		t.Errorf("status %+v", s)
+	}
+}
+
+// meddling does something before it hands a chunk out.
+type meddling struct {
+	file
+	before int
+	do     func() error
+}
+
+func (m *meddling) Chunk(i int) ([]byte, error) {
+	if i == m.before {
+		if err := m.do(); err != nil {
+			return nil, fmt.Errorf("meddle: %w", err)
+		}
+	}
+	return m.file.Chunk(i)
+}
+
+// With quorum authentication somebody at the device has the last word.
+func TestPeopleAtTheDeviceMayRefuseAnUpdate(t *testing.T) {
+	people := new(peopletest.People)
+	dev := hsmtest.Start(t, hsmtest.AsDelivered(), hsmtest.Config(func(c *device.Config) { c.Path = people }))
+	so := admin(t, dev)
+	if err := so.InitHSM(t.Context(), command.HSMInitRequest{Label: "hsm", Method: command.AuthQuorum}); err != nil {
+		t.Fatal(err)
+	}
+	if err := so.Login(t.Context(), command.RoleSO, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := so.Upload(t.Context(), release(t, newer(), nil), boottest.Code[:], nil); err != nil {
+		t.Fatal(err)
+	}
+	people.Refuse(command.StatusFunctionCanceled.With("somebody pressed no", ""))
+	if err := so.ApplyUpdate(t.Context()); !errors.Is(err, command.StatusFunctionCanceled) {
+		t.Errorf("refused: %v", err)
+	}
+	if s := firmware(t, so); s.State != command.UpdateStaged {
+		t.Errorf("status %+v", s)
+	}
+	people.Refuse(nil)
+	asked := people.Times()
+	if err := so.ApplyUpdate(t.Context()); err != nil || people.Times() == asked {
+		t.Errorf("allowed: %v, asked %d times", err, people.Times()-asked)
+	}
+	if s := firmware(t, so); s.State != command.UpdateTrial {
+		t.Errorf("status %+v", s)
+	}
 }
