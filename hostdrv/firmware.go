@@ -74,25 +74,26 @@ type uploading struct {
 	total    int
 }
 
-// send sends chunks, several at a time.
+// send sends chunks, several at a time. When one fails, no other is begun, and those
+// on their way still arrive.
 func (u *uploading) send(ctx context.Context, chunks []uint) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	going, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	next := make(chan uint)
 	var senders sync.WaitGroup
 	for range min(uploads, len(chunks)) {
 		senders.Go(func() {
 			for i := range next {
 				if err := u.sendOne(ctx, i); err != nil {
-					cancel(err)
+					stop(err)
 					return
 				}
 			}
 		})
 	}
-	feed(ctx, next, chunks)
+	feed(going, next, chunks)
 	senders.Wait()
-	return context.Cause(ctx)
+	return context.Cause(going)
 }
 
 // feed gives out chunks until there are no more or ctx ends.
