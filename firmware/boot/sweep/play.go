@@ -14,7 +14,11 @@ const (
 	maxOperations = 4000 // more for each page of a large image
 )
 
-var errEndless = errors.New("it goes on for ever")
+// Why a play ends without coming to its end.
+var (
+	errEndless = errors.New("it goes on for ever")
+	errState   = errors.New("the state of the HSM is written, which is not the bootloader's")
+)
 
 // point is an operation on the flash, where the power can be cut.
 type point struct {
@@ -43,6 +47,9 @@ func (p *player) play(s *scenario, chip *flash.Memory, f *facts, see func(point)
 		tap := flash.NewTap(chip, func(o flash.Operation) error {
 			if number++; number > p.world.operations {
 				return errEndless
+			}
+			if !s.erases && p.world.isState(o) {
+				return errState
 			}
 			if see == nil {
 				return nil

@@ -36,7 +36,11 @@ func (p *player) offer(chip *flash.Memory, r refusal, busy bool) error {
 	}
 	if busy {
 		h := &host{Boot: b, world: p.world, chip: chip, facts: &facts{}, defect: &Defect{}}
-		if err := h.send(len(p.world.editions)-1, 1); err != nil {
+		err := h.send(len(p.world.editions)-1, 1)
+		if reason := boot.Reason(""); errors.As(err, &reason) {
+			return nil // the device does not take this file now, and need not
+		}
+		if err != nil {
 			return err
 		}
 	}

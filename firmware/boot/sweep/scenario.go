@@ -5,8 +5,9 @@ type scenario struct {
 	name     string
 	before   []int // firmware that was installed and confirmed before, in order
 	do       step
-	to       int // the firmware that runs at the end
-	rollback int // the firmware to go back to at the end; -1 = none
+	to       int  // the firmware that runs at the end
+	rollback int  // the firmware to go back to at the end; -1 = none
+	erases   bool // the state of the HSM; in any other it stays as it is
 }
 
 // scenarios lists what is played.
@@ -17,7 +18,7 @@ func scenarios() []scenario {
 		{name: "update that shares content", before: []int{1, 2}, do: update(4), to: 4, rollback: 2},
 		{name: "update never confirmed", before: []int{1}, do: fail(2), to: 1, rollback: 0},
 		{name: "update given up for another", before: []int{1}, do: change(2, 3), to: 3, rollback: 1},
-		{name: "rollback", before: []int{1, 2}, do: goBack, to: 1, rollback: -1},
+		{name: "rollback", before: []int{1, 2}, do: goBack, to: 1, rollback: -1, erases: true},
 		{name: "floor", before: []int{1, 2}, do: raise(2), to: 2, rollback: 1},
 	}
 }

@@ -164,7 +164,7 @@ func (w *world) meet(u *boottest.Update) (*flash.Memory, error) {
 		{name: "update never confirmed", before: installed, do: fail(last), to: run, rollback: before},
 	}
 	if s, err := b.Status(); err == nil && s.Rollback != nil {
-		w.scenarios = append(w.scenarios, scenario{name: "rollback", before: append(installed[:w.installed:w.installed], last), do: goBack, to: run, rollback: -1})
+		w.scenarios = append(w.scenarios, scenario{name: "rollback", before: append(installed[:w.installed:w.installed], last), do: goBack, to: run, rollback: -1, erases: true})
 	}
 	return clone, nil
 }

@@ -171,6 +171,12 @@ func (w *world) eraseState(chip flash.Device) error {
 	return chip.Sync()
 }
 
+// isState reports whether an operation changes what is not the bootloader's.
+func (w *world) isState(o flash.Operation) bool {
+	block := int(o.Addr / int64(w.chip.Geometry().BlockSize()))
+	return o.Kind != flash.SyncDevice && (block < w.region.first || block >= w.region.first+w.region.blocks)
+}
+
 // bit chooses a bit of the bootloader's region.
 func (w *world) bit(random *rand.Rand) int64 {
 	size := 8 * int64(w.chip.Geometry().BlockSize())

@@ -53,6 +53,7 @@ var exits = []struct {
 	{7, "the host did not follow the recording (hsm7 replay)", func(err error) bool { return errors.Is(err, errNotFollowed) }},
 	{8, "hsm7 doctor: there is no way to use a device", func(err error) bool { return errors.Is(err, errNoWay) }},
 	{9, "hsm7 ceremony: it departed from its file", func(err error) bool { return errors.Is(err, ceremony.ErrDeparted) }},
+	{10, "hsm7 fuf rehearse, replay: the update is not safe on the device", func(err error) bool { return errors.Is(err, errRehearsal) }},
 	{130, "interrupted", func(err error) bool { return errors.Is(err, context.Canceled) }},
 	{1, "any other failure", func(err error) bool { return err != nil }},
 }

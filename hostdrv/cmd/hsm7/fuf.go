@@ -21,12 +21,12 @@ import (
 	"usbhsm7/hostdrv"
 )
 
-// fufCommand holds what there is to do with update files. What needs a device to
-// update (plan, apply, rehearse, replay) joins the same group.
+// fufCommand holds what there is to do with update files.
 func (a *app) fufCommand() *cobra.Command {
-	cmd := group("admin", "fuf", "Make, sign, inspect and verify update files",
+	cmd := group("admin", "fuf", "Make, sign, inspect, verify and rehearse update files",
 		a.fufKeygenCommand(), a.fufImageCommand(), a.fufBuildCommand(), a.fufSignCommand(), a.fufCosignCommand(),
-		a.fufInspectCommand(), a.fufVerifyCommand(), a.fufPlanCommand(), a.updateCommand("apply FILE --authcode FILE"))
+		a.fufInspectCommand(), a.fufVerifyCommand(), a.fufPlanCommand(), a.updateCommand("apply FILE --authcode FILE"),
+		a.fufRehearseCommand(), a.fufReplayCommand())
 	cmd.Long = `Make, sign, inspect and verify update files: firmware (FUF), capabilities (CUF) and functional
 modules (FM). Each is signed with an Ed25519 and an ML-DSA-65 key, and encrypted: only a device of the
 right models opens it, and only with the authentication code that comes with it.

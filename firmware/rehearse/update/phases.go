@@ -1,0 +1,236 @@
+package update
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"usbhsm7/firmware/boot/sweep"
+	"usbhsm7/firmware/rehearse/mutants"
+	"usbhsm7/firmware/rehearse/policies"
+	"usbhsm7/firmware/rehearse/report"
+	"usbhsm7/fuf"
+)
+
+// admit installs the file once, without any fault.
+func admit(_ context.Context, r *rehearsal, p *report.Phase) error {
+	const name = "the file is installed, confirmed, and runs"
+	p.Tried = 1
+	p.Cases = append(p.Cases, report.Case{Name: name, Tried: 1})
+	if r.refused == nil {
+		return nil
+	}
+	p.Failures = append(p.Failures, report.Failure{Case: name, Rule: "the device takes the file", Detail: r.refused.Error()})
+	return nil
+}
+
+func replayAdmission(r *rehearsal, _ string) ([]string, error) {
+	if r.refused != nil {
+		return []string{r.refused.Error()}, nil
+	}
+	return nil, nil
+}
+
+// cutPower cuts the power everywhere.
+func cutPower(ctx context.Context, r *rehearsal, p *report.Phase) error {
+	scenario, part := 0, ""
+	found, err := r.cuts.Sweep(sweep.Options{Plan: r.plan(), Seed: r.Seed, Progress: func(name string, done, cuts int) error {
+		if name != part {
+			scenario, part = scenario+1, name
+		}
+		all := len(r.cuts.Scenarios()) * cuts
+		r.progress(p.Title, (scenario-1)*cuts+done, all)
+		return ctx.Err()
+	}})
+	if err != nil {
+		return err
+	}
+	p.Tried = found.CrashStates
+	table := report.Table{Title: "What was going on", Head: []string{"Scenario", "Flash operations", "Crash states", "Different contents", "Most erasures of a block"}}
+	for _, s := range found.Scenarios {
+		p.Cases = append(p.Cases, report.Case{Name: s.Name, Tried: s.CrashStates})
+		table.Rows = append(table.Rows, []string{s.Name, number(s.Operations), number(s.CrashStates), number(s.Distinct), number(int(s.MaxWear))})
+	}
+	p.Tables = append(p.Tables, table)
+	p.Notes = append(p.Notes, "The power was cut at every operation on the flash: before it, and torn in several ways. "+r.second(),
+		fmt.Sprintf("Besides, %s were offered that must be refused, and the firmware decayed in %s ways.", number(found.Refusals), number(found.Decayed)))
+	for _, f := range found.Faults {
+		name, _, _ := strings.Cut(f.Token, ":")
+		p.Failures = append(p.Failures, report.Failure{Case: name, Rule: string(f.Rule), Detail: f.Detail, Token: f.Token})
+	}
+	return nil
+}
+
+// states is about how many crash states a quick rehearsal tries.
+const states = 150_000
+
+// plan says how much is cut.
+func (r *rehearsal) plan() sweep.Plan {
+	plan := sweep.Plan{Tears: 1, Second: true, Join: true, Every: r.every()}
+	if r.Depth == Full {
+		plan.Tears = 2
+	}
+	return plan
+}
+
+// every says of how many first cuts one is cut a second time.
+func (r *rehearsal) every() int {
+	if r.Depth == Full {
+		return 1
+	}
+	// A play has about an operation for each page of the image, and two more for each
+	// chunk; each is cut in three ways, and a recovery again at those of one chunk.
+	pages := 2 * len(r.Subject.File) / r.Subject.Chip.Geometry().PageSize
+	return max(1, pages*3*100*3/states)
+}
+
+func (r *rehearsal) second() string {
+	if n := r.every(); n > 1 {
+		return fmt.Sprintf("One in %d of these was cut a second time, at every operation of its recovery; --depth full does that to all.", n)
+	}
+	return "Each of these was cut a second time, at every operation of its recovery."
+}
+
+func replayCut(r *rehearsal, token string) ([]string, error) {
+	faults, err := r.cuts.Replay(token)
+	var wrong []string
+	for _, f := range faults {
+		wrong = append(wrong, fmt.Sprintf("%s: %s", f.Rule, f.Detail))
+	}
+	return wrong, err
+}
+
+// bits is about how many bits of chunks a quick rehearsal flips.
+const bits = 200_000
+
+func (r *rehearsal) mutants() mutants.Options {
+	o := mutants.Options{Subject: r.Subject, Trust: r.Trust, Head: 7, Every: max(1, 8*len(r.Subject.File)/bits)}
+	if r.Depth == Full {
+		o.Head, o.Every = 0, 0
+	}
+	return o
+}
+
+// spoil tries mutants of the file.
+func spoil(ctx context.Context, r *rehearsal, p *report.Phase) error {
+	o := r.mutants()
+	o.Progress = func(done, total int) { r.progress(p.Title, done, total) }
+	found, err := mutants.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	p.Tried = found.Tried
+	for _, f := range found.Families {
+		p.Cases = append(p.Cases, report.Case{Name: f.Name, Tried: f.Tried})
+	}
+	p.Tables = append(p.Tables,
+		report.Table{Title: "What was done to the file", Head: []string{"Kind", "Mutants"}, Rows: rowsOf(found.Families)},
+		report.Table{Title: "Why it was refused", Head: []string{"Reason", "Mutants"}, Rows: counts(found.Reasons, func(reason string) string {
+			return strings.TrimPrefix(fuf.Reason(reason).Error(), "update file refused: ")
+		})},
+	)
+	p.Notes = append(p.Notes, fmt.Sprintf("Accepted: %d. Operations on the flash for the sake of a file that was refused: %d.", found.Accepted, found.Writes))
+	if o.Head > 1 || o.Every > 1 {
+		p.Notes = append(p.Notes, fmt.Sprintf("Of the bits of the head one in %d was flipped, of those of the chunks one in %d; --depth full flips all.", o.Head, o.Every))
+	}
+	for _, f := range found.Failures {
+		p.Failures = append(p.Failures, report.Failure{Case: familyOf(f.Mutant), Rule: "a file that is not genuine is refused, and costs no write", Detail: f.Mutant + ": " + f.Detail, Token: f.Mutant})
+	}
+	return nil
+}
+
+func rowsOf(families []mutants.Family) (rows [][]string) {
+	for _, f := range families {
+		rows = append(rows, []string{f.Name, number(f.Tried)})
+	}
+	return rows
+}
+
+// familyOf returns the case that a mutant belongs to.
+func familyOf(mutant string) string {
+	kind, _, _ := strings.Cut(mutant, ":")
+	switch kind {
+	case "flip":
+		return "bits flipped"
+	case "cut":
+		return "cut off"
+	case "add":
+		return "something added"
+	}
+	return "chunks exchanged, copied or left out"
+}
+
+func replayMutant(r *rehearsal, token string) ([]string, error) {
+	return one(mutants.Replay(r.mutants(), token))
+}
+
+// combine goes through the conditions of updates.
+func combine(ctx context.Context, r *rehearsal, p *report.Phase) error {
+	found, err := policies.Run(policies.Options{Progress: func(done, total int) error {
+		r.progress(p.Title, done, total)
+		return ctx.Err()
+	}})
+	if err != nil {
+		return err
+	}
+	const name = "every answer is that of the table"
+	p.Tried = found.Combinations
+	p.Cases = append(p.Cases, report.Case{Name: name, Tried: found.Combinations})
+	axes := report.Table{Title: "What was combined", Head: []string{"What", "Values"}}
+	for _, a := range found.Axes {
+		axes.Rows = append(axes.Rows, []string{a.Name, strings.Join(a.Values, ", ")})
+	}
+	p.Tables = append(p.Tables, axes, report.Table{
+		Title: "The answers", Head: []string{"Answer", "Combinations"},
+		Rows: counts(found.Reasons, func(reason string) string { return reason }),
+	})
+	p.Notes = append(p.Notes, "These are updates made for the purpose; the rules are those of the bootloader that the device has.")
+	for _, f := range found.Failures {
+		p.Failures = append(p.Failures, report.Failure{Case: name, Rule: "every answer is that of the table", Detail: f.Detail, Token: f.Combination})
+	}
+	return nil
+}
+
+func replayCombination(_ *rehearsal, token string) ([]string, error) {
+	return one(policies.Replay(token))
+}
+
+// one returns what is wrong as a list.
+func one(detail string, err error) ([]string, error) {
+	if err == nil && detail != "" {
+		return []string{detail}, nil
+	}
+	return nil, err
+}
+
+func (r *rehearsal) progress(title string, done, total int) {
+	if r.Progress != nil {
+		r.Progress(title, done, total)
+	}
+}
+
+// counts returns rows of a table, the most frequent ones first.
+func counts(of map[string]int, text func(string) string) (rows [][]string) {
+	names := slices.SortedFunc(maps.Keys(of), func(a, b string) int {
+		if of[a] != of[b] {
+			return of[b] - of[a]
+		}
+		return strings.Compare(a, b)
+	})
+	for _, name := range names {
+		rows = append(rows, []string{text(name), number(of[name])})
+	}
+	return rows
+}
+
+// number writes a number for people.
+func number(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}

@@ -1,0 +1,159 @@
+package update_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"usbhsm7/firmware/boot"
+	"usbhsm7/firmware/boot/boottest"
+	"usbhsm7/firmware/boot/sweep"
+	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/rehearse/report"
+	"usbhsm7/firmware/rehearse/update"
+	"usbhsm7/fuf"
+	"usbhsm7/fuf/testkeys"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// options is a rehearsal of a small update on a new device.
+func options(t *testing.T) update.Options {
+	t.Helper()
+	chip, err := flash.NewMemory(flash.DefaultGeometry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := boottest.Image(fuf.V(7, 9, 3), 2, 1000, 1)
+	payload, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := boottest.Sign(boottest.Release(m), payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return update.Options{
+		Tool: "test", File: "update.fuf", Device: "U700", Trust: testkeys.Trust(), Seed: 1, Depth: update.Quick,
+		Subject: sweep.Subject{
+			Chip: chip, Verifier: boottest.Verifier(), Product: boottest.Product, Model: boottest.Model,
+			Facts: boot.Facts{FreePercent: 100}, File: file, Code: boottest.Code,
+		},
+		Reproduce: func(token string) string { return "replay '" + token + "'" },
+	}
+}
+
+func text(t *testing.T, r *report.Report) string {
+	t.Helper()
+	var b bytes.Buffer
+	for _, write := range []func() error{func() error { return r.JSON(&b) }, func() error { return r.JUnit(&b) }, func() error { return r.HTML(&b) }} {
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.String()
+}
+
+func TestSoundUpdateFailsNowhereAndTheReportIsTheSameEachTime(t *testing.T) {
+	o := options(t)
+	o.Phases = []string{"admission", "cuts"}
+	before := o.Subject.Chip.Digest()
+	r, err := update.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Failed > 0 || len(r.Phases) != 2 || r.Phases[1].Tried < 1000 {
+		t.Errorf("%+v", r)
+	}
+	if o.Subject.Chip.Digest() != before {
+		t.Error("the device itself was changed")
+	}
+	again, err := update.Run(t.Context(), o)
+	if err != nil || text(t, r) != text(t, again) {
+		t.Errorf("the second report is another one (%v)", err)
+	}
+}
+
+func TestRefusedFileIsReportedWithTheReason(t *testing.T) {
+	o := options(t)
+	o.Subject.Model, o.Phases = "U790", []string{"admission", "cuts", "mutants"}
+	r, err := update.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Failed != 1 || !strings.Contains(text(t, r), "another product or model") {
+		t.Errorf("%+v", r)
+	}
+	for _, p := range r.Phases[1:] {
+		if p.Skipped == "" || p.Tried > 0 {
+			t.Errorf("%s was tried", p.Name)
+		}
+	}
+	wrong, err := update.Replay(o, r.Phases[0].Failures[0].Token)
+	if err != nil || len(wrong) != 1 {
+		t.Errorf("replay: %v, %v", wrong, err)
+	}
+}
+
+// forgiving takes any head that has the length of the genuine one for that.
+type forgiving struct {
+	boot.Verifier
+	genuine []byte
+}
+
+func (f forgiving) Open(head []byte) (*fuf.Update, error) {
+	if len(head) == len(f.genuine) {
+		head = f.genuine
+	}
+	return f.Verifier.Open(head)
+}
+
+func TestFailuresComeWithTokensThatReplayThem(t *testing.T) {
+	o := options(t)
+	o.Phases = []string{"mutants"}
+	size, err := fuf.HeadSize(o.Subject.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Subject.Verifier = forgiving{o.Subject.Verifier, o.Subject.File[:size]}
+	r, err := update.Run(t.Context(), o)
+	if err != nil || r.Failed == 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	f := r.Phases[0].Failures[0]
+	if wrong, err := update.Replay(o, f.Token); err != nil || len(wrong) == 0 || f.Reproduce != "replay '"+f.Token+"'" {
+		t.Errorf("%s: %v, %v", f.Token, wrong, err)
+	}
+	if !slices.ContainsFunc([]string{text(t, r)}, regexp.MustCompile(`<failure message="a file that is not genuine`).MatchString) {
+		t.Error("JUnit does not have it")
+	}
+}
+
+func TestTokensAndPhasesThatAreNoneAreRefused(t *testing.T) {
+	o := options(t)
+	for token, want := range map[string]error{
+		"": update.ErrPhase, "nothing/x": update.ErrPhase, "cuts/nothing:": sweep.ErrToken,
+	} {
+		if _, err := update.Replay(o, token); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", token, err, want)
+		}
+	}
+	o.Phases = []string{"other"}
+	if _, err := update.Run(t.Context(), o); !errors.Is(err, update.ErrPhase) {
+		t.Error(err)
+	}
+}
+
+func TestInterruptedRehearsalSaysSo(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := update.Run(ctx, options(t)); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
