@@ -3,6 +3,7 @@
 //
 //	go run ./scripts/rehearse -out build/rehearsal.json
 //	go run ./scripts/rehearse -short -only login -seed 7
+//	go run ./scripts/rehearse -canary
 //
 // Packages firmware/rehearse and, for the bootloader, firmware/boot/sweep say what
 // is cut and how it is judged. The same seed
@@ -41,8 +42,12 @@ type report struct {
 	BrokenLogs         int      `json:"broken_logs"`
 	Unrecorded         int      `json:"unrecorded"`
 	Others             int      `json:"others"`
+	FileMutants        int      `json:"file_mutants"`
+	Accepted           int      `json:"accepted"` // of these
+	Writes             int      `json:"flash_writes_before_auth"`
 	PolicyCombinations int      `json:"policy_combinations"` // of a release and a device
 	PolicyMismatches   int      `json:"policy_mismatches"`
+	LabCuts            int      `json:"lab_cuts"` // under a real kernel; 0: make lab has not run
 	PlantedDefects     int      `json:"planted_defects"`
 	Caught             int      `json:"caught"`
 	Findings           []string `json:"findings"` // the first ones, for people
@@ -56,8 +61,13 @@ func main() {
 	seed := flag.Uint64("seed", 1, "of the device, and of the tears")
 	short := flag.Bool("short", false, "tear less, and do not cut the recovery")
 	only := flag.String("only", "", "play only scenes that match this regular expression")
+	bird := flag.Bool("canary", false, "rehearse a bootloader that is known to be wrong, which must fail, and nothing else")
 	flag.Parse()
-	if err := run(*out, *seed, *short, *only); err != nil {
+	do := func() error { return run(*out, *seed, *short, *only) }
+	if *bird {
+		do = func() error { return canary(*seed) }
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "rehearse:", err)
 		os.Exit(1)
 	}
@@ -81,6 +91,11 @@ func run(out string, seed uint64, short bool, only string) error {
 	}
 	if err := r.sweepBoot(seed, short, pattern); err != nil {
 		return err
+	}
+	if only == "" {
+		if err := errors.Join(r.spoil(short), r.combine(), r.countLabCuts("build/lab.json")); err != nil {
+			return err
+		}
 	}
 	if err := r.plant(seed); err != nil {
 		return err
@@ -128,7 +143,7 @@ func (r *report) plant(seed uint64) error {
 		}
 		r.noteDefect(d.Name, found.Count(d.Kind) > 0)
 	}
-	return r.plantBoot(seed)
+	return errors.Join(r.plantBoot(seed), r.plantFile())
 }
 
 // noteDefect counts a planted defect.

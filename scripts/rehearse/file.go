@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"usbhsm7/firmware/boot"
+	"usbhsm7/firmware/boot/boottest"
+	"usbhsm7/firmware/boot/sweep"
+	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/rehearse/mutants"
+	"usbhsm7/firmware/rehearse/policies"
+	"usbhsm7/fuf"
+	"usbhsm7/fuf/testkeys"
+)
+
+// samplePayload is the size of the firmware whose file is spoilt, bytes: large enough
+// for 628,000 mutants.
+const samplePayload = 66 << 10
+
+// sample returns what is spoilt: an update, another one of the same size, and a new
+// device.
+func sample(size int) (mutants.Options, error) {
+	o := mutants.Options{Trust: testkeys.Trust()}
+	chip, err := flash.NewMemory(flash.DefaultGeometry())
+	if err != nil {
+		return o, err
+	}
+	o.Subject = sweep.Subject{
+		Chip: chip, Verifier: boottest.Verifier(), Product: boottest.Product, Model: boottest.Model,
+		Facts: boot.Facts{FreePercent: 100}, Code: boottest.Code,
+	}
+	for content, file := range map[uint64]*[]byte{1: &o.Subject.File, 2: &o.Other} {
+		m := boottest.Image(fuf.V(7, 9, 3), 2, size, content)
+		payload, err := m.Encode()
+		if err != nil {
+			return o, err
+		}
+		if *file, err = boottest.Sign(boottest.Release(m), payload); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// spoil adds what comes of mutants of an update file.
+func (r *report) spoil(short bool) error {
+	fmt.Println("update file:")
+	size := samplePayload
+	if short {
+		size /= 16
+	}
+	o, err := sample(size)
+	if err != nil {
+		return err
+	}
+	if short {
+		o.Head, o.Every = 31, 101
+	}
+	begin := time.Now()
+	found, err := mutants.Run(context.Background(), o)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("  %d mutants, %d accepted, %d writes before anything was authentic, in %.0f s\n",
+		found.Tried, found.Accepted, found.Writes, time.Since(begin).Seconds())
+	r.FileMutants, r.Accepted, r.Writes = found.Tried, found.Accepted, found.Writes
+	for _, f := range found.Failures {
+		r.find("update file: mutants/" + f.Mutant + ": " + f.Detail)
+	}
+	return nil
+}
+
+// combine adds what the bootloader answers to every combination of update and device.
+func (r *report) combine() error {
+	found, err := policies.Run(policies.Options{})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("  %d combinations of update, device and state, %d mismatches\n", found.Combinations, found.Mismatches)
+	r.PolicyCombinations += found.Combinations
+	r.PolicyMismatches += found.Mismatches
+	for _, f := range found.Failures {
+		r.find("policies/" + f.Combination + ": " + f.Detail)
+	}
+	return nil
+}
+
+// find notes a finding.
+func (r *report) find(text string) {
+	if len(r.Findings) < mostFindings {
+		r.Findings = append(r.Findings, text)
+		fmt.Println("  " + text)
+	}
+}
+
+// plantFile counts which defects of the verification and of the rules are noticed.
+func (r *report) plantFile() error {
+	o, err := sample(20_000)
+	if err != nil {
+		return err
+	}
+	o.Head, o.Every = 31, 100_000
+	for _, d := range mutants.Defects() {
+		o.Defect = &d
+		found, err := mutants.Run(context.Background(), o)
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.Name, err)
+		}
+		r.noteDefect(d.Name, len(found.Failures) > 0)
+	}
+	for _, d := range policies.Defects() {
+		noticed, err := d.Noticed()
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.Name, err)
+		}
+		r.noteDefect(d.Name, noticed)
+	}
+	return nil
+}
+
+// countLabCuts takes over how often the lab has cut the power of an update under a
+// real kernel, if it has run.
+func (r *report) countLabCuts(file string) error {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var lab struct {
+		Checks []struct {
+			Name   string `json:"name"`
+			OK     bool   `json:"ok"`
+			Detail string `json:"detail"`
+		} `json:"checks"`
+	}
+	if err := json.Unmarshal(text, &lab); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	for _, c := range lab.Checks {
+		var cuts int
+		if n, _ := fmt.Sscanf(c.Detail, "%d power cuts", &cuts); n == 1 && c.OK && strings.Contains(c.Name, "update") {
+			r.LabCuts += cuts
+		}
+	}
+	return nil
+}
