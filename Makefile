@@ -14,8 +14,8 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 .PHONY: run
-run: setup-run build ## the main job: a CA whose key lives in the device, checked by OpenSSL
-	@scripts/run
+run: setup-run build ## the main job: a CA whose key lives in the device, with iKeys (AUTH=password: without), checked by OpenSSL
+	@AUTH='$(AUTH)' scripts/run
 
 .PHONY: build
 build: ## build/usbhsm7 (the device, static) and build/hsm7 (everything on the host)

@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -160,7 +161,7 @@ func replace(path string, write func(io.Writer) error) error {
 		return err
 	}
 	defer os.Remove(file.Name())
-	err = write(file)
+	err = errors.Join(file.Chmod(0o644), write(file))
 	if closing := file.Close(); err == nil {
 		err = closing
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"usbhsm7/firmware/control"
@@ -146,17 +147,26 @@ func (h *recorder) pin() string {
 	return k.PIN
 }
 
+// inWords are verbs as a report has them.
+var inWords = map[person.Verb]string{
+	person.OK: "goes on", person.Yes: "says yes", person.No: "says no", person.Cancel: "cancels", person.Number: "sets", person.Choose: "chooses item",
+	person.Insert: "inserts", person.Remove: "pulls the iKey out", person.Wait: "waits", person.Leave: "walks away", person.Lose: "loses",
+	person.Damage: "damages", person.Slip: "pulls out too early:", person.PowerOff: "cuts the power",
+}
+
 // says tells what an act is, in words, without a PIN.
 func (h *recorder) says(a person.Act) string {
 	switch {
 	case a == ownPIN && h.pin() == "":
-		return "no PIN"
+		return "sets no PIN"
 	case a == ownPIN:
 		return "enters the PIN"
 	case a.Verb == person.Type:
 		return "enters digits"
-	case a.Verb == person.Insert:
-		return "inserts " + a.Text
+	}
+	if verb, ok := inWords[a.Verb]; ok {
+		_, rest, _ := strings.Cut(a.String(), " ")
+		return strings.TrimSpace(verb + " " + rest)
 	}
 	return a.String()
 }

@@ -112,9 +112,9 @@ func kind(m Mode) string {
 	return "held by a script that stood for the people"
 }
 
-// picture returns a picture as a URL that holds it.
-func (r *Record) picture(name string) template.URL {
-	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(r.Pictures[name])) // ours, and base64
+// picture returns a picture as the source of an image, which holds it.
+func (r *Record) picture(name string) template.HTMLAttr {
+	return template.HTMLAttr(`src="data:image/png;base64,` + base64.StdEncoding.EncodeToString(r.Pictures[name]) + `"`) // base64 has no quotation mark
 }
 
 // name returns the name of a participant.

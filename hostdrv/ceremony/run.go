@@ -119,7 +119,7 @@ func (r *Runner) plan(ctx context.Context, i int, repeated bool) error {
 func (r *Runner) step(ctx context.Context, i int, people script, expect Expectation, fault string) error {
 	s := r.Ceremony.Steps[i]
 	done := Done{Number: i + 1, ID: s.ID, Pass: r.pass, Title: s.Title, Say: s.Say, Fault: fault, Who: r.Ceremony.holders(s, people.Rules[:people.planned])}
-	done.Does = deed(s)
+	done.Does = r.Ceremony.deed(s)
 	if r.Told.Begins != nil {
 		if err := r.Told.Begins(ctx, done); err != nil {
 			return err
@@ -145,10 +145,14 @@ func (r *Runner) step(ctx context.Context, i int, people script, expect Expectat
 }
 
 // deed says what a step does.
-func deed(s Step) string {
+func (c *Ceremony) deed(s Step) string {
 	switch {
 	case s.Host != "":
-		return "hsm7 " + strings.Join(strings.Fields(s.Host), " ")
+		line := strings.ReplaceAll(strings.Join(strings.Fields(s.Host), " "), "{out}/", "")
+		for name, value := range c.Values {
+			line = strings.ReplaceAll(line, "{"+name+"}", value)
+		}
+		return "hsm7 " + line
 	case s.Power != "":
 		return "power " + s.Power
 	case s.Clock != 0:

@@ -34,6 +34,7 @@ func mainJobFiles(t *testing.T, root string) []lab.File {
 		{Path: path.Join(tree, "build", "usbhsm7"), Source: firmware},
 		{Path: path.Join(tree, "README.md"), Source: filepath.Join(root, "README.md")},
 		{Path: path.Join(tree, "scripts", "run"), Source: filepath.Join(root, "scripts", "run")},
+		{Path: path.Join(tree, "docs", "ceremonies", "first-run.yaml"), Source: filepath.Join(root, "docs", "ceremonies", "first-run.yaml")},
 		{Path: "/usr/lib/ssl/openssl.cnf", Source: "/usr/lib/ssl/openssl.cnf"},
 	}
 	for _, name := range []string{"bash", "openssl"} {
@@ -63,7 +64,7 @@ func mainJob(ctx context.Context, t *testing.T, b *bench) string {
 	if len(attached) != 2 || r.Stderr != "" {
 		t.Errorf("attached through the kernel %d times, want once for each of 2 power cycles:\n%s%s", len(attached), r.Stdout, r.Stderr)
 	}
-	want(t, r.Stdout, `server\.pem: OK`, `(?s)Verified OK.*Verified OK`, `port 1 detached`, `All 12 steps held`)
+	want(t, r.Stdout, `server\.pem: OK`, `(?s)Verified OK.*Verified OK`, `port 1 detached`, `All 13 steps held`)
 	if after := b.footprint(ctx, t); after != before {
 		t.Errorf("it left something behind; before:\n%safter:\n%s", before, after)
 	}
@@ -79,7 +80,7 @@ func mainJobInterrupted(ctx context.Context, t *testing.T, b *bench) string {
 	b.run(ctx, t, "modprobe", "-r", "vhci_hcd") // and what it alone needs
 	b.run(ctx, t, "rm", "-rf", "/run/vhci_hcd") // what earlier checks noted there
 	before := b.footprint(ctx, t)
-	seen := newWatch(`\[ 3/12\]`)
+	seen := newWatch(`\[ 3/13\]`)
 	job, err := b.Start(ctx, lab.Command{
 		Argv:   []string{"sh", "-c", "echo group $$; exec " + path.Join(tree, "scripts", "run")},
 		Stdout: seen,

@@ -69,8 +69,8 @@ func newUnit(o options, log zerolog.Logger) (*unit, error) {
 		u.chip = memory
 	}
 	if o.seed != "" {
+		u.clock.Freeze(true) // first, so that it does not go on for a moment
 		u.clock.Set(seededTime)
-		u.clock.Freeze(true)
 	}
 	var err error
 	if u.panel, err = touchscreen.New(u.clock.Now); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"usbhsm7/hostdrv/ceremony"
 )
@@ -37,6 +38,7 @@ type holding struct {
 	rehearse bool
 	plain    bool // no pictures
 	values   map[string]string
+	reach    []string // flags with which commands reach the device of control; none: as the simulator says
 }
 
 func (a *app) ceremonyRunCommand() *cobra.Command {
@@ -58,7 +60,10 @@ ceremonies first that the file follows.`,
 			"  hsm7 ceremony run --rehearse docs/ceremonies/initialise-root-ca.yaml\n" +
 			"  hsm7 ceremony run --by-hand --control ./hsm/control.sock --out ceremony initialise.yaml",
 		Args: exactArgs(1), ValidArgsFunction: completeYAML,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.hold(cmd.Context(), h, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			h.reach = given(cmd.InheritedFlags())
+			return a.hold(cmd.Context(), h, args[0])
+		},
 	}
 	flags := cmd.Flags()
 	controlFlag(flags, &h.control)
@@ -72,6 +77,16 @@ ceremonies first that the file follows.`,
 	flags.StringToStringVar(&h.values, "set", nil, "name=value: what stands for {name} in commands instead of the value in the file")
 	_ = cmd.MarkFlagDirname("out")
 	return cmd
+}
+
+// given returns the flags that were given, but for --json.
+func given(flags *pflag.FlagSet) (list []string) {
+	flags.Visit(func(f *pflag.Flag) {
+		if f.Name != "json" {
+			list = append(list, "--"+f.Name+"="+f.Value.String())
+		}
+	})
+	return list
 }
 
 // completeYAML completes the names of ceremony files.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -24,13 +25,13 @@ func (a *app) place(ctx context.Context, h holding, c *ceremony.Ceremony) (cerem
 		client := control.NewClient(h.control)
 		status, err := client.Status(ctx)
 		a.showScreen(h, status)
-		return ceremony.Place{Simulator: client, Host: hostAt(status), Leave: func() error { return nil }}, err
+		return ceremony.Place{Simulator: client, Host: hostAt(reaching(h, status)), Leave: func() error { return nil }}, err
 	}
 	own, status, err := startSimulator(ctx, h)
 	if err != nil {
 		return ceremony.Place{}, err
 	}
-	place := ceremony.Place{Simulator: control.NewClient(status.Control), Host: hostAt(status), Leave: own.stop}
+	place := ceremony.Place{Simulator: control.NewClient(status.Control), Host: hostAt(throughUSBIP(status)), Leave: own.stop}
 	if err := a.holdBefore(ctx, h, c, place); err != nil {
 		return place, errors.Join(err, own.stop())
 	}
@@ -61,9 +62,24 @@ func (a *app) holdBefore(ctx context.Context, h holding, c *ceremony.Ceremony, p
 	return nil
 }
 
-// hostAt returns a host that runs this program's commands for one simulator, in
-// this process.
-func hostAt(s control.Status) ceremony.Host {
+// reaching returns the flags with which commands reach a simulator that is there.
+func reaching(h holding, s control.Status) []string {
+	switch {
+	case len(h.reach) > 0:
+		return h.reach
+	case s.Kernel != nil:
+		return []string{"--via", string(overUSB), "--path", s.Kernel.Local}
+	}
+	return throughUSBIP(s)
+}
+
+func throughUSBIP(s control.Status) []string {
+	return []string{"--via", string(overUSBIP), "--usbip", s.Listen, "--path", s.BusID}
+}
+
+// hostAt returns a host that runs this program's commands for one device, in this
+// process.
+func hostAt(reach []string) ceremony.Host {
 	return func(ctx context.Context, args []string) (string, int) {
 		nothing, err := os.Open(os.DevNull)
 		if err != nil {
@@ -73,7 +89,7 @@ func hostAt(s control.Status) ceremony.Host {
 		var out words
 		nested := &app{in: nothing, out: &out, errs: &out, told: true}
 		root := nested.command()
-		root.SetArgs(append([]string{"--via", string(overUSBIP), "--usbip", s.Listen, "--path", s.BusID}, args...))
+		root.SetArgs(slices.Concat(reach, args))
 		root.SetIn(nothing)
 		root.SetOut(&out)
 		root.SetErr(&out)

@@ -78,7 +78,7 @@ func TestNoSecretOfTheTrustedPathLeavesTheDevice(t *testing.T) {
 	if err := f.cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	secrets := secretsOf(t, filepath.Join(state, "ikeys"))
+	secrets := secretsOf(t, filepath.Join(state, "ikeys"), 6)
 	secrets["the PIN"], secrets["the challenge secret"] = []byte(canaryPIN), []byte(challenge)
 	for where, content := range map[string][]byte{
 		"log": f.stderr.Bytes(), "recording of the bus": readFile(t, recording), "flash": readFile(t, filepath.Join(state, "flash.bin")),
@@ -153,8 +153,8 @@ func useWithKeys(t *testing.T, f *firmware) {
 	must(keys.Logout(ctx))
 }
 
-// secretsOf reads the shares from all iKeys of a folder, and opens what they open.
-func secretsOf(t *testing.T, folder string) map[string][]byte {
+// secretsOf reads the shares from all iKeys of a folder, so many, and opens what they open.
+func secretsOf(t *testing.T, folder string, count int) map[string][]byte {
 	t.Helper()
 	port := ikey.NewPort()
 	keys, err := ring.Open(folder, port)
@@ -163,7 +163,7 @@ func secretsOf(t *testing.T, folder string) map[string][]byte {
 	}
 	defer keys.Close()
 	all, err := keys.Keys()
-	if err != nil || len(all) != 6 {
+	if err != nil || len(all) != count {
 		t.Fatalf("there are the keys %+v, %v", all, err)
 	}
 	sets, secrets := map[ikey.Set][]ikey.Contents{}, map[string][]byte{}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"usbhsm7/hostdrv/ceremony"
+)
+
+const ceremonies = "../../../docs/ceremonies"
+
+// hold runs hsm7 ceremony run and returns what it prints, its exit status and the
+// record.
+func hold(t *testing.T, firmware, file string, flags ...string) (output string, exit int, record *ceremony.Record, folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	args := append([]string{"ceremony", "run", file, "--firmware", firmware, "--out", folder}, flags...)
+	output, exit = runHere(t, args...)
+	text, err := os.Open(filepath.Join(folder, ceremony.RecordName(filepath.Base(file))))
+	if err != nil {
+		return output, exit, nil, folder
+	}
+	defer text.Close()
+	if record, err = ceremony.ReadRecord(text); err != nil {
+		t.Fatal(err)
+	}
+	return output, exit, record, folder
+}
+
+// runHere runs a command line in this process.
+func runHere(t *testing.T, args ...string) (output string, exit int) {
+	t.Helper()
+	nothing, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nothing.Close()
+	var out words
+	a := &app{in: nothing, out: &out, errs: &out}
+	root := a.command()
+	root.SetArgs(args)
+	root.SetOut(&out)
+	root.SetErr(&out)
+	if err = root.ExecuteContext(t.Context()); err != nil {
+		a.complain(err)
+	}
+	return out.String(), exitStatus(err)
+}
+
+// Each ceremony of the documents goes as its file says, and as a rehearsal.
+func TestCeremoniesOfTheDocuments(t *testing.T) {
+	firmware := buildFirmware(t)
+	for _, test := range []struct {
+		file   string
+		faults int
+		made   []string
+		flags  []string
+	}{
+		{"initialise-root-ca.yaml", 26, []string{"root.pem"}, nil},
+		{"annual-signing.yaml", 8, []string{"issuing.pem"}, nil},
+		{"replace-custodian.yaml", 13, nil, nil},
+		{"disaster-recovery.yaml", 12, []string{"root.pub"}, nil},
+		{"first-run.yaml", 18, nil, []string{"--set", "challenge=" + challengeFile(t)}},
+	} {
+		t.Run(test.file, func(t *testing.T) {
+			file := filepath.Join(ceremonies, test.file)
+			output, exit, record, folder := hold(t, firmware, file, append(test.flags, "--no-pictures")...)
+			if exit != 0 || !record.Finished || record.Mode != ceremony.Unattended {
+				t.Fatalf("exit status %d, record of mode %q: %s\n%s", exit, record.Mode, record.Outcome, output)
+			}
+			for _, name := range test.made {
+				if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
+					t.Error(err)
+				}
+			}
+			if testing.Short() {
+				return
+			}
+			output, exit, record, _ = hold(t, firmware, file, append(test.flags, "--no-pictures", "--rehearse")...)
+			gone := len(record.Steps) - len(slices.DeleteFunc(slices.Clone(record.Steps), func(d ceremony.Done) bool { return d.Fault != "" }))
+			if exit != 0 || !record.Finished || gone != test.faults {
+				t.Errorf("exit status %d, %d of %d faults: %s\n%s", exit, gone, test.faults, record.Outcome, output)
+			}
+		})
+	}
+}
+
+// challengeFile makes the file that first-run.yaml wants, and says the same in the
+// environment, which hsm7 logs in with.
+func challengeFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "challenge.txt")
+	if err := os.WriteFile(path, []byte("qv7zR2mWx8pLt4KsB9"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HSM7_CO_PASSWORD", "qv7zR2mWx8pLt4KsB9")
+	return path
+}
+
+func TestSameSeedSameRecord(t *testing.T) {
+	firmware := buildFirmware(t)
+	held := func(seed string) string {
+		_, exit, record, _ := hold(t, firmware, filepath.Join(ceremonies, "annual-signing.yaml"), "--seed", seed)
+		if exit != 0 {
+			t.Fatalf("exit status %d: %s", exit, record.Outcome)
+		}
+		for i := range record.Steps {
+			record.Steps[i].Began.Wall, record.Steps[i].Ended.Wall = time.Time{}, time.Time{}
+		}
+		var text bytes.Buffer
+		if err := record.Write(&text); err != nil {
+			t.Fatal(err)
+		}
+		return text.String()
+	}
+	one, same, other := held("one"), held("one"), held("other")
+	if one != same {
+		t.Error("two runs with the same seed differ")
+	}
+	if one == other {
+		t.Error("two runs with different seeds do not differ")
+	}
+}
+
+// TestRecordAndReportHoldNoSecret looks for PINs, shares, what they open and a
+// challenge secret in all that a ceremony leaves behind but the iKeys.
+func TestRecordAndReportHoldNoSecret(t *testing.T) {
+	state := t.TempDir()
+	f := powerOn(t, buildFirmware(t), "--state-dir", state, "--log-format", "none")
+	socket := filepath.Join(state, "control.sock")
+	folder := t.TempDir()
+	file := filepath.Join(folder, "canary.yaml")
+	text := strings.NewReplacer(`"4711"`, `"`+canaryPIN+`"`, `"5822"`, `"`+canaryPIN+`"`, `"6933"`, `"`+canaryPIN+`"`).Replace(string(readFile(t, filepath.Join(ceremonies, "first-run.yaml"))))
+	revealed := `
+  - step: reveal
+    title: Have the device make a challenge secret
+    host: role challenge co
+    presents: [po]
+    device: ['when reveal: ok']
+`
+	if err := os.WriteFile(file, []byte(text+revealed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	output, exit := runHere(t, "ceremony", "run", file, "--control", socket, "--out", folder, "--set", "challenge="+challengeFile(t))
+	if exit != 0 {
+		t.Fatal(output)
+	}
+	f.kill()
+	secrets := secretsOf(t, filepath.Join(state, "ikeys"), 7)
+	secrets["the PIN"], secrets["the challenge secret"] = []byte(canaryPIN), []byte("qv7zR2mWx8pLt4KsB9")
+	left := map[string][]byte{"output": []byte(output)}
+	for _, name := range []string{"canary.record.json", "canary.report.html"} {
+		left[name] = readFile(t, filepath.Join(folder, name))
+		if !bytes.Contains(left[name], []byte("Have the device make a challenge secret")) {
+			t.Errorf("%s does not tell of the ceremony", name)
+		}
+	}
+	for where, content := range left {
+		for name, secret := range secrets {
+			for part := range slices.Chunk(secret, partOfSecret) {
+				if len(part) == partOfSecret && (bytes.Contains(content, part) || bytes.Contains(content, []byte(hex.EncodeToString(part)))) {
+					t.Errorf("%s holds a part of %s", where, name)
+				}
+			}
+		}
+	}
+	checkRevealed(t, left["canary.record.json"])
+}
+
+// checkRevealed sees that the screen with a challenge secret is there without it.
+func checkRevealed(t *testing.T, text []byte) {
+	t.Helper()
+	record, err := ceremony.ReadRecord(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := record.Steps[len(record.Steps)-1].Screens
+	i := slices.IndexFunc(last, func(s ceremony.Shown) bool { return s.Screen == "reveal" })
+	if i < 0 || len(last[i].Text) != 1 || last[i].Picture != "" {
+		t.Errorf("the last step has the screens %+v", last)
+	}
+	if last[0].Picture == "" {
+		t.Error("no screen has a picture: this check is blind")
+	}
+}
