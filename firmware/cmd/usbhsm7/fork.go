@@ -61,8 +61,8 @@ func (u *unit) fork(ctx context.Context, busID string) (*unit, error) {
 		faults: fault.New(fault.Options{}), tap: capture.NewTap(),
 	}
 	f.options.busID = busID
+	f.clock.Freeze(u.clock.Frozen()) // before it is set: a moment later a frozen one would show another time
 	f.clock.Set(u.clock.Now())
-	f.clock.Freeze(u.clock.Frozen())
 	if err := f.PowerOn(ctx); err != nil {
 		return nil, err
 	}
