@@ -47,6 +47,7 @@ var layouts = [...]func(*page){
 	Progress: layoutProgress,
 	Status:   layoutNotice,
 	Failure:  layoutNotice,
+	Off:      layoutOff,
 }
 
 // layOut returns the parts of v in the order in which they are drawn, and whether
@@ -56,7 +57,7 @@ func layOut(v view, fonts *paint.Fonts) (parts []part, fits bool) {
 	if int(v.Kind) >= len(layouts) {
 		return nil, false
 	}
-	if v.Kind != Home {
+	if v.Kind != Home && v.Kind != Off {
 		p.bar()
 	}
 	layouts[v.Kind](p)

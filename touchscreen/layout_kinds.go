@@ -8,6 +8,9 @@ import (
 	"usbhsm7/touchscreen/paint"
 )
 
+// layoutOff is for a unit that has no power.
+func layoutOff(p *page) { p.add(part{area: screenArea, style: &darkStyle}) }
+
 // layoutNotice is for what is only to be read, or done: go on.
 func layoutNotice(p *page) {
 	p.add(part{area: p.takeFoot(button, 2*gap), style: &primaryStyle, text: "OK", act: act{answer, int(OK)}})

@@ -16,6 +16,7 @@ const (
 	Progress             // Value percent are done, or 0: nobody knows how much; nothing to answer
 	Status               // it went well: go on
 	Failure              // it did not: go on
+	Off                  // dark, without power: nothing to see and nothing to touch
 )
 
 // Screen is what the panel shows: data only, so that it can be drawn, read aloud,

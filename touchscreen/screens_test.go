@@ -47,6 +47,7 @@ func items(n int, text string) []string {
 var gallery = []shown{
 	{name: "home", screen: touchscreen.Screen{Kind: touchscreen.Home, Unit: unit}},
 	{name: "home-empty", screen: touchscreen.Screen{}},
+	{name: "off", screen: touchscreen.Screen{Kind: touchscreen.Off}},
 	{name: "home-new", screen: touchscreen.Screen{Kind: touchscreen.Home, Unit: unitWith(func(u *touchscreen.Unit) {
 		u.Label, u.State = "", "Not initialised"
 	})}},

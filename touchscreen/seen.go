@@ -18,7 +18,7 @@ func (p *Panel) Seen() (s Screen, number uint64, next <-chan struct{}) {
 // kindNames are the names of kinds of screens in scripts and on control sockets.
 var kindNames = [...]string{
 	Home: "home", List: "list", Prompt: "prompt", PIN: "pin", YesNo: "yes-no", Number: "number",
-	Progress: "progress", Status: "status", Failure: "failure",
+	Progress: "progress", Status: "status", Failure: "failure", Off: "off",
 }
 
 // String returns a name for programs, for example "yes-no".

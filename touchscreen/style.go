@@ -38,6 +38,7 @@ var (
 	wine   = color.RGBA{0x44, 0x18, 0x1b, 0xff}
 	amber  = color.RGBA{0xf5, 0xc3, 0x4c, 0xff}
 	earth  = color.RGBA{0x3d, 0x2e, 0x0b, 0xff}
+	black  = color.RGBA{A: 0xff} // without power
 	none   = color.RGBA{}
 )
 
@@ -106,6 +107,7 @@ var (
 	bannerStyle  = style{fill: earth, ink: amber, font: paint.Font{Weight: paint.Medium, Size: 20}, align: left, radius: 14, inset: 60, icon: 28}
 	fieldStyle   = style{fill: slate, radius: 14}
 	bulletStyle  = style{fill: snow, radius: 5}
+	darkStyle    = style{fill: black}
 	trackStyle   = style{fill: slate, radius: 7}
 	filledStyle  = style{fill: azure, radius: 7}
 	thumbStyle   = style{fill: faint, radius: 3}

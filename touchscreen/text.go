@@ -58,6 +58,7 @@ var details = [...]func(v view, say func(string)){
 		}
 	},
 	YesNo:  func(_ view, say func(string)) { say("Yes or no?") },
+	Off:    func(_ view, say func(string)) { say("The screen is dark.") },
 	Number: func(v view, say func(string)) { say(fmt.Sprintf("%d (%d to %d)", v.number, v.Min, v.Max)) },
 	Progress: func(v view, say func(string)) {
 		if done := min(v.Value, 100); done > 0 {

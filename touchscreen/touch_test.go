@@ -269,7 +269,7 @@ func TestFits(t *testing.T) {
 var someScreen = rapid.Custom(func(t *rapid.T) touchscreen.Screen {
 	text := rapid.StringN(0, 60, 200)
 	return touchscreen.Screen{
-		Kind:   touchscreen.Kind(rapid.IntRange(0, int(touchscreen.Failure)+1).Draw(t, "kind")),
+		Kind:   touchscreen.Kind(rapid.IntRange(0, int(touchscreen.Off)+1).Draw(t, "kind")),
 		Icon:   touchscreen.Icon(rapid.IntRange(0, int(touchscreen.Warning)+1).Draw(t, "icon")),
 		Title:  text.Draw(t, "title"),
 		Text:   rapid.SliceOfN(text, 0, 6).Draw(t, "text"),
@@ -306,7 +306,7 @@ func TestAnyScreenAndAnyHands(t *testing.T) {
 			}
 			answers++
 			switch {
-			case s.Kind == touchscreen.Progress && !s.Cancel, s.Kind > touchscreen.Failure:
+			case s.Kind == touchscreen.Progress && !s.Cancel, s.Kind >= touchscreen.Off:
 				t.Fatalf("an answer where nothing is asked: %+v", a)
 			case a.Action == touchscreen.Cancel && !s.Cancel && s.Kind != touchscreen.List:
 				t.Fatalf("out where there is no way out")

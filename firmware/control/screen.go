@@ -14,7 +14,7 @@ import (
 type Screen struct {
 	Number uint64     `json:"number"` // of screens shown so far, this one included
 	ID     string     `json:"id"`     // as docs/trusted-path.md lists them
-	Kind   string     `json:"kind"`   // home, list, prompt, pin, yes-no, number, progress, status or failure
+	Kind   string     `json:"kind"`   // home, list, prompt, pin, yes-no, number, progress, status, failure or off
 	Title  string     `json:"title,omitempty"`
 	Text   []string   `json:"text,omitempty"`
 	Items  []string   `json:"items,omitempty"` // of a list

@@ -168,7 +168,7 @@ func (u *unit) powerOff() error {
 	u.faulty.Close()
 	err := d.Close()
 	if u.panel != nil {
-		u.panel.Show(touchscreen.Screen{}) // dark
+		u.panel.Show(touchscreen.Screen{ID: "off", Kind: touchscreen.Off})
 	}
 	return err
 }

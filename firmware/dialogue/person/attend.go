@@ -83,6 +83,9 @@ func (p *Person) Attend(ctx context.Context) error {
 	}
 }
 
+// idle are the kinds of screens at which there is nothing to do without a rule.
+var idle = []touchscreen.Kind{touchscreen.Home, touchscreen.Progress, touchscreen.Off}
+
 // attendTo does what the script says about one screen.
 func (p *Person) attendTo(ctx context.Context, s Seen) error {
 	for i, r := range p.Script.Rules {
@@ -92,7 +95,7 @@ func (p *Person) attendTo(ctx context.Context, s Seen) error {
 		p.used[i] = r.Once
 		return p.follow(ctx, s, r)
 	}
-	if s.Kind == touchscreen.Home || s.Kind == touchscreen.Progress {
+	if slices.Contains(idle, s.Kind) {
 		return nil
 	}
 	if p.Unexpected != nil {
