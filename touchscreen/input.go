@@ -2,6 +2,7 @@ package touchscreen
 
 import (
 	"image"
+	"maps"
 	"slices"
 )
 
@@ -127,6 +128,18 @@ func (p *Panel) stroke(key string) act {
 	}
 	return act{}
 }
+
+// Keys lists the keys that Press knows, in alphabetical order.
+func Keys() []string {
+	all := []string{"PageUp", "PageDown"}
+	all = slices.AppendSeq(all, maps.Keys(strokes))
+	all = slices.AppendSeq(all, maps.Keys(moves))
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// HasKey reports whether Press knows a key. What that can do depends on the screen.
+func HasKey(name string) bool { return slices.Contains(Keys(), name) }
 
 // turn returns the scrolling that is offered in a direction.
 func (p *Panel) turn(down bool) act {

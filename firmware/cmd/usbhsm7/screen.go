@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"image"
 	"image/png"
 	"io"
 	"net/http"
@@ -61,24 +63,39 @@ func (u *unit) touch(w http.ResponseWriter, r *http.Request) error {
 	if err := readRequest(w, r, &touch); err != nil {
 		return err
 	}
-	var err error
+	if err := checkTouch(touch); err != nil {
+		return fmt.Errorf("%w: %w", control.ErrRequest, err)
+	}
 	switch {
 	case touch.Answer != "":
-		err = u.answer(r.Context(), touch)
+		if err := u.answer(r.Context(), touch); err != nil {
+			return err
+		}
 	case touch.Key != "":
 		u.panel.Do(touchscreen.Input{Phase: touchscreen.Stroke, Key: touch.Key, Screen: touch.Screen})
-	case touch.X != nil && touch.Y != nil:
-		at := touchscreen.Input{Phase: touchscreen.Tap, Screen: touch.Screen}
-		at.At.X, at.At.Y = *touch.X, *touch.Y
-		u.panel.Do(at)
 	default:
-		err = fmt.Errorf("%w: a touch has x and y, a key or an answer", control.ErrRequest)
-	}
-	if err != nil {
-		return err
+		u.panel.Do(touchscreen.Input{Phase: touchscreen.Tap, At: image.Pt(*touch.X, *touch.Y), Screen: touch.Screen})
 	}
 	screen, number, _ := u.panel.Seen()
 	return control.Reply(w, u.describe(person.Seen{Screen: screen, Number: number}))
+}
+
+// checkTouch checks that a touch is one thing, and one that there is.
+func checkTouch(t control.Touch) error {
+	finger := t.X != nil || t.Y != nil
+	ways := 0
+	for _, way := range []bool{finger, t.Key != "", t.Answer != ""} {
+		if way {
+			ways++
+		}
+	}
+	switch {
+	case ways != 1, finger && (t.X == nil || t.Y == nil):
+		return errors.New("a touch has x and y, a key or an answer")
+	case t.Key != "" && !touchscreen.HasKey(t.Key):
+		return fmt.Errorf("a keyboard has no key %q here: it has %s", t.Key, strings.Join(touchscreen.Keys(), ", "))
+	}
+	return nil
 }
 
 // answer answers what is shown, unless it is not what the touch is meant for.

@@ -84,6 +84,46 @@ func TestMenusAnswerTouchesKeysAndAnswers(t *testing.T) {
 	}
 }
 
+func TestTouchesThatMakeNoSenseTouchNothing(t *testing.T) {
+	b := startBench(t)
+	home := b.await("home")
+	x := 10
+	for name, touch := range map[string]control.Touch{
+		"nothing":              {},
+		"half a place":         {X: &x},
+		"a finger and a key":   {X: &x, Y: &x, Key: "1"},
+		"a key and an answer":  {Key: "Enter", Answer: "ok"},
+		"a key that is none":   {Key: "F13"},
+		"two keys in one":      {Key: "12"},
+		"an answer in no word": {Answer: "dance"},
+		"digits that are none": {Answer: "type 12a"},
+		"what home has not":    {Answer: "yes"},
+	} {
+		if _, err := b.Touch(t.Context(), touch); err == nil {
+			t.Errorf("%s was no error", name)
+		}
+	}
+	if now := b.await("home"); now.Number != home.Number {
+		t.Errorf("the screen changed: %+v", now)
+	}
+}
+
+func TestAUnitWithoutPowerIsDark(t *testing.T) {
+	b := startBench(t)
+	b.await("home")
+	_, err := b.PowerOff(t.Context())
+	b.must(err)
+	if dark := b.await("off"); dark.Kind != "off" || dark.Says != "The screen is dark." {
+		t.Errorf("without power the screen shows %+v", dark)
+	}
+	if _, err := b.Touch(t.Context(), control.Touch{Answer: "ok"}); err == nil {
+		t.Error("a dark screen took an answer")
+	}
+	_, err = b.PowerOn(t.Context())
+	b.must(err)
+	b.await("home")
+}
+
 func TestAnIKeyGoesThroughThePortOfTheUnit(t *testing.T) {
 	b := startBench(t)
 	ctx := t.Context()
