@@ -193,7 +193,7 @@ A script is somebody who attends to the device without thinking: for tests, for 
 | ` + "`# ...`" + ` | a remark |
 
 The first rule that fits and is not used up counts. Acts are carried out in order, with commas between them: %s.
-` + "`type`" + ` needs digits, ` + "`number`" + ` a number, ` + "`choose`" + ` the number of an item from 1, ` + "`insert`" + ` the name of an iKey, which goes in when the
+` + "`type`" + ` needs digits, which it types and confirms with OK, ` + "`number`" + ` a number, ` + "`choose`" + ` the number of an item from 1, ` + "`insert`" + ` the name of an iKey, which goes in when the
 one before is pulled out. An iKey that goes in where the screen asks for one is an answer in itself; OK is for one that is
 in the port already. The person idles at the home screen and while the device works, and gives up at any other screen that
 no rule is for, with a message that says which.

@@ -193,8 +193,34 @@ func (s *Script) readRule(r Rule, text string) error {
 		}
 		r.Do = append(r.Do, act)
 	}
+	if err := r.answersOnce(); err != nil {
+		return err
+	}
 	s.Rules = append(s.Rules, r)
 	return nil
+}
+
+// answersOnce checks that there is at most one answer: with it the screen is gone,
+// and the next one has a rule of its own.
+func (r *Rule) answersOnce() error {
+	answered := slices.IndexFunc(r.Do, Act.answers)
+	if answered < 0 {
+		return nil
+	}
+	again := slices.IndexFunc(r.Do[answered+1:], Act.answers)
+	if again < 0 {
+		return nil
+	}
+	return fmt.Errorf("%s answers the screen by itself: leave out %s", r.Do[answered], r.Do[answered+1+again])
+}
+
+// answers reports whether a gives the screen its answer.
+func (a Act) answers() bool {
+	switch a.Verb {
+	case OK, Yes, No, Cancel, Type, Number, Choose:
+		return true
+	}
+	return false
 }
 
 // ParseAct reads a verb and what it needs.

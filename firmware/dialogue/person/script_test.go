@@ -34,27 +34,29 @@ once write/insert "iKey 1 of 2" "say \"so\"": remove, insert so-1
 
 func TestParseSaysWhatIsWrongAndWhere(t *testing.T) {
 	for text, want := range map[string]string{
-		"whenever home: ok":           `line 1: "whenever" is not key, when or once`,
-		"\n\nkey":                     "line 3: a key has a name",
-		"key a blue thick":            "a key has a name",
-		"key a\nkey a":                "line 2: there is a key a already",
-		"when":                        "a rule is like: when create/reuse: no",
-		"when : ok":                   "a rule is like",
-		"when home ok":                "no colon behind the screen",
-		`when home "x: ok`:            "a quotation mark has no end",
-		"when home:":                  "there is nothing to do",
-		"when home: ok,":              "there is nothing to do",
-		"when home: ok yes":           "ok stands alone",
-		"when home: type":             "type needs digits",
-		"when home: type 12a":         "type needs digits",
-		"when home: type 12 34":       "type needs digits",
-		"when home: number -1":        "number needs a number",
-		"when home: number x":         "number needs a number",
-		"when home: choose":           "choose needs the number of an item",
-		"when home: insert":           "insert needs the name of an iKey",
-		"when home: dance":            `"dance" is nothing that a person does; they do: ok, yes`,
-		"\xff":                        "UTF-8 text",
-		strings.Repeat("#\n", 600000): "at most 1048576 bytes",
+		"whenever home: ok":                   `line 1: "whenever" is not key, when or once`,
+		"\n\nkey":                             "line 3: a key has a name",
+		"key a blue thick":                    "a key has a name",
+		"key a\nkey a":                        "line 2: there is a key a already",
+		"when":                                "a rule is like: when create/reuse: no",
+		"when : ok":                           "a rule is like",
+		"when home ok":                        "no colon behind the screen",
+		`when home "x: ok`:                    "a quotation mark has no end",
+		"when home:":                          "there is nothing to do",
+		"when home: ok,":                      "there is nothing to do",
+		"when home: ok yes":                   "ok stands alone",
+		"when home: type":                     "type needs digits",
+		"when home: type 12a":                 "type needs digits",
+		"when home: type 12 34":               "type needs digits",
+		"when home: number -1":                "number needs a number",
+		"when home: number x":                 "number needs a number",
+		"when home: choose":                   "choose needs the number of an item",
+		"when home: insert":                   "insert needs the name of an iKey",
+		"when write/pin: type 1234, ok":       "type ... answers the screen by itself: leave out ok",
+		"when create/m: number 3, remove, ok": "number 3 answers the screen by itself: leave out ok",
+		"when home: dance":                    `"dance" is nothing that a person does; they do: ok, yes`,
+		"\xff":                                "UTF-8 text",
+		strings.Repeat("#\n", 600000):         "at most 1048576 bytes",
 	} {
 		_, err := person.Parse(text)
 		if !errors.Is(err, person.ErrScript) || !strings.Contains(err.Error(), want) {
@@ -74,7 +76,7 @@ func TestAnActIsWrittenAsItIsReadButForPINs(t *testing.T) {
 // FuzzParse: any text is a script or an error, and a script has acts that can be
 // written and read again.
 func FuzzParse(f *testing.F) {
-	f.Add("key a blue\nonce home \"x\": insert a, type 1234, number 3\nwhen menu/main: choose 1\n# end")
+	f.Add("key a blue\nonce home \"x\": insert a, type 1234, remove\nwhen menu/main: choose 1\n# end")
 	f.Add("when home \"\\u00e9\": ok")
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := person.Parse(text)
