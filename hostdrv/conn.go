@@ -67,12 +67,12 @@ func (c *conn) call(ctx context.Context, code command.Code, session uint32, req,
 
 // start sends one command. The request returned must be given to await.
 func (c *conn) start(ctx context.Context, code command.Code, session uint32, req any) (*request, error) {
-	payload, err := command.Marshal(req)
+	payload, err := command.MarshalIn(req, c.traffic.buffers.Get)
 	if err != nil {
 		return nil, fmt.Errorf("%s: encode the request: %w", code, err)
 	}
 	if limit := int(c.capabilities.MaxMessage); len(payload) > limit {
-		clear(payload)
+		c.traffic.buffers.Put(payload)
 		return nil, command.StatusDataLenRange.With(
 			fmt.Sprintf("%s: a request of %d bytes, the device takes %d", code, len(payload), limit),
 			"send the data in smaller parts")

@@ -248,7 +248,7 @@ func TestNoMoreLargeMessagesAreUnderWayThanTheDeviceHolds(t *testing.T) {
 	inBubble(t, 8, func(t *testing.T, dev *Device, d *fakeDevice) {
 		var calls []<-chan result
 		for range 4 {
-			calls = append(calls, startEcho(t.Context(), dev, make([]byte, 2*frame.MaxPayload)))
+			calls = append(calls, startEcho(t.Context(), dev, make([]byte, frame.MaxUnfinished/3)))
 		}
 		first, second := d.next(), d.next()
 		synctest.Wait()

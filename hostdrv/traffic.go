@@ -1,6 +1,7 @@
 package hostdrv
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -11,19 +12,16 @@ import (
 	"usbhsm7/firmware/frame"
 )
 
-// maxLarge is how many requests of more than one frame are in flight at once.
-// Two of the greatest size are what either side of a link is willing to hold
-// unfinished (frame.MaxUnfinished); a third would be refused.
-const maxLarge = frame.MaxUnfinished / frame.MaxMessage
-
 // traffic is what is under way on one link: the requests in flight and the
 // frames that wait to be sent. Callers begin and abandon requests, the writer
 // takes them and tells when they are sent, the reader brings the answers.
 type traffic struct {
 	slots chan struct{} // holds one token for each request in flight
-	large chan struct{} // and one for each of several frames
+	large *budget       // of those of several frames
 	wake  chan struct{} // holds a token when queue is not empty
 	ended chan struct{} // closed by fail
+
+	buffers frame.Buffers // of payloads
 
 	mu       sync.Mutex // guards what follows
 	err      error      // why the link ended
@@ -36,14 +34,14 @@ type traffic struct {
 // request is one command in flight.
 type request struct {
 	tag     uint32
-	large   bool
+	large   int           // bytes taken from the budget
 	payload []byte        // wiped when it is sent
 	over    atomic.Bool   // nothing more of it is to be sent: it was answered or abandoned
 	done    chan struct{} // receives one token when the fields below are set
 
 	status   command.Status
 	response []byte
-	joined   bool // response is nobody else's: a caller may keep it
+	joined   bool  // response is nobody else's: a caller may keep it
 	err      error // the link failed instead
 
 	sent      bool // guarded by traffic.mu: the last frame is in a transfer
@@ -58,11 +56,12 @@ type outgoing struct {
 }
 
 func newTraffic(maxInFlight int) *traffic {
+	ended := make(chan struct{})
 	return &traffic{
 		slots:    make(chan struct{}, maxInFlight),
-		large:    make(chan struct{}, maxLarge),
+		large:    newBudget(frame.MaxUnfinished, ended),
 		wake:     make(chan struct{}, 1),
-		ended:    make(chan struct{}),
+		ended:    ended,
 		lastTag:  randomTag(),
 		inFlight: make(map[uint32]*request, maxInFlight),
 	}
@@ -78,14 +77,17 @@ func randomTag() uint32 {
 // send sends m, whose payload it owns and wipes. The request returned must be
 // given to wait.
 func (t *traffic) send(ctx context.Context, m frame.Message) (*request, error) {
-	large := len(m.Payload) > frame.MaxPayload
+	large := 0
+	if len(m.Payload) > frame.MaxPayload {
+		large = len(m.Payload)
+	}
 	if err := t.admit(ctx, large); err != nil {
-		clear(m.Payload)
+		t.buffers.Put(m.Payload)
 		return nil, err
 	}
 	r, err := t.begin(m, large)
 	if err != nil {
-		clear(m.Payload)
+		t.buffers.Put(m.Payload)
 		return nil, err
 	}
 	return r, nil
@@ -103,19 +105,17 @@ func (t *traffic) wait(ctx context.Context, r *request) error {
 	}
 }
 
-// admit waits for a slot.
-func (t *traffic) admit(ctx context.Context, large bool) error {
+// admit waits for a slot, and for room for the bytes of a large request.
+func (t *traffic) admit(ctx context.Context, large int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if large {
-		if err := t.acquire(ctx, t.large); err != nil {
-			return err
-		}
+	if err := t.large.take(ctx, large); err != nil {
+		return cmp.Or(t.failure(), err)
 	}
 	err := t.acquire(ctx, t.slots)
-	if err != nil && large {
-		<-t.large
+	if err != nil {
+		t.large.give(large)
 	}
 	return err
 }
@@ -132,15 +132,13 @@ func (t *traffic) acquire(ctx context.Context, tokens chan struct{}) error {
 }
 
 // release gives back what admit took.
-func (t *traffic) release(large bool) {
+func (t *traffic) release(large int) {
 	<-t.slots
-	if large {
-		<-t.large
-	}
+	t.large.give(large)
 }
 
 // begin gives m a tag and puts it in flight.
-func (t *traffic) begin(m frame.Message, large bool) (*request, error) {
+func (t *traffic) begin(m frame.Message, large int) (*request, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.err != nil {
@@ -221,7 +219,7 @@ func (t *traffic) finished(o outgoing) {
 	if r == nil {
 		return
 	}
-	clear(r.payload)
+	t.buffers.Put(r.payload)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r.sent = true
@@ -308,7 +306,7 @@ func (t *traffic) fail(err error) {
 	clear(t.inFlight)
 	for _, o := range t.queue {
 		if o.request != nil {
-			clear(o.request.payload)
+			t.buffers.Put(o.request.payload)
 		}
 	}
 	t.queue = nil

@@ -34,8 +34,9 @@ const minBulk = 512
 // empty is an empty byte string.
 const empty = 2 << 5
 
-// marshalBulk encodes m if it has a long byte string; ok says whether it has.
-func marshalBulk(m bulky) (payload []byte, ok bool, err error) {
+// marshalBulk encodes m in room, if it has a long byte string; ok says whether it
+// has.
+func marshalBulk(m bulky, room func(n int) []byte) (payload []byte, ok bool, err error) {
 	key, field := m.bulk()
 	data := *field
 	if len(data) < minBulk {
@@ -49,7 +50,11 @@ func marshalBulk(m bulky) (payload []byte, ok bool, err error) {
 	if !found || shell[at] != empty {
 		return nil, false, nil // not a bulky message, as it was declared
 	}
-	payload = make([]byte, 0, len(shell)+maxHead+len(data))
+	if size := len(shell) + maxHead + len(data); room != nil {
+		payload = room(size)[:0]
+	} else {
+		payload = make([]byte, 0, size)
+	}
 	payload = appendHead(append(payload, shell[:at]...), len(data))
 	payload = append(payload, data...)
 	return append(payload, shell[at+1:]...), true, nil

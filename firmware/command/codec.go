@@ -46,12 +46,16 @@ var decoding = func() cbor.DecMode {
 
 // Marshal returns v in deterministic CBOR (RFC 8949, section 4.2.1). A nil v
 // is the empty payload.
-func Marshal(v any) ([]byte, error) {
+func Marshal(v any) ([]byte, error) { return MarshalIn(v, nil) }
+
+// MarshalIn is Marshal for somebody who keeps memory to be used again: room
+// returns n bytes, in which a payload with long data is made. A nil room allocates.
+func MarshalIn(v any, room func(n int) []byte) ([]byte, error) {
 	if v == nil {
 		return nil, nil
 	}
 	if m, ok := v.(bulky); ok {
-		if payload, ok, err := marshalBulk(m); ok {
+		if payload, ok, err := marshalBulk(m, room); ok {
 			return payload, err
 		}
 	}

@@ -95,6 +95,7 @@ type Device struct {
 	desk  *dialogue.Desk // nil: no screen
 	log   zerolog.Logger
 
+	buffers frame.Buffers // of payloads on their way in and out
 	stop    context.CancelFunc
 	running sync.WaitGroup // endpoint goroutines
 	workers sync.WaitGroup
@@ -129,7 +130,7 @@ func New(c Config) (*Device, error) {
 	d.desk = d.newDesk(c)
 	core, err := StartCore(images, c.Verifier, hsm.Config{
 		Store: records, Clock: c.Clock, SetClock: c.SetClock, Entropy: c.Entropy, Seeded: c.Seed != nil, Serial: c.Serial, Cost: c.Cost, Path: d.path(c),
-		Restarts: c.Restart != nil, Transport: c.Transport,
+		Restarts: c.Restart != nil, Transport: c.Transport, Room: d.buffers.Get,
 		Notify: func(e command.Event) { d.notify(notes, e) },
 	})
 	if err != nil {
@@ -186,7 +187,7 @@ func randomSerial(entropy io.Reader) (string, error) {
 func (d *Device) start(notes *events, c Config) {
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
-	d.link = newLink(d.core, notes, d.log, ctx.Done())
+	d.link = newLink(d.core, notes, &d.buffers, d.log, ctx.Done())
 	d.link.carriedOut = d.refresh
 	quick, slow := runtime.GOMAXPROCS(0), frame.MaxInFlight
 	if c.Seed != nil {
@@ -301,7 +302,7 @@ type transferReader interface {
 func (d *Device) read(ctx context.Context, out transferReader) {
 	var (
 		buffer    = make([]byte, frame.MaxTransfer)
-		assembler frame.Assembler
+		assembler = frame.Assembler{Buffers: &d.buffers}
 	)
 	for ctx.Err() == nil {
 		n, err := out.Read(ctx, buffer)

@@ -1,7 +1,6 @@
 package device
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -62,6 +61,7 @@ type link struct {
 	answers chan answer     // to the writer
 	closing <-chan struct{}
 	held    atomic.Int64 // payload bytes of requests in flight and of answers
+	buffers *frame.Buffers
 
 	oneByOne   bool   // all requests go to slow, which has one worker
 	carriedOut func() // called after each command that may have changed something
@@ -89,9 +89,9 @@ type answer struct {
 	last    bool // the device restarts when it has left
 }
 
-func newLink(core *hsm.HSM, notes *events, log zerolog.Logger, closing <-chan struct{}) *link {
+func newLink(core *hsm.HSM, notes *events, buffers *frame.Buffers, log zerolog.Logger, closing <-chan struct{}) *link {
 	return &link{
-		core: core, events: notes, log: log, closing: closing,
+		core: core, events: notes, buffers: buffers, log: log, closing: closing,
 		quick:    make(chan *request, frame.MaxInFlight),
 		slow:     make(chan *request, frame.MaxInFlight),
 		answers:  make(chan answer, 2*frame.MaxInFlight),
@@ -116,7 +116,7 @@ func (l *link) Message(m frame.Message) {
 		l.hello(m)
 	case frame.TypeRequest:
 		if err := l.accept(m); err != nil {
-			clear(m.Payload)
+			l.buffers.Put(m.Payload)
 			l.refuse(frame.TypeResponse, m.Tag, err)
 		}
 	case frame.TypeCancel:
@@ -207,7 +207,7 @@ func (l *link) accept(m frame.Message) error {
 	}
 	r := &request{epoch: l.epoch.Load(), host: l.host, message: m}
 	if !m.Joined {
-		r.message.Payload = bytes.Clone(m.Payload)
+		r.message.Payload = append(l.buffers.Get(len(m.Payload))[:0], m.Payload...)
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	select {
@@ -247,7 +247,7 @@ func (l *link) cancel(tag uint32) {
 func (l *link) work(requests <-chan *request) {
 	for r := range requests {
 		status, payload := r.host.Execute(r.ctx, command.Code(r.message.Code), r.message.Session, r.message.Payload)
-		clear(r.message.Payload) // it may have held a password
+		l.buffers.Put(r.message.Payload) // wiped: it may have held a password
 		l.finish(r, status, payload)
 		if !quick[command.Code(r.message.Code)] {
 			l.carriedOut()

@@ -122,4 +122,5 @@ func (w *writer) release(next outgoing) {
 		w.unfinished -= len(next.message.Payload)
 	}
 	w.link.held.Add(-int64(len(next.message.Payload)))
+	w.link.buffers.Put(next.message.Payload)
 }

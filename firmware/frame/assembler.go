@@ -30,6 +30,10 @@ type Sink interface {
 // What it holds is bounded: at most MaxInFlight unfinished messages whose
 // totals add up to at most MaxUnfinished, and memory only for bytes that came.
 type Assembler struct {
+	// Buffers is where payloads that are joined from fragments have their memory
+	// from; nil is as good. The sink may give it back.
+	Buffers *Buffers
+
 	open       map[uint32]*partial // messages begun and not ended, by tag
 	unfinished int                 // sum of the totals of open, bytes
 
@@ -83,7 +87,9 @@ func nextMagic(p []byte) []byte {
 
 // Reset forgets every unfinished message.
 func (a *Assembler) Reset() {
-	clear(a.open)
+	for tag := range a.open {
+		a.drop(tag)
+	}
 	clear(a.refused)
 	a.unfinished = 0
 }
@@ -134,9 +140,9 @@ func (a *Assembler) part(h Header, payload []byte, sink Sink) {
 		a.refuse(h, StatusTransmissionError, "fragment does not fit its message", sink)
 		return
 	}
-	p.append(payload)
+	p.append(payload, a.Buffers)
 	if h.Flags&FlagLast != 0 {
-		a.drop(h.Tag)
+		a.close(h.Tag)
 		m := h.message(p.data)
 		m.Joined = true
 		sink.Message(m)
@@ -158,14 +164,23 @@ func (a *Assembler) begin(h Header) *partial {
 	return p
 }
 
-// drop forgets the unfinished message with tag and reports whether there was one.
-func (a *Assembler) drop(tag uint32) bool {
-	p, ok := a.open[tag]
-	if ok {
+// close takes the message with tag off the books, if there is one.
+func (a *Assembler) close(tag uint32) *partial {
+	p := a.open[tag]
+	if p != nil {
 		a.unfinished -= int(p.head.Total)
 		delete(a.open, tag)
 	}
-	return ok
+	return p
+}
+
+// drop forgets the unfinished message with tag and reports whether there was one.
+func (a *Assembler) drop(tag uint32) bool {
+	p := a.close(tag)
+	if p != nil {
+		a.Buffers.Put(p.data)
+	}
+	return p != nil
 }
 
 // refuse reports a frame that cannot be taken. The message it belongs to is
@@ -214,11 +229,11 @@ func (p *partial) fits(h Header) bool {
 // append adds a fragment. The buffer has room for as much again as has come, and
 // never for more than the total, so a total that is only announced costs nothing
 // and a message of two full frames is not moved.
-func (p *partial) append(payload []byte) {
+func (p *partial) append(payload []byte, from *Buffers) {
 	need := len(p.data) + len(payload)
 	if need > cap(p.data) {
-		grown := make([]byte, len(p.data), min(2*need, int(p.head.Total)))
-		copy(grown, p.data)
+		grown := append(from.Get(min(2*need, int(p.head.Total)))[:0], p.data...)
+		from.Put(p.data)
 		p.data = grown
 	}
 	p.data = append(p.data, payload...)

@@ -109,7 +109,7 @@ func (h *Host) run(ctx context.Context, code command.Code, session uint32, paylo
 	if err != nil {
 		return nil, err
 	}
-	answer, err := command.Marshal(response)
+	answer, err := command.MarshalIn(response, h.hsm.room)
 	if err != nil {
 		return nil, command.StatusGeneralError.With("the answer cannot be encoded", "report this")
 	}

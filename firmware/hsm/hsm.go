@@ -31,6 +31,10 @@ type Config struct {
 	Path     TrustedPath         // to the people at the device; nil means that there is none, and no quorum authentication
 	Notify   func(command.Event) // called after a change, with no lock held; must not block; may be nil
 
+	// Room returns n bytes for an answer with much data. Nil means that the HSM
+	// allocates them.
+	Room func(n int) []byte
+
 	// Restarts says that the owner restarts the HSM when hsm-restart has succeeded.
 	Restarts bool
 	// Transport has a new HSM begin in Secure Transport Mode; see HSM.Shipped.
@@ -49,6 +53,7 @@ type HSM struct {
 	cost     auth.Cost
 	path     TrustedPath
 	notify   func(command.Event)
+	room     func(n int) []byte
 	restarts bool
 	shipped  command.STMStrings
 
@@ -106,7 +111,7 @@ func Open(c Config) (*HSM, error) {
 	}
 	h := &HSM{
 		model: c.Model, firmware: *c.Firmware, boot: c.Boot, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost, path: c.Path,
-		restarts: c.Restarts, delayed: c.Clock(),
+		restarts: c.Restarts, room: c.Room, delayed: c.Clock(),
 		hosts: make(map[*Host]struct{}), uses: make(map[command.Handle]*object.Uses),
 		storage: storage{sizes: make(map[command.Handle]int64)}, lastObject: firstSessionObject - 1,
 	}
