@@ -16,6 +16,7 @@ import (
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/rehearse/mutants"
 	"usbhsm7/firmware/rehearse/policies"
+	"usbhsm7/firmware/rehearse/transfers"
 	"usbhsm7/fuf"
 	"usbhsm7/fuf/testkeys"
 )
@@ -92,6 +93,30 @@ func (r *report) combine() error {
 	return nil
 }
 
+// disturb adds what comes of transfers over USB that go wrong.
+func (r *report) disturb(short bool) error {
+	o := transfers.Options{}
+	if short {
+		o.Every = 10
+	}
+	update, err := sample(40_000)
+	if err != nil {
+		return err
+	}
+	o.Subject = update.Subject
+	o.Subject.Facts.Client = fuf.V(1, 0, 0)
+	found, err := transfers.Run(context.Background(), o)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("  %d faults in the %d transfers of an update, %d findings\n", found.Tried, found.Transfers, len(found.Failures))
+	r.TransferFaults = found.Tried
+	for _, f := range found.Failures {
+		r.find("transfers/" + f.Case + ": " + f.Detail)
+	}
+	return nil
+}
+
 // find notes a finding.
 func (r *report) find(text string) {
 	if len(r.Findings) < mostFindings {
@@ -121,6 +146,20 @@ func (r *report) plantFile() error {
 			return fmt.Errorf("%s: %w", d.Name, err)
 		}
 		r.noteDefect(d.Name, noticed)
+	}
+	return r.plantTransfers(o)
+}
+
+func (r *report) plantTransfers(update mutants.Options) error {
+	o := transfers.Options{Subject: update.Subject, Every: 4}
+	o.Subject.Facts.Client = fuf.V(1, 0, 0)
+	for _, d := range transfers.Defects() {
+		o.Defect = &d
+		found, err := transfers.Run(context.Background(), o)
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.Name, err)
+		}
+		r.noteDefect(d.Name, len(found.Failures) > 0)
 	}
 	return nil
 }

@@ -45,6 +45,7 @@ type report struct {
 	FileMutants        int      `json:"file_mutants"`
 	Accepted           int      `json:"accepted"` // of these
 	Writes             int      `json:"flash_writes_before_auth"`
+	TransferFaults     int      `json:"transfer_faults"`
 	PolicyCombinations int      `json:"policy_combinations"` // of a release and a device
 	PolicyMismatches   int      `json:"policy_mismatches"`
 	LabCuts            int      `json:"lab_cuts"` // under a real kernel; 0: make lab has not run
@@ -93,7 +94,7 @@ func run(out string, seed uint64, short bool, only string) error {
 		return err
 	}
 	if only == "" {
-		if err := errors.Join(r.spoil(short), r.combine(), r.countLabCuts("build/lab.json")); err != nil {
+		if err := errors.Join(r.spoil(short), r.combine(), r.disturb(short), r.countLabCuts("build/lab.json")); err != nil {
 			return err
 		}
 	}

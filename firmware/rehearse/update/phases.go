@@ -9,29 +9,49 @@ import (
 	"strings"
 
 	"usbhsm7/firmware/boot/sweep"
+	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/rehearse/mutants"
 	"usbhsm7/firmware/rehearse/policies"
 	"usbhsm7/firmware/rehearse/report"
+	"usbhsm7/firmware/rehearse/transfers"
 	"usbhsm7/fuf"
 )
 
-// admit installs the file once, without any fault.
-func admit(_ context.Context, r *rehearsal, p *report.Phase) error {
+// admit asks the device what stands against the file, and installs it once, without
+// any fault.
+func admit(ctx context.Context, r *rehearsal, p *report.Phase) error {
 	const name = "the file is installed, confirmed, and runs"
-	p.Tried = 1
-	p.Cases = append(p.Cases, report.Case{Name: name, Tried: 1})
-	if r.refused == nil {
-		return nil
+	checks, err := transfers.Plan(ctx, r.Subject)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	p.Failures = append(p.Failures, report.Failure{Case: name, Rule: "the device takes the file", Detail: r.refused.Error()})
+	if err != nil {
+		const answers = "the device says what stands against the update"
+		p.Cases = append(p.Cases, report.Case{Name: answers, Tried: 1})
+		p.Failures = append(p.Failures, report.Failure{Case: answers, Rule: answers, Detail: err.Error()})
+	}
+	for _, c := range checks {
+		p.Cases = append(p.Cases, report.Case{Name: c.Name, Tried: 1})
+		if c.Status != command.StatusOK {
+			p.Failures = append(p.Failures, report.Failure{Case: c.Name, Rule: c.Name, Detail: fmt.Sprintf("%s (%v)", c.Detail, c.Status)})
+		}
+	}
+	p.Cases = append(p.Cases, report.Case{Name: name, Tried: 1})
+	if r.refused != nil && len(p.Failures) == 0 {
+		p.Failures = append(p.Failures, report.Failure{Case: name, Rule: "the device takes the file", Detail: r.refused.Error()})
+	}
+	p.Tried = len(p.Cases)
 	return nil
 }
 
-func replayAdmission(r *rehearsal, _ string) ([]string, error) {
-	if r.refused != nil {
-		return []string{r.refused.Error()}, nil
+func replayAdmission(ctx context.Context, r *rehearsal, _ string) ([]string, error) {
+	var p report.Phase
+	err := admit(ctx, r, &p)
+	var wrong []string
+	for _, f := range p.Failures {
+		wrong = append(wrong, f.Rule+": "+f.Detail)
 	}
-	return nil, nil
+	return wrong, err
 }
 
 // cutPower cuts the power everywhere.
@@ -94,7 +114,7 @@ func (r *rehearsal) second() string {
 	return "Each of these was cut a second time, at every operation of its recovery."
 }
 
-func replayCut(r *rehearsal, token string) ([]string, error) {
+func replayCut(_ context.Context, r *rehearsal, token string) ([]string, error) {
 	faults, err := r.cuts.Replay(token)
 	var wrong []string
 	for _, f := range faults {
@@ -163,8 +183,56 @@ func familyOf(mutant string) string {
 	return "chunks exchanged, copied or left out"
 }
 
-func replayMutant(r *rehearsal, token string) ([]string, error) {
+func replayMutant(_ context.Context, r *rehearsal, token string) ([]string, error) {
 	return one(mutants.Replay(r.mutants(), token))
+}
+
+// transfersTried is about how many cases a quick rehearsal disturbs.
+const transfersTried = 300
+
+func (r *rehearsal) transfers() transfers.Options {
+	o := transfers.Options{Subject: r.Subject}
+	if chunks := len(r.Subject.File) / fuf.ChunkSize; r.Depth == Quick {
+		// Ten faults befall the answer to a chunk, and as many the chunk.
+		o.Every = max(1, (20*chunks+240)/transfersTried)
+	}
+	return o
+}
+
+// disturb has transfers go wrong.
+func disturb(ctx context.Context, r *rehearsal, p *report.Phase) error {
+	o := r.transfers()
+	o.Progress = func(done, total int) { r.progress(p.Title, done, total) }
+	found, err := transfers.Run(ctx, o)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	const whole = "the update without a fault"
+	p.Cases = append(p.Cases, report.Case{Name: whole, Tried: 1})
+	if err != nil {
+		p.Failures = append(p.Failures, report.Failure{Case: whole, Rule: "a host can update the device", Detail: err.Error()})
+		return nil
+	}
+	p.Tried = found.Tried
+	table := report.Table{Title: "What happened to a transfer", Head: []string{"Fault", "Cases"}}
+	for _, f := range found.Faults {
+		p.Cases = append(p.Cases, report.Case{Name: f.Name, Tried: f.Tried})
+		table.Rows = append(table.Rows, []string{f.Name, number(f.Tried)})
+	}
+	p.Tables = append(p.Tables, table)
+	p.Notes = append(p.Notes, fmt.Sprintf("The update takes %d transfers. The host goes on after each fault; the device has every chunk that it acknowledged, and one more at most. "+
+		"The HSM on the copy was initialised anew, since its passwords are not known here.", found.Transfers))
+	if o.Every > 1 {
+		p.Notes = append(p.Notes, fmt.Sprintf("One in %d cases was tried; --depth full tries all.", o.Every))
+	}
+	for _, f := range found.Failures {
+		p.Failures = append(p.Failures, report.Failure{Case: f.Fault, Rule: "a host gets over a transfer that fails", Detail: f.Detail, Token: f.Case})
+	}
+	return nil
+}
+
+func replayTransfer(ctx context.Context, r *rehearsal, token string) ([]string, error) {
+	return one(transfers.Replay(ctx, r.transfers(), token))
 }
 
 // combine goes through the conditions of updates.
@@ -194,7 +262,7 @@ func combine(ctx context.Context, r *rehearsal, p *report.Phase) error {
 	return nil
 }
 
-func replayCombination(_ *rehearsal, token string) ([]string, error) {
+func replayCombination(_ context.Context, _ *rehearsal, token string) ([]string, error) {
 	return one(policies.Replay(token))
 }
 

@@ -50,15 +50,16 @@ type phase struct {
 	name, title, unit string
 	needs             bool // that the device takes the file
 	run               func(context.Context, *rehearsal, *report.Phase) error
-	replay            func(r *rehearsal, token string) ([]string, error)
+	replay            func(ctx context.Context, r *rehearsal, token string) ([]string, error)
 }
 
 // phases lists them in the order in which they come.
 func phases() []phase {
 	return []phase{
-		{"admission", "Does the device take the update?", "installation", false, admit, replayAdmission},
+		{"admission", "Does the device take the update?", "conditions", false, admit, replayAdmission},
 		{"cuts", "The power fails", "crash states", true, cutPower, replayCut},
 		{"mutants", "The file is damaged or forged", "mutants", true, spoil, replayMutant},
+		{"transfers", "A transfer over USB goes wrong", "cases", true, disturb, replayTransfer},
 		{"policies", "The update or the device is not what it should be", "combinations", false, combine, replayCombination},
 	}
 }
@@ -149,7 +150,7 @@ func find(name string) (phase, error) {
 
 // Replay tries again what a token names, and returns what is wrong, nothing if it
 // holds.
-func Replay(o Options, token string) ([]string, error) {
+func Replay(ctx context.Context, o Options, token string) ([]string, error) {
 	name, rest, _ := strings.Cut(token, "/")
 	p, err := find(name)
 	if err != nil {
@@ -159,7 +160,7 @@ func Replay(o Options, token string) ([]string, error) {
 	if p.needs && r.refused != nil {
 		return nil, r.refused
 	}
-	return p.replay(r, rest)
+	return p.replay(ctx, r, rest)
 }
 
 // describe begins a report.

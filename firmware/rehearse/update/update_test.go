@@ -43,7 +43,7 @@ func options(t *testing.T) update.Options {
 		Tool: "test", File: "update.fuf", Device: "U700", Trust: testkeys.Trust(), Seed: 1, Depth: update.Quick,
 		Subject: sweep.Subject{
 			Chip: chip, Verifier: boottest.Verifier(), Product: boottest.Product, Model: boottest.Model,
-			Facts: boot.Facts{FreePercent: 100}, File: file, Code: boottest.Code,
+			Facts: boot.Facts{FreePercent: 100, Client: fuf.V(1, 0, 0)}, File: file, Code: boottest.Code,
 		},
 		Reproduce: func(token string) string { return "replay '" + token + "'" },
 	}
@@ -95,7 +95,7 @@ func TestRefusedFileIsReportedWithTheReason(t *testing.T) {
 			t.Errorf("%s was tried", p.Name)
 		}
 	}
-	wrong, err := update.Replay(o, r.Phases[0].Failures[0].Token)
+	wrong, err := update.Replay(t.Context(), o, r.Phases[0].Failures[0].Token)
 	if err != nil || len(wrong) != 1 {
 		t.Errorf("replay: %v, %v", wrong, err)
 	}
@@ -127,7 +127,7 @@ func TestFailuresComeWithTokensThatReplayThem(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	f := r.Phases[0].Failures[0]
-	if wrong, err := update.Replay(o, f.Token); err != nil || len(wrong) == 0 || f.Reproduce != "replay '"+f.Token+"'" {
+	if wrong, err := update.Replay(t.Context(), o, f.Token); err != nil || len(wrong) == 0 || f.Reproduce != "replay '"+f.Token+"'" {
 		t.Errorf("%s: %v, %v", f.Token, wrong, err)
 	}
 	if !slices.ContainsFunc([]string{text(t, r)}, regexp.MustCompile(`<failure message="a file that is not genuine`).MatchString) {
@@ -140,7 +140,7 @@ func TestTokensAndPhasesThatAreNoneAreRefused(t *testing.T) {
 	for token, want := range map[string]error{
 		"": update.ErrPhase, "nothing/x": update.ErrPhase, "cuts/nothing:": sweep.ErrToken,
 	} {
-		if _, err := update.Replay(o, token); !errors.Is(err, want) {
+		if _, err := update.Replay(t.Context(), o, token); !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", token, err, want)
 		}
 	}

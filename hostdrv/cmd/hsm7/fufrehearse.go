@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"usbhsm7/firmware/rehearse/report"
 	"usbhsm7/firmware/rehearse/update"
 	"usbhsm7/fuf"
+	"usbhsm7/hostdrv"
 )
 
 // errRehearsal marks a rehearsal in which something failed.
@@ -81,7 +83,7 @@ func (a *app) fufReplayCommand() *cobra.Command {
 		Long: `Try one case of a rehearsal again, by its token. The report of hsm7 fuf rehearse has the whole command
 for each failure.`,
 		Example: "  hsm7 fuf replay 'cuts/update: cut=p1/prog@0x802000#9:word:17' --file update.fuf --device hsm.flash",
-		RunE:    func(_ *cobra.Command, args []string) error { return a.replayCase(args[0], f) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.replayCase(cmd.Context(), args[0], f) },
 	}
 	cmd.Flags().StringVar(&f.file, "file", "", "the update file")
 	f.add(cmd)
@@ -121,7 +123,7 @@ func (a *app) rehearse(cmd *cobra.Command, f rehearseFlags) error {
 	return nil
 }
 
-func (a *app) replayCase(token string, f rehearseFlags) error {
+func (a *app) replayCase(ctx context.Context, token string, f rehearseFlags) error {
 	if f.file == "" {
 		return usagef("--file must be given")
 	}
@@ -129,7 +131,7 @@ func (a *app) replayCase(token string, f rehearseFlags) error {
 	if err != nil {
 		return err
 	}
-	wrong, err := update.Replay(o, token)
+	wrong, err := update.Replay(ctx, o, token)
 	if err != nil {
 		return usagef("%w", err)
 	}
@@ -159,9 +161,13 @@ func (f *rehearseFlags) options() (o update.Options, err error) {
 	if err != nil {
 		return o, err
 	}
+	client, err := fuf.ParseVersion(hostdrv.Version)
+	if err != nil {
+		return o, err
+	}
 	s := sweep.Subject{
 		Verifier: boot.Trusting(o.Trust, models), Product: "usbhsm7", Model: profiles[0],
-		Facts: boot.Facts{Now: time.Now(), Client: fuf.V(1, 0, 0), FreePercent: 100},
+		Facts: boot.Facts{Now: time.Now(), Client: client, FreePercent: 100},
 	}
 	if s.File, err = readBounded(f.file, maxUpdate); err != nil {
 		return o, err
