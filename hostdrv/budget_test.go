@@ -16,24 +16,24 @@ func TestTheBudgetIsServedInOrder(t *testing.T) {
 		if err := b.take(t.Context(), 6); err != nil {
 			t.Fatal(err)
 		}
-		var served []int
+		served := make(chan int, 2)
 		take := func(n int) {
 			if err := b.take(t.Context(), n); err != nil {
 				t.Error(err)
 			}
-			served = append(served, n)
+			served <- n
 		}
 		for _, n := range []int{8, 2} {
 			go take(n)
 			synctest.Wait()
 		}
 		if len(served) != 0 {
-			t.Fatalf("%v were served while 4 of 10 were left", served)
+			t.Fatalf("%d bytes were given while 4 of 10 were left", <-served)
 		}
 		b.give(6)
 		synctest.Wait()
-		if len(served) != 2 || served[0] != 8 {
-			t.Errorf("served %v, want 8 and then 2", served)
+		if first, second := <-served, <-served; first != 8 || second != 2 {
+			t.Errorf("%d were given before %d", first, second)
 		}
 	})
 }
