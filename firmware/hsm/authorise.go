@@ -74,17 +74,19 @@ func (c *call) needs() error {
 // stands tells whether the call is still authorised as it was; the HSM's mu is
 // held, so that it stays so.
 func (c *call) stands() error {
-	switch {
-	case c.host.gone.Load():
+	if c.host.gone.Load() {
 		return command.StatusFunctionCanceled.With("the link was closed", "")
-	case c.session == nil:
-		return c.hsm.state.Load().admits(c.row.Code)
+	}
+	if err := c.hsm.state.Load().admits(c.row.Code); err != nil || c.session == nil {
+		return err
+	}
+	switch {
 	case c.session.closed.Load():
 		return noSession()
 	case c.host.logins[c.session.slot].Load() != c.login:
 		return command.StatusUserNotLoggedIn.With("the login changed while the command ran", "log in again")
 	}
-	return c.hsm.state.Load().admits(c.row.Code)
+	return nil
 }
 
 func noSession() error {

@@ -1,6 +1,7 @@
 package hsm
 
 import (
+	"context"
 	"errors"
 
 	"usbhsm7/firmware/command"
@@ -84,7 +85,7 @@ func (c *call) newChallenge(r *command.RoleCreateChallengeRequest) ([]byte, erro
 	who := c.hsm.state.Load().subject(r.Role)
 	who.Secret = SecretChallenge
 	if err = c.checkPassword(r.Role, text); err == nil { // policies may want another length
-		err = c.attend(who, func(path TrustedPath) error { return path.Reveal(c.ctx, who, text) })
+		err = c.attend(who, func(ctx context.Context, path TrustedPath) error { return path.Reveal(ctx, who, text) })
 	}
 	if err != nil {
 		clear(text)

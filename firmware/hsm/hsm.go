@@ -1,6 +1,7 @@
 package hsm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -74,11 +75,12 @@ type HSM struct {
 	mu          sync.Mutex // the one writer; guards what follows and all stores to the atomics
 	vault       *vault.Vault
 	hosts       map[*Host]struct{}
-	keyHolders  int            // logins of roles that work with keys
-	lastSession uint32         // handle
-	lastToken   command.Handle // handle of a token object; durable
-	lastObject  command.Handle // handle of a session object
-	objects     int            // session objects of all hosts
+	waiting     map[*call]context.CancelCauseFunc // for people
+	keyHolders  int                               // logins of roles that work with keys
+	lastSession uint32                            // handle
+	lastToken   command.Handle                    // handle of a token object; durable
+	lastObject  command.Handle                    // handle of a session object
+	objects     int                               // session objects of all hosts
 	storage     storage
 	uses        map[command.Handle]*object.Uses // of token objects with a usage-limit
 	storageLow  bool
@@ -112,7 +114,7 @@ func Open(c Config) (*HSM, error) {
 	h := &HSM{
 		model: c.Model, firmware: *c.Firmware, boot: c.Boot, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost, path: c.Path,
 		restarts: c.Restarts, room: c.Room, delayed: c.Clock(),
-		hosts: make(map[*Host]struct{}), uses: make(map[command.Handle]*object.Uses),
+		hosts: make(map[*Host]struct{}), waiting: make(map[*call]context.CancelCauseFunc), uses: make(map[command.Handle]*object.Uses),
 		storage: storage{sizes: make(map[command.Handle]int64)}, lastObject: firstSessionObject - 1,
 	}
 	if err := h.load(c.Store, c.Transport); err != nil {

@@ -346,6 +346,49 @@ func TestOthersWorkWhilePeopleAreAsked(t *testing.T) {
 	}
 }
 
+// TestPeopleAreLetGoWhenNothingCanComeOfIt changes the ground under each command
+// while it waits: the context that people are asked with ends at once, and the
+// command is refused as it would be if they went on.
+func TestPeopleAreLetGoWhenNothingCanComeOfIt(t *testing.T) {
+	for name, c := range map[string]struct {
+		happens func(*crew, uint32)
+		want    command.Status
+	}{
+		"a tamper event":        {func(q *crew, _ uint32) { q.tamper(command.TamperChassisOpened) }, command.StatusHSMTampered},
+		"the session is closed": {func(q *crew, s uint32) { q.ok(command.CodeSessionClose, s, nil, nil) }, command.StatusSessionHandleInvalid},
+		"nothing that matters":  {func(q *crew, _ uint32) { q.open(command.SlotAdmin, true) }, command.StatusOK},
+	} {
+		for _, w := range waiting {
+			want := c.want
+			if want == command.StatusHSMTampered && w.code == command.CodeLogin {
+				want = command.StatusOK // of the HSM SO, who clears the event
+			}
+			q := quorum(t)
+			if w.role != command.RoleNone {
+				q.enter(command.StatusOK, w.role, "")
+			}
+			session, asked := q.session(w.slot), 0
+			q.people.Make("next")
+			q.people.When(func(ctx context.Context, _ hsm.Subject) error {
+				if asked++; asked == 1 {
+					c.happens(q, session)
+				}
+				if gone := ctx.Err() != nil; gone != (want != command.StatusOK) {
+					t.Errorf("%s, %s: people are let go: %t", w.name, name, gone)
+				}
+				return ctx.Err()
+			})
+			payload, err := command.Marshal(w.request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if status, answer := q.host.Execute(t.Context(), w.code, session, payload); status != want {
+				t.Errorf("%s, %s: %v, want %v%s", w.name, name, status, want, reason(answer))
+			}
+		}
+	}
+}
+
 func TestInitialisationOvertakenByAnother(t *testing.T) {
 	q := powerOnWithPeople(t, newChip(t, 128))
 	asked := 0

@@ -101,6 +101,7 @@ func (u *update) run(prepare func(*update) error) error {
 	for _, f := range u.then {
 		f()
 	}
+	u.hsm.dismiss()
 	u.hsm.watchStorage(u)
 	return nil
 }
