@@ -148,3 +148,15 @@ func (s *Session) RollbackFirmware(ctx context.Context) error {
 func (s *Session) RaiseFloor(ctx context.Context, security uint32) error {
 	return tell(ctx, s, command.CodeUpdateFloor, &command.UpdateFloorRequest{Security: security})
 }
+
+// UpdateCapability has the device take a capability update, whole, as the HSM SO. It
+// may destroy the partition. The device leaves the bus and comes back.
+func (s *Session) UpdateCapability(ctx context.Context, file, authcode []byte) error {
+	return tell(ctx, s, command.CodeUpdateCapability, &command.UpdateCapabilityRequest{File: file, Authcode: authcode, Client: Version})
+}
+
+// Licences lists what capability updates have brought.
+func (s *Session) Licences(ctx context.Context) ([]command.LicenceInfo, error) {
+	r, err := ask[command.LicencesResponse](ctx, s, command.CodeLicences, nil)
+	return r.Licences, err
+}

@@ -125,8 +125,12 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 	command.CodeUpdateApply:    func(ctx context.Context, _ *Device, s *Session) error { return s.ApplyUpdate(ctx) },
 	command.CodeUpdateAbort:    func(ctx context.Context, _ *Device, s *Session) error { return s.AbortUpdate(ctx) },
 	command.CodeUpdateRollback: func(ctx context.Context, _ *Device, s *Session) error { return s.RollbackFirmware(ctx) },
-	command.CodeUpdateFloor:    func(ctx context.Context, _ *Device, s *Session) error { return s.RaiseFloor(ctx, 1) },
-	command.CodeSTMShow:        func(ctx context.Context, _ *Device, s *Session) error { return second(s.InTransport(ctx)) },
+	command.CodeUpdateCapability: func(ctx context.Context, _ *Device, s *Session) error {
+		return s.UpdateCapability(ctx, []byte("file"), nil)
+	},
+	command.CodeLicences:    func(ctx context.Context, _ *Device, s *Session) error { return second(s.Licences(ctx)) },
+	command.CodeUpdateFloor: func(ctx context.Context, _ *Device, s *Session) error { return s.RaiseFloor(ctx, 1) },
+	command.CodeSTMShow:     func(ctx context.Context, _ *Device, s *Session) error { return second(s.InTransport(ctx)) },
 	command.CodeChangePassword: func(ctx context.Context, _ *Device, s *Session) error {
 		return s.ChangePassword(ctx, []byte("old"), []byte("new"))
 	},

@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -23,6 +24,7 @@ type Facts struct {
 // Target is a device that an update is to be installed on.
 type Target struct {
 	Facts
+	Kind       fuf.Kind // that is wanted; 0 means firmware
 	Product    string
 	Model      string
 	Bootloader fuf.Version
@@ -50,13 +52,13 @@ func Conditions(r *fuf.Release, t Target) []Check {
 		reason Reason
 		detail string
 	}{
-		{"carries firmware", r.Kind == fuf.Firmware, ErrKind, "it is " + r.Kind.String()},
+		{"of the right kind", r.Kind == cmp.Or(t.Kind, fuf.Firmware), ErrKind, "it carries a " + r.Kind.String()},
 		{"for this product", r.Product == t.Product, ErrTarget, fmt.Sprintf("for %q, this is %q", r.Product, t.Product)},
 		{"for this model", slices.Contains(r.Models, t.Model), ErrTarget, fmt.Sprintf("for models %q, this is %q", r.Models, t.Model)},
 		{"valid path", valid, ErrPath, path(r, t.Running, valid)},
 		{"bootloader", r.MinBootloader.Compare(t.Bootloader) <= 0, ErrBootloader, fmt.Sprintf("%v or later, this is %v", r.MinBootloader, t.Bootloader)},
 		{"client", r.MinClient.Compare(t.Client) <= 0, ErrClient, fmt.Sprintf("%v or later, this is %v", r.MinClient, t.Client)},
-		{"security version", r.SecurityVersion >= t.Security, ErrDowngrade, fmt.Sprintf("%d, at least %d is needed", r.SecurityVersion, t.Security)},
+		{"security version", r.Kind != fuf.Firmware || r.SecurityVersion >= t.Security, ErrDowngrade, fmt.Sprintf("%d, at least %d is needed", r.SecurityVersion, t.Security)},
 		{"data schema", r.Data.From <= t.DataSchema && t.DataSchema <= r.Data.To, ErrSchema, fmt.Sprintf("it reads data schemas %d to %d, this is %d", r.Data.From, r.Data.To, t.DataSchema)},
 		{"not before its time", r.NotBefore == 0 || r.NotBefore <= now, ErrTime, date("from", r.NotBefore)},
 		{"not expired", r.NotAfter == 0 || now <= r.NotAfter, ErrTime, date("until", r.NotAfter)},

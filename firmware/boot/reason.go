@@ -8,7 +8,7 @@ type Reason string
 // The reasons.
 const (
 	ErrState      Reason = "state"      // not possible now; the error says in which state the bootloader is
-	ErrKind       Reason = "kind"       // a capability update or a functional module, no firmware
+	ErrKind       Reason = "kind"       // not what was asked for: firmware, a capability update or a functional module
 	ErrTarget     Reason = "target"     // firmware of another product or for other models
 	ErrPath       Reason = "path"       // the firmware that runs is none that this one may replace
 	ErrBootloader Reason = "bootloader" // needs a later bootloader
@@ -36,7 +36,7 @@ func (r Reason) Error() string {
 
 var meanings = map[Reason]string{
 	ErrState:      "not possible in this state",
-	ErrKind:       "the file is not a firmware update",
+	ErrKind:       "the file is of another kind",
 	ErrTarget:     "the firmware is for another product or model",
 	ErrPath:       "the firmware cannot replace the one that runs",
 	ErrBootloader: "the firmware needs a later bootloader",

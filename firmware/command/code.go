@@ -106,6 +106,9 @@ const (
 	CodeUpdateAbort    Code = 0x0807
 	CodeUpdateRollback Code = 0x0811 // the firmware before is to run; erases everything
 	CodeUpdateFloor    Code = 0x0812 // rules older firmware out for good
+
+	CodeUpdateCapability Code = 0x0821 // takes a licence; the device leaves the bus and comes back
+	CodeLicences         Code = 0x0822
 )
 
 // String returns the command's name, or its number if the table has no such row.

@@ -36,6 +36,7 @@ var opens = map[Code]Open{
 	CodeUpdateBegin:     OpenResponse,
 	CodeUpdateStatus:    OpenResponse,
 	CodeUpdateFloor:     OpenRequest,
+	CodeLicences:        OpenResponse,
 }
 
 // Open returns which payloads of the command a recording may show.

@@ -17,8 +17,9 @@ const (
 	StatusOK                      Status = 0x00000000 // done
 	StatusPolicyChangeIllegal     Status = 0x00010A06 // a policy would be less restrictive than the capability or the authentication permits
 	StatusPolicyDependency        Status = 0x00010A07 // another policy stands against this one
+	StatusLicenceCapacity         Status = 0x00010A09 // as many licences as the HSM takes
 	StatusOperationRestricted     Status = 0x00010A0B // a policy or the state of the HSM does not permit it
-	StatusOnceOnly                Status = 0x00010A0C // the role is initialised already
+	StatusOnceOnly                Status = 0x00010A0C // the role is initialised already, or the licence is there
 	StatusChallengeRequiresPED    Status = 0x00010B01 // a challenge secret, and the role authenticates with a password
 	StatusChallengeNotRequired    Status = 0x00010B02 // a password, and the role authenticates with iKeys and has no challenge secret
 	StatusGeneralError            Status = 0x00050000 // a defect of the firmware; report it
@@ -35,7 +36,9 @@ const (
 	StatusPolicyIDInvalid         Status = 0x00200A01 // there is no such policy
 	StatusPolicyDestructive       Status = 0x00200A04 // the change destroys what is stored, and that was not asked for
 	StatusPolicyNotDestructive    Status = 0x00200A05 // destruction was asked for, and the change destroys nothing
+	StatusLicenceUnknown          Status = 0x00200A08 // a licence for a capability that the firmware does not have
 	StatusBadFWVersion            Status = 0x00200A0E // the firmware that runs is none that the update may replace, or the update is too old
+	StatusBadSerial               Status = 0x00200A11 // a licence for another HSM
 	StatusPolicyNotFound          Status = 0x00200A12 // a capability without a policy
 	StatusChallengeInvalid        Status = 0x00200B04 // the role has a challenge secret, and none was given
 	StatusDataLenRange            Status = 0x00210000 // data, or a whole message, is too long, or not of the length that the mechanism takes

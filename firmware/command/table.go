@@ -146,6 +146,8 @@ var Rows = []Row{
 	{CodeUpdateAbort, "update-abort", NeedAdmin, roles(RoleSO), true, AuditManage, nil, nil},
 	{CodeUpdateRollback, "update-rollback", NeedAdmin, roles(RoleSO), true, AuditManage, nil, nil},
 	{CodeUpdateFloor, "update-floor", NeedAdmin, roles(RoleSO), true, AuditManage, of[UpdateFloorRequest](), nil},
+	{CodeUpdateCapability, "update-capability", NeedAdmin, roles(RoleSO), true, AuditManage, of[UpdateCapabilityRequest](), nil},
+	{CodeLicences, "licences", NeedAdmin, Anyone, false, AuditNever, nil, of[LicencesResponse]()},
 }
 
 var rowOf = func() map[Code]Row {

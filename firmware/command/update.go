@@ -88,3 +88,21 @@ func nameOr(names []string, i int) string {
 type UpdateFloorRequest struct {
 	Security uint32 `cbor:"1,keyasint"`
 }
+
+// UpdateCapabilityRequest has a capability update, whole.
+type UpdateCapabilityRequest struct {
+	File     []byte `cbor:"1,keyasint"` // at most 65,536 bytes
+	Authcode []byte `cbor:"2,keyasint"` // 12 bytes
+	Client   string `cbor:"3,keyasint"` // version of the host's software, such as 1.0.0
+}
+
+// LicencesResponse lists what capability updates have brought.
+type LicencesResponse struct {
+	Licences []LicenceInfo `cbor:"1,keyasint" json:"licences"` // in the order in which they came
+}
+
+// LicenceInfo is one licence.
+type LicenceInfo struct {
+	ID   uint32 `cbor:"1,keyasint" json:"id"`
+	Name string `cbor:"2,keyasint" json:"name"`
+}

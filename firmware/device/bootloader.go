@@ -101,6 +101,31 @@ func (b bootloader) Rollback(modules bool) error { return refused(b.boot.Rollbac
 // RaiseFloor implements hsm.Bootloader.
 func (b bootloader) RaiseFloor(security uint32) error { return refused(b.boot.RaiseFloor(security)) }
 
+// Licence implements hsm.Bootloader.
+func (b bootloader) Licence(file, authcode []byte, f hsm.UpdateFacts) (*hsm.Licence, error) {
+	facts, err := factsOf(f)
+	if err != nil {
+		return nil, err
+	}
+	code, err := codeOf(authcode)
+	if err != nil {
+		return nil, err
+	}
+	_, payload, err := b.boot.Unpack(file, fuf.Capability, *code, facts)
+	if err != nil {
+		return nil, refused(err)
+	}
+	l, err := boot.DecodeLicence(payload)
+	if err != nil {
+		return nil, refused(err)
+	}
+	licence := &hsm.Licence{ID: l.ID, Name: l.Name, Serial: l.Serial, Destroys: l.Destroys, Storage: l.Storage}
+	for _, g := range l.Grants {
+		licence.Grants = append(licence.Grants, hsm.Grant{Partition: g.Table == boot.PartitionPolicies, ID: g.ID, Capability: g.Capability})
+	}
+	return licence, nil
+}
+
 // mostMissing is how many missing chunks Status lists.
 const mostMissing = 1024
 

@@ -39,6 +39,7 @@ var inOrder = map[command.Code]bool{
 // who can make it.
 var restarts = map[command.Code]bool{
 	command.CodeHSMRestart: true, command.CodeUpdateApply: true, command.CodeUpdateRollback: true,
+	command.CodeUpdateCapability: true,
 }
 
 // protocolVersion is the one version of the protocol that this firmware speaks.

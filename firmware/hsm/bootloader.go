@@ -30,6 +30,9 @@ type Bootloader interface {
 	Rollback(modules bool) error
 	// RaiseFloor sets the lowest security version that is allowed.
 	RaiseFloor(security uint32) error
+	// Licence verifies a capability update and returns what it brings. It changes
+	// nothing.
+	Licence(file, authcode []byte, f UpdateFacts) (*Licence, error)
 	// Status tells about the firmware and an update that is under way.
 	Status() (*command.UpdateStatus, error)
 }

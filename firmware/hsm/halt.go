@@ -21,6 +21,7 @@ var worksIn = map[command.Code]command.Halt{
 
 	command.CodeUpdatePlan:   command.HaltAny,
 	command.CodeUpdateStatus: command.HaltAny,
+	command.CodeLicences:     command.HaltAny,
 
 	command.CodeSessionOpen:  command.HaltAny,
 	command.CodeSessionClose: command.HaltAny,
@@ -78,6 +79,7 @@ func (s *state) admits(code command.Code) error {
 var changesFirmware = map[command.Code]bool{
 	command.CodeUpdateBegin: true, command.CodeUpdateChunk: true, command.CodeUpdateStage: true, command.CodeUpdateApply: true,
 	command.CodeUpdateAbort: true, command.CodeUpdateRollback: true, command.CodeUpdateFloor: true,
+	command.CodeUpdateCapability: true,
 }
 
 // admitsRole refuses a role other than the HSM SO where only that one can do

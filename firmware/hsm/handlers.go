@@ -70,6 +70,9 @@ var handlers = map[command.Code]handler{
 	command.CodeUpdateRollback: act((*call).updateRollback),
 	command.CodeUpdateFloor:    take((*call).updateFloor),
 
+	command.CodeUpdateCapability: take((*call).updateCapability),
+	command.CodeLicences:         tell((*call).licenceList),
+
 	command.CodeGenerateKey:     ask((*call).generateKey),
 	command.CodeGenerateKeyPair: ask((*call).generateKeyPair),
 	command.CodeCreateObject:    ask((*call).createObject),

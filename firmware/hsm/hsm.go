@@ -47,6 +47,7 @@ type HSM struct {
 	model    Model
 	firmware Firmware
 	boot     Bootloader
+	licences []Licence // guarded by mu
 	serial   string
 	entropy  mech.Entropy
 	clock    func() time.Time
@@ -137,6 +138,9 @@ func (h *HSM) load(s vault.Storage, ships bool) error {
 	}
 	if err := v.Bury(); err != nil {
 		return err
+	}
+	if err := h.loadLicences(); err != nil {
+		return corrupt(err)
 	}
 	if err := h.loadPublic(); err != nil {
 		return corrupt(err)

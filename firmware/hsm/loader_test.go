@@ -7,10 +7,11 @@ import (
 
 // loader is a bootloader that notes what it is told, and can do everything.
 type loader struct {
-	status command.UpdateStatus
-	refuse error // if not nil, what every change ends with
-	facts  hsm.UpdateFacts
-	told   []string
+	status  command.UpdateStatus
+	licence *hsm.Licence
+	refuse  error // if not nil, what every change ends with
+	facts   hsm.UpdateFacts
+	told    []string
 }
 
 func (l *loader) tell(what string) error {
@@ -41,6 +42,13 @@ func (l *loader) Rollback(modules bool) error {
 		return command.StatusOperationRestricted.With("functional modules were enabled on this device", "")
 	}
 	return l.tell("rollback")
+}
+
+func (l *loader) Licence(file, _ []byte, _ hsm.UpdateFacts) (*hsm.Licence, error) {
+	if l.licence == nil {
+		return nil, command.StatusInvalidFUFHeader.With("not genuine", "")
+	}
+	return l.licence, l.refuse
 }
 
 func (l *loader) Status() (*command.UpdateStatus, error) {

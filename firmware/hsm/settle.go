@@ -41,17 +41,14 @@ func (h *HSM) Settle() error {
 		return nil
 	}
 	text := fmt.Sprintf("firmware %s took the place of %s", now.Version, before.Version)
-	err := h.update(func(u *update) error {
-		u.found = &command.AuditEvent{Time: h.clock().Unix(), Class: command.AuditManage, Operation: command.CodeUpdateApply, Message: text}
-		u.event(stateChanged(text))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
 	record, err := command.Marshal(now)
 	if err != nil {
 		return fmt.Errorf("record %s: %w", recordFirmware, err)
 	}
-	return h.vault.PutPlain(recordFirmware, record)
+	return h.update(func(u *update) error {
+		u.found = &command.AuditEvent{Time: h.clock().Unix(), Class: command.AuditManage, Operation: command.CodeUpdateApply, Message: text}
+		u.event(stateChanged(text))
+		u.records.PutPlain(recordFirmware, record)
+		return nil
+	})
 }

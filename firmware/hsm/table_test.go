@@ -80,7 +80,7 @@ func halted(name string, chip *flash.Memory, so command.Role, status command.Sta
 		name: name, flash: chip, hsm: command.HSMInitialised, partition: command.PartitionInitialised, so: so, halt: status,
 		works: append(more, command.CodeInfo, command.CodeEcho, command.CodeMechanisms, command.CodeHSMPolicies,
 			command.CodeSessionOpen, command.CodeSessionClose, command.CodeSessionInfo, command.CodeLogout, command.CodeRoleState,
-			command.CodeUpdatePlan, command.CodeUpdateStatus,
+			command.CodeUpdatePlan, command.CodeUpdateStatus, command.CodeLicences,
 			command.CodeAuditConfig, command.CodeAuditStatus, command.CodeTamperShow, command.CodeSTMShow, command.CodeHSMRestart, command.CodeTimeGet),
 	}
 }
@@ -119,7 +119,7 @@ func (s situation) refusal(row command.Row, slot command.Slot) command.Status {
 	}
 	needsPartition := row.Need == command.NeedPartition || row.Need == command.NeedInitialised
 	switch {
-	case s.halt == command.StatusSTMCommand && row.Code > command.CodeUpdatePlan && row.Code != command.CodeUpdateStatus:
+	case s.halt == command.StatusSTMCommand && row.Code > command.CodeUpdatePlan && row.Code != command.CodeUpdateStatus && row.Code != command.CodeLicences:
 		return command.StatusOperationRestricted // as the real product does
 	case s.halt != 0 && !slices.Contains(s.works, row.Code):
 		return s.halt

@@ -3,6 +3,7 @@ package rehearse
 import (
 	"sync"
 
+	"usbhsm7/firmware/boot"
 	"usbhsm7/firmware/boot/boottest"
 	"usbhsm7/firmware/command"
 	"usbhsm7/fuf"
@@ -67,6 +68,15 @@ func update(o *Operator) {
 	o.Must(command.CodeUpdateApply, o.admin, nil, nil)
 }
 
+// licence is the request with a capability update that destroys the partition.
+func licence(o *Operator) any {
+	file, err := boottest.Licence(&boot.Licence{Schema: boot.LicenceSchema, ID: 7, Name: "x", Destroys: true, Grants: []boot.Grant{{Table: boot.HSMPolicies, ID: 51, Capability: 1}}})
+	if err != nil {
+		o.err = err
+	}
+	return &command.UpdateCapabilityRequest{File: file, Authcode: boottest.Code[:], Client: "1.0.0"}
+}
+
 func firmwareScenes() []Scene {
 	const admin = command.SlotAdmin
 	so := as(command.RoleSO)
@@ -94,5 +104,10 @@ func firmwareScenes() []Scene {
 			Name: "floor of the firmware", Stage: Updated, Before: so, Code: command.CodeUpdateFloor, Slot: admin,
 			Request: the(&command.UpdateFloorRequest{Security: 2}), Apart: ownRecord,
 		},
+		{
+			Name: "capability update", Stage: Staffed, Before: so, Code: command.CodeUpdateCapability, Slot: admin,
+			Request: licence, Destroys: true, Later: restarted,
+		},
+		{Name: "licences", Stage: Staffed, Code: command.CodeLicences, Slot: admin, Quiet: asks},
 	}
 }

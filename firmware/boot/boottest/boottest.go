@@ -97,6 +97,17 @@ func Sign(r fuf.Release, payload []byte) ([]byte, error) {
 	return draft.Bytes()
 }
 
+// Licence returns a capability update with a licence: for Model, with any firmware.
+func Licence(l *boot.Licence) ([]byte, error) {
+	payload, err := l.Encode()
+	if err != nil {
+		return nil, err
+	}
+	r := Release(boot.Factory())
+	r.Kind, r.Version = fuf.Capability, fuf.V(1, 0, 0)
+	return Sign(r, payload)
+}
+
 // Upload sends what is missing of the update, and stages it.
 func (u *Update) Upload(b *boot.Boot) error { return u.upload(b, Code, roomy) }
 

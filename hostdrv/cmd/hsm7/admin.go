@@ -12,7 +12,7 @@ import (
 func (a *app) hsmCommand() *cobra.Command {
 	return group("admin", "hsm", "Initialise, zeroize, reset, unlock, restart or update the HSM, and send it on a way", a.hsmInitCommand(), a.hsmZeroizeCommand(), a.hsmResetCommand(),
 		a.policiesCommand(ofHSM), a.changePolicyCommand(ofHSM), a.tamperCommand(), a.stmCommand(), a.hsmRestartCommand(),
-		a.firmwareCommand(), a.updateCommand("updatefw --fuf FILE --authcode FILE"), a.rollbackCommand())
+		a.firmwareCommand(), a.updateCommand("updatefw --fuf FILE --authcode FILE"), a.rollbackCommand(), a.updateCapCommand(), a.licencesCommand())
 }
 
 func (a *app) hsmInitCommand() *cobra.Command {
