@@ -133,7 +133,7 @@ func checkCommands(c *ceremony.Ceremony) error {
 			err = cmd.Args(cmd, cmd.Flags().Args())
 		}
 		if err != nil {
-			return usagef("%s: line %d: hsm7 cannot run this step: %w", c.Name, line.Line, err)
+			return fmt.Errorf("%s: %w: line %d: hsm7 cannot run this step: %w", c.Name, ceremony.ErrFile, line.Line, err)
 		}
 	}
 	return nil
