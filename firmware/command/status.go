@@ -15,6 +15,7 @@ type Status uint32
 // are the meanings that docs/protocol.md prints.
 const (
 	StatusOK                      Status = 0x00000000 // done
+	StatusCancel                  Status = 0x00010000 // a functional module failed, or ended by itself
 	StatusPolicyChangeIllegal     Status = 0x00010A06 // a policy would be less restrictive than the capability or the authentication permits
 	StatusPolicyDependency        Status = 0x00010A07 // another policy stands against this one
 	StatusLicenceCapacity         Status = 0x00010A09 // as many licences as the HSM takes
@@ -46,7 +47,7 @@ const (
 	StatusUnknownCommand          Status = 0x00300001 // no command has this number
 	StatusRNGError                Status = 0x00300003 // the random number generator failed
 	StatusSOLoginFailureThreshold Status = 0x0030000F // that was the HSM SO's last attempt: the HSM is zeroized
-	StatusTimeout                 Status = 0x0030001F // nobody attended to the screen of the device in time
+	StatusTimeout                 Status = 0x0030001F // nobody attended to the screen of the device in time, or a functional module took too long
 	StatusIncompatible            Status = 0x00300024 // no common version of the protocol
 	StatusPEDUnplugged            Status = 0x00300142 // people are wanted, and the device has no screen or no port for their iKeys
 	StatusPEDError                Status = 0x00300144 // the port for iKeys failed
@@ -54,7 +55,7 @@ const (
 	StatusNoTransmission          Status = 0x00300204 // a request before HELLO: the link is closed
 	StatusCommandMalformed        Status = 0x00300205 // bytes that are no frame, or a frame that makes no sense
 	StatusMailboxesNotAvailable   Status = 0x00300206 // too many requests or too many bytes under way
-	StatusNotEnoughMemory         Status = 0x00310000 // the operations under way keep too much data
+	StatusNotEnoughMemory         Status = 0x00310000 // the operations under way keep too much data, or a functional module uses too much
 	StatusEncryptedDataInvalid    Status = 0x00400000 // wrong padding or tag: the ciphertext or the key is not the right one
 	StatusEncryptedDataLenRange   Status = 0x00410000 // the ciphertext is shorter than a tag or no whole number of blocks
 	StatusFunctionCanceled        Status = 0x00500000 // the host cancelled the request and it had no effect
@@ -99,6 +100,7 @@ const (
 	StatusWrappingKeyHandle       Status = 0x01130000 // no such wrapping key, or it is not visible without a login
 	StatusWrappingKeySize         Status = 0x01140000 // the mechanism does not work with a wrapping key of this size
 	StatusWrappingKeyType         Status = 0x01150000 // the mechanism does not work with a wrapping key of this type
+	StatusBufferTooSmall          Status = 0x01500000 // a functional module has no room for a result, or gave too much
 	StatusTooManyContainers       Status = 0x80000008 // the partition exists already
 	StatusContainerLocked         Status = 0x80000009 // the role is locked
 	StatusInvalidFUFTarget        Status = 0x8000000E // the update is for another product, another model or another use
@@ -124,6 +126,7 @@ const (
 	StatusHSMStorageFull          Status = 0x80000902 // no room on the flash
 	StatusObjectStorageFull       Status = 0x80000903 // no room for another object
 	StatusKeyNotActive            Status = 0x80000904 // the key is used up, out of its dates, or locked
+	StatusFMIDInvalid             Status = 0x80000B00 // no such functional module, or no such function in it
 	StatusLogFull                 Status = 0x80000D03 // the audit log is full; the host has to take its records
 	StatusLogNoKCV                Status = 0x80000D04 // the audit domain, or the secret of the HSM, is not there
 	StatusLogBadHMAC              Status = 0x80000D05 // an audit secret that does not open
