@@ -58,7 +58,7 @@ type suite struct {
 }
 
 var suites = []suite{
-	{config: simulatorMachine, checks: slices.Concat(checks, attachChecks, busChecks)},
+	{config: simulatorMachine, checks: slices.Concat(checks, attachChecks, busChecks, updateChecks())},
 	{config: usbtestMachine, checks: usbtestChecks},
 	{config: serverMachine, checks: serverChecks, usual: clientLeft},
 }
