@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -66,12 +68,15 @@ when reveal: ok
 
 // TestNoSecretOfTheTrustedPathLeavesTheDevice has a device made and used with
 // iKeys, and looks for their shares, for what they open, for a PIN and for a
-// challenge secret in all that leaves it: the bus, the log and the flash.
+// challenge secret in all that leaves it: the bus, the log and the flash, and in the
+// memory of a host that waits for people.
 func TestNoSecretOfTheTrustedPathLeavesTheDevice(t *testing.T) {
 	dir := t.TempDir()
 	state, recording := filepath.Join(dir, "state"), filepath.Join(dir, "bus.pcapng")
 	f := powerOn(t, buildFirmware(t), "--state-dir", state, "--capture", recording, "--capture-with-secrets", "--log-level", "debug", "--log-format", "json")
-	challenge := setUpByCustodians(t, f, control.NewClient(filepath.Join(state, "control.sock")))
+	simulator := control.NewClient(filepath.Join(state, "control.sock"))
+	challenge := setUpByCustodians(t, f, simulator)
+	memory, second := memoryOfHost(t, f, simulator)
 	if err := f.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -79,9 +84,10 @@ func TestNoSecretOfTheTrustedPathLeavesTheDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	secrets := secretsOf(t, filepath.Join(state, "ikeys"), 6)
-	secrets["the PIN"], secrets["the challenge secret"] = []byte(canaryPIN), []byte(challenge)
+	secrets["the PIN"], secrets["the challenge secret"], secrets["the next one"] = []byte(canaryPIN), []byte(challenge), []byte(second)
 	for where, content := range map[string][]byte{
 		"log": f.stderr.Bytes(), "recording of the bus": readFile(t, recording), "flash": readFile(t, filepath.Join(state, "flash.bin")),
+		"memory of the host": memory,
 	} {
 		if len(content) == 0 {
 			t.Errorf("there is no %s", where)
@@ -94,9 +100,82 @@ func TestNoSecretOfTheTrustedPathLeavesTheDevice(t *testing.T) {
 			}
 		}
 	}
-	if !bytes.Contains(readFile(t, recording), []byte("canary-label")) || !strings.Contains(f.stderr.String(), "device ready") {
+	if !bytes.Contains(memory, []byte("canary-argument")) || !bytes.Contains(readFile(t, recording), []byte("canary-label")) || !strings.Contains(f.stderr.String(), "device ready") {
 		t.Error("what is looked through is not the session")
 	}
+}
+
+// memoryOfHost has hsm7 make another challenge secret of the Crypto Officer, as the
+// Partition SO, and returns all that is in its memory while the screen reveals that.
+func memoryOfHost(t *testing.T, f *firmware, simulator *control.Client) (memory []byte, challenge string) {
+	t.Helper()
+	hsm7 := hostCommand(t, "--usbip", f.address, "--wait", "1s", "role", "challenge", "co")
+	hsm7.Env = append(os.Environ(), "UNUSED=canary-argument")
+	script, err := person.Parse(strings.Replace(custodians, "when reveal: ok", "when reveal: wait", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	hands := ceremony.NewHands(simulator)
+	hands.Seen = func(s person.Seen) {
+		if s.ID == "reveal" {
+			memory, challenge = memoryOf(t, hsm7.Process.Pid), s.Text[len(s.Text)-1]
+			cancel()
+		}
+	}
+	if err := hsm7.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&person.Person{Script: script, Hands: hands}).Attend(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("the person left: %v", err)
+	}
+	if err := errors.Join(hsm7.Process.Signal(os.Interrupt), hsm7.Wait()); err == nil {
+		t.Error("hsm7 did not wait for people")
+	}
+	return memory, challenge
+}
+
+// hostCommand returns hsm7 as a process of its own.
+func hostCommand(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	program, err := os.Executable() // hsm7, by its name: see TestMain
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "hsm7")
+	if err := os.Symlink(program, link); err != nil {
+		t.Fatal(err)
+	}
+	return exec.CommandContext(t.Context(), link, args...)
+}
+
+// memoryOf returns all that a process has in memory and may have written to: what
+// a core dump of it holds.
+func memoryOf(t *testing.T, pid int) (all []byte) {
+	t.Helper()
+	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer memory.Close()
+	for line := range strings.Lines(string(readFile(t, fmt.Sprintf("/proc/%d/maps", pid)))) {
+		var from, to uint64
+		var permitted string
+		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &permitted); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(permitted, "rw") {
+			continue
+		}
+		part := make([]byte, to-from)
+		n, err := memory.ReadAt(part, int64(from))
+		if err != nil && !errors.Is(err, io.EOF) {
+			t.Fatalf("%s: %v", line, err)
+		}
+		all = append(all, part[:n]...)
+	}
+	return all
 }
 
 // setUpByCustodians initialises everything with iKeys, and returns the challenge
