@@ -121,9 +121,18 @@ func hint(err error) string {
 
 // explain returns err and what to do about it, for people.
 func explain(err error) string {
-	text := err.Error()
+	text := tell(err)
 	if h := hint(err); h != "" && !strings.Contains(text, h) {
 		text += "\n  hint: " + h
+	}
+	return text
+}
+
+// tell returns the text of err. Who pressed Ctrl-C has heard of no context.
+func tell(err error) string {
+	text := err.Error()
+	if before, canceled := strings.CutSuffix(text, context.Canceled.Error()); canceled {
+		return before + "interrupted"
 	}
 	return text
 }
@@ -138,7 +147,7 @@ type failure struct {
 }
 
 func describe(err error) failure {
-	f := failure{Error: err.Error(), Hint: hint(err)}
+	f := failure{Error: tell(err), Hint: hint(err)}
 	if refusal := (*command.Error)(nil); errors.As(err, &refusal) {
 		f.Status = fmt.Sprintf("%08X", uint32(refusal.Status))
 		f.Name, _ = refusal.Status.Name()

@@ -33,3 +33,13 @@ func TestExitStatusTellsWhatWentWrong(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoInterruptsIsToldSo(t *testing.T) {
+	err := fmt.Errorf("hsm-init: %w", context.Canceled)
+	if got, want := explain(err), "hsm-init: interrupted"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := describe(err).Error; got != "hsm-init: interrupted" {
+		t.Errorf("as JSON %q", got)
+	}
+}
