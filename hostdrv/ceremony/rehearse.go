@@ -62,7 +62,7 @@ func (r *Runner) rehearsePass(ctx context.Context, record *Record, faults []Faul
 			err = leaving
 		}
 	}()
-	r.Simulator, r.Host = place.Simulator, place.Host
+	r.Simulator, r.Host, r.state = place.Simulator, place.Host, ""
 	if err := r.begin(ctx, record); err != nil {
 		return err
 	}
@@ -136,6 +136,7 @@ func (r *Runner) mend(ctx context.Context, people script, before []person.Act) e
 	if _, err := r.Simulator.PowerOn(ctx); err != nil {
 		return err
 	}
+	r.state = ""
 	all := slices.Clone(before)
 	for _, rule := range people.Rules {
 		all = append(all, rule.Do...)

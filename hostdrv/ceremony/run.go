@@ -36,6 +36,7 @@ type Runner struct {
 	record *Record
 	hands  *recorder
 	pass   int
+	state  string // digest of the device after the last step; empty: something may have happened since
 }
 
 // Told hears how a ceremony goes. Each may be nil.
@@ -125,7 +126,9 @@ func (r *Runner) step(ctx context.Context, i int, people script, expect Expectat
 			return err
 		}
 	}
-	done.Began, done.Before = r.now(ctx), r.digest(ctx)
+	if done.Began, done.Before = r.now(ctx), r.state; done.Before == "" {
+		done.Before = r.digest(ctx)
+	}
 	err := r.act(ctx, s, people, &done)
 	if err == nil {
 		err = expect.met(done)
@@ -134,6 +137,9 @@ func (r *Runner) step(ctx context.Context, i int, people script, expect Expectat
 		done.Files, err = r.files(s.Files)
 	}
 	done.Ended, done.After = r.now(ctx), r.digest(ctx)
+	if r.state = ""; r.Pace > 0 {
+		r.state = done.After // nobody else is there, and the clock stands still until the next step
+	}
 	if err != nil {
 		done.Failure = err.Error()
 	}
