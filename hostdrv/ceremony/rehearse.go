@@ -30,7 +30,7 @@ func (r *Runner) Rehearse(ctx context.Context, record *Record, start func(contex
 			return err
 		}
 	}
-	record.Outcome, record.Finished = fmt.Sprintf("every step went as the file says, and so did all %d faults", len(faults)), true
+	record.Outcome, record.Finished = fmt.Sprintf("every step went as the file says, and each of %d faults ended as it should", len(faults)), true
 	return nil
 }
 

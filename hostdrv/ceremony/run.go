@@ -162,9 +162,18 @@ func (c *Ceremony) deed(s Step) string {
 	case s.Power != "":
 		return "power " + s.Power
 	case s.Clock != 0:
-		return "the device's clock is set forward by " + time.Duration(s.Clock).String()
+		return "the device's clock is set forward by " + span(time.Duration(s.Clock))
 	}
 	return ""
+}
+
+// span writes a time that is whole days as such.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d%day == 0 && d != day {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return d.String()
 }
 
 // act does what a step says: at the host, or to power and clock.
@@ -204,7 +213,7 @@ func (r *Runner) host(ctx context.Context, s Step, people script, done *Done) er
 	output, exit := r.Host(ctx, args)
 	stop()
 	err = <-attended
-	done.Output, done.Exit = strings.ReplaceAll(strings.TrimSpace(output), r.Folder+string(filepath.Separator), ""), exit
+	done.Output, done.Exit = strings.ReplaceAll(strings.TrimRight(output, " \n"), r.Folder+string(filepath.Separator), ""), exit
 	done.Screens = r.hands.shown
 	return err
 }

@@ -18,7 +18,7 @@ var pages = []struct {
 	given   string // what the page takes for granted
 	says    string // something that the blocks print
 }{
-	{path: "../../../README.md", heading: "## Use it", given: "echo text >README.md; ln -s $REPOSITORY/docs docs", says: "so did all 26 faults"},
+	{path: "../../../README.md", heading: "## Use it", given: "echo text >README.md; ln -s $REPOSITORY/docs docs", says: "each of 26 faults ended as it should"},
 	{path: "../../../docs/ci.md", says: "signature is genuine"},
 	{path: "../../../docs/simulator.md", given: "echo 'on bulk-in: delay 1ms' >bad-cable.faults", says: "2030-01-01T00:00:00Z"},
 	{path: "../../../docs/audit.md", given: "usbhsm7 --ephemeral --serial 7000001 & hsm7 --wait 10s info", says: " 0 findings"},
