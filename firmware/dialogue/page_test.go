@@ -133,7 +133,7 @@ press a key: what goes over USB is that a command waits for people, and how it e
 
 This page lists what the screen says and when, from the tables in the code:
 ` + "`go test ./firmware/dialogue -run TrustedPathPage -update`" + `. What the screen looks like is in [touchscreen.md](touchscreen.md), what is on
-an iKey in [ikey-format.md](ikey-format.md).
+an iKey in [ikey-format.md](ikey-format.md). Who does what, when, is written down in [ceremonies](ceremonies.md).
 
 A *keyset* holds one secret of 32 bytes, divided among N iKeys, 1 to 16, of which any M open it. Fewer than M tell nothing
 of it. With M and N both 1 there is one iKey, and nothing to divide. Every iKey may have a PIN of 4 to 48 digits, which the

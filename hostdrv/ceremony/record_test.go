@@ -2,7 +2,9 @@ package ceremony_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -105,6 +107,14 @@ func TestRecordAndReportAreSavedTogether(t *testing.T) {
 	entries, err := os.ReadDir(folder)
 	if err != nil || len(entries) != 2 || entries[0].Name() != "small.record.json" || entries[1].Name() != "small.report.html" {
 		t.Errorf("the folder holds %v, %v", entries, err)
+	}
+	text, err := os.ReadFile(filepath.Join(folder, "small.record.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(folder, "small.report.html"))
+	if digest := fmt.Sprintf("SHA-256 %x", sha256.Sum256(text)); err != nil || !bytes.Contains(page, []byte(digest)) {
+		t.Errorf("the report does not name the digest of the record, %s (%v)", digest, err)
 	}
 	if err := record().Save(filepath.Join(folder, "none")); err == nil {
 		t.Error("a folder that is not there does")

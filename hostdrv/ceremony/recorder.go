@@ -63,12 +63,15 @@ func (h *recorder) attend(ctx context.Context, people script, giveUp func()) err
 	return h.missing(people)
 }
 
+// errNotShown says that people waited for a screen in vain.
+var errNotShown = errors.New("a screen was not shown")
+
 // missing reports the first screen for which a step has a plan, and which was not
 // shown. People may do as they like.
 func (h *recorder) missing(people script) error {
 	for _, r := range people.Rules[:people.planned] {
 		if !h.followed[ruleID(r)] && !h.run.ByHand {
-			return fmt.Errorf("%w: the screen %s %q was not shown", ErrDeparted, r.Screen, r.Says)
+			return fmt.Errorf("%w: %w: %s %q", ErrDeparted, errNotShown, r.Screen, r.Says)
 		}
 	}
 	return nil

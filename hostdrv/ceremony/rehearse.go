@@ -2,8 +2,10 @@ package ceremony
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"usbhsm7/firmware/control"
 	"usbhsm7/firmware/dialogue/person"
@@ -23,7 +25,10 @@ type Place struct {
 // step is done; for another one the ceremony is begun anew at another place.
 func (r *Runner) Rehearse(ctx context.Context, record *Record, start func(context.Context) (Place, error)) error {
 	record.Mode = Rehearsal
-	faults := slices.Concat(r.Ceremony.usualFaults(), r.Ceremony.Faults)
+	faults := slices.DeleteFunc(slices.Concat(r.Ceremony.usualFaults(), r.Ceremony.Faults), func(f Fault) bool { return !strings.Contains(f.Title, r.Only) })
+	if len(faults) == 0 {
+		return fmt.Errorf("%w: %q", ErrNoFault, r.Only)
+	}
 	for i, pass := range passes(faults) {
 		r.pass = i + 1
 		if err := r.rehearsePass(ctx, record, pass, start); err != nil {
@@ -33,6 +38,9 @@ func (r *Runner) Rehearse(ctx context.Context, record *Record, start func(contex
 	record.Outcome, record.Finished = fmt.Sprintf("every step went as the file says, and each of %d faults ended as it should", len(faults)), true
 	return nil
 }
+
+// ErrNoFault says that there is nothing to rehearse.
+var ErrNoFault = errors.New("the ceremony has no such fault")
 
 // passes divides faults so that of each step at most one in a pass ends well.
 func passes(faults []Fault) [][]Fault {

@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -31,6 +32,7 @@ type Runner struct {
 	ByHand    bool          // people are at the screen; otherwise a script
 	Pace      time.Duration // by which the device's clock is set forward for each thing that people do; of a clock that stands still
 	Pictures  bool          // of the screens, for the record
+	Only      string        // rehearse only faults in whose text this stands
 	Told      Told
 
 	record *Record
@@ -130,8 +132,11 @@ func (r *Runner) step(ctx context.Context, i int, people script, expect Expectat
 		done.Before = r.digest(ctx)
 	}
 	err := r.act(ctx, s, people, &done)
-	if err == nil {
-		err = expect.met(done)
+	if ctx.Err() != nil {
+		err = ctx.Err() // the ceremony is stopped: it is not the step that fails
+	}
+	if err == nil || errors.Is(err, errNotShown) {
+		err = cmp.Or(expect.met(done), err) // what the host says tells why nothing was shown
 	}
 	if err == nil && fault == "" {
 		done.Files, err = r.files(s.Files)

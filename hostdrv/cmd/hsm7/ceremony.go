@@ -36,6 +36,7 @@ type holding struct {
 	from     string // ID of a step
 	byHand   bool
 	rehearse bool
+	fault    string // rehearse what holds this in its text
 	plain    bool // no pictures
 	values   map[string]string
 	reach    []string // flags with which commands reach the device of control; none: as the simulator says
@@ -73,6 +74,7 @@ ceremonies first that the file follows.`,
 	flags.StringVar(&h.from, "from", "", "go on at this step of a ceremony that was stopped; its record is continued")
 	flags.BoolVar(&h.byHand, "by-hand", false, "people are at the screen; also where only they know the PINs")
 	flags.BoolVar(&h.rehearse, "rehearse", false, "have things go wrong, on simulators of its own")
+	flags.StringVar(&h.fault, "fault", "", "rehearse only faults in whose text this stands, such as 'walks away'")
 	flags.BoolVar(&h.plain, "no-pictures", false, "leave pictures of the screens out of the record")
 	flags.StringToStringVar(&h.values, "set", nil, "name=value: what stands for {name} in commands instead of the value in the file")
 	_ = cmd.MarkFlagDirname("out")
@@ -81,8 +83,8 @@ ceremonies first that the file follows.`,
 
 // given returns the flags that were given, but for --json.
 func given(flags *pflag.FlagSet) (list []string) {
-	flags.Visit(func(f *pflag.Flag) {
-		if f.Name != "json" {
+	flags.VisitAll(func(f *pflag.Flag) { // Visit knows only what was given behind the command
+		if f.Changed && f.Name != "json" {
 			list = append(list, "--"+f.Name+"="+f.Value.String())
 		}
 	})
@@ -97,6 +99,7 @@ func completeYAML(*cobra.Command, []string, string) ([]string, cobra.ShellCompDi
 // check refuses flags that make no sense together.
 func (h *holding) check(c *ceremony.Ceremony) error {
 	h.byHand = h.byHand || c.NeedsPeople()
+	h.rehearse = h.rehearse || h.fault != ""
 	switch {
 	case h.rehearse && c.NeedsPeople():
 		return usagef("%w: nobody can rehearse it without them", ceremony.ErrPeople)
@@ -140,9 +143,11 @@ func (a *app) hold(ctx context.Context, h holding, path string) (err error) {
 	began := time.Now()
 	switch {
 	case h.rehearse:
-		runner.Pace = pace
+		runner.Pace, runner.Only = pace, h.fault
 		record.Seed = h.seed
-		err = runner.Rehearse(ctx, record, start)
+		if err = runner.Rehearse(ctx, record, start); errors.Is(err, ceremony.ErrNoFault) {
+			return usagef("--fault: %w", err)
+		}
 	default:
 		err = a.holdAt(ctx, h, runner, record, from, start)
 	}

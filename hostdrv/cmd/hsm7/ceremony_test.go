@@ -301,3 +301,15 @@ func readRecord(t *testing.T, path string) *ceremony.Record {
 	}
 	return record
 }
+
+// The host reaches a device that is attached to the kernel as the flags say, and
+// why it does not is told.
+func TestCommandsOfACeremonyReachTheDeviceAsTheFlagsSay(t *testing.T) {
+	state := t.TempDir()
+	powerOn(t, buildFirmware(t), "--state-dir", state, "--log-format", "none")
+	output, exit := runHere(t, "--path", "9-9", "ceremony", "run", filepath.Join(ceremonies, "first-run.yaml"),
+		"--via", "usbip", "--control", filepath.Join(state, "control.sock"), "--out", t.TempDir())
+	if exit != 9 || !strings.Contains(output, "step hsm ended with status 3, not 0") {
+		t.Errorf("exit status %d:\n%s", exit, output)
+	}
+}
