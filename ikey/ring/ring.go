@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -229,10 +230,11 @@ func (r *Ring) label(name string, s sticker) error {
 	return r.stickers.save(r.folder)
 }
 
+// has reports whether there is a file of this name, whatever is in it: one that no
+// token can read is a damaged key. r.mu is held.
 func (r *Ring) has(file string) bool {
-	content, err := r.folder.Load(file)
-	clear(content)
-	return err == nil
+	names, err := r.folder.Names()
+	return err == nil && slices.Contains(names, file)
 }
 
 // validName reports whether a key may have this name, which is that of a file.

@@ -195,6 +195,40 @@ func TestStickersThatCannotBeReadAreReported(t *testing.T) {
 	}
 }
 
+// A folder of keys may come from elsewhere. What a sticker says goes to terminals
+// and web pages.
+func TestStickersOfSomebodyElseAreTakenOffIfTheyMakeNoSense(t *testing.T) {
+	path := t.TempDir()
+	h := openHands(t, path)
+	for _, name := range []string{"good", "mauve", "escape", "long"} {
+		h.do(h.Make(name, "blue"))
+	}
+	h.Close()
+	content := `{"good": {"colour": "red", "text": "1 of 3"}, "mauve": {"colour": "mauve"}, "escape": {"text": "\u001b[31m"}, "long": {"text": "` + strings.Repeat("x", MaxText+1) + `"}}`
+	if err := os.WriteFile(filepath.Join(path, stickersFile), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := []Key{{Name: "escape"}, {Name: "good", Colour: "red", Text: "1 of 3"}, {Name: "long"}, {Name: "mauve"}}
+	if got := openHands(t, path).keys(); !slices.Equal(got, want) {
+		t.Errorf("keys %+v, want %+v", got, want)
+	}
+}
+
+func TestAFileThatIsTooLongIsADamagedKey(t *testing.T) {
+	path := t.TempDir()
+	h := openHands(t, path)
+	if err := os.WriteFile(filepath.Join(path, "big.ikey"), make([]byte, 2<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.do(h.Insert("big"))
+	if _, err := h.device.Identify(t.Context()); !errors.Is(err, ikey.ErrDamaged) {
+		t.Errorf("identify: %v, want %v", err, ikey.ErrDamaged)
+	}
+	if err := h.Make("big", ""); !errors.Is(err, ErrExists) {
+		t.Errorf("make another of that name: %v, want %v", err, ErrExists)
+	}
+}
+
 func TestChangesAreTold(t *testing.T) {
 	h := newHands(t)
 	h.make("one")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -66,11 +67,12 @@ func loadStickers(f folder.Folder) (stickers, error) {
 		err = json.Unmarshal(b, &s)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrStickers, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrStickers, stickersFile, err)
 	}
 	if s == nil { // the file says null
 		s = stickers{}
 	}
+	maps.DeleteFunc(s, func(_ string, s sticker) bool { return s.check() != nil }) // somebody else wrote them
 	return s, nil
 }
 
