@@ -109,6 +109,12 @@ func (w *world) replay(token string, defect *Defect) ([]Fault, error) {
 
 func (p *player) replay(s *sweep, chip *flash.Memory, cuts []place, token string) ([]Fault, error) {
 	b, f := branch{}, facts{}
+	if len(cuts) == 0 {
+		rest := &Report{}
+		p.refuse(&s.scenario, chip, rest)
+		p.decay(&s.scenario, chip, 1, rest)
+		b.faults = rest.Faults
+	}
 	for _, c := range cuts {
 		at, err := p.find(&s.scenario, chip, &f, c)
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"usbhsm7/firmware/boot/sweep"
@@ -72,11 +71,11 @@ func cutPower(ctx context.Context, r *rehearsal, p *report.Phase) error {
 	table := report.Table{Title: "What was going on", Head: []string{"Scenario", "Flash operations", "Crash states", "Different contents", "Most erasures of a block"}}
 	for _, s := range found.Scenarios {
 		p.Cases = append(p.Cases, report.Case{Name: s.Name, Tried: s.CrashStates})
-		table.Rows = append(table.Rows, []string{s.Name, number(s.Operations), number(s.CrashStates), number(s.Distinct), number(int(s.MaxWear))})
+		table.Rows = append(table.Rows, []string{s.Name, report.Number(s.Operations), report.Number(s.CrashStates), report.Number(s.Distinct), report.Number(int(s.MaxWear))})
 	}
 	p.Tables = append(p.Tables, table)
 	p.Notes = append(p.Notes, "The power was cut at every operation on the flash: before it, and torn in several ways. "+r.second(),
-		fmt.Sprintf("Besides, %s were offered that must be refused, and the firmware decayed in %s ways.", number(found.Refusals), number(found.Decayed)))
+		fmt.Sprintf("Besides, files that must be refused were offered %s times, and the firmware decayed in %s ways.", report.Number(found.Refusals), report.Number(found.Decayed)))
 	for _, f := range found.Faults {
 		name, _, _ := strings.Cut(f.Token, ":")
 		p.Failures = append(p.Failures, report.Failure{Case: name, Rule: string(f.Rule), Detail: f.Detail, Token: f.Token})
@@ -164,7 +163,7 @@ func spoil(ctx context.Context, r *rehearsal, p *report.Phase) error {
 
 func rowsOf(families []mutants.Family) (rows [][]string) {
 	for _, f := range families {
-		rows = append(rows, []string{f.Name, number(f.Tried)})
+		rows = append(rows, []string{f.Name, report.Number(f.Tried)})
 	}
 	return rows
 }
@@ -217,7 +216,7 @@ func disturb(ctx context.Context, r *rehearsal, p *report.Phase) error {
 	table := report.Table{Title: "What happened to a transfer", Head: []string{"Fault", "Cases"}}
 	for _, f := range found.Faults {
 		p.Cases = append(p.Cases, report.Case{Name: f.Name, Tried: f.Tried})
-		table.Rows = append(table.Rows, []string{f.Name, number(f.Tried)})
+		table.Rows = append(table.Rows, []string{f.Name, report.Number(f.Tried)})
 	}
 	p.Tables = append(p.Tables, table)
 	p.Notes = append(p.Notes, fmt.Sprintf("The update takes %d transfers. The host goes on after each fault; the device has every chunk that it acknowledged, and one more at most. "+
@@ -289,16 +288,7 @@ func counts(of map[string]int, text func(string) string) (rows [][]string) {
 		return strings.Compare(a, b)
 	})
 	for _, name := range names {
-		rows = append(rows, []string{text(name), number(of[name])})
+		rows = append(rows, []string{text(name), report.Number(of[name])})
 	}
 	return rows
-}
-
-// number writes a number for people.
-func number(n int) string {
-	text := strconv.Itoa(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }

@@ -267,10 +267,10 @@ func printRehearsal(w io.Writer, r *report.Report, files []string) {
 			verdict = fmt.Sprintf("%d FAILED", n)
 		}
 		if p.Skipped != "" {
-			fmt.Fprintf(w, "%-52s left out\n", p.Title)
+			fmt.Fprintf(w, "%-52s %9s left out\n", p.Title, "")
 			continue
 		}
-		fmt.Fprintf(w, "%-52s %9d %s, %s\n", p.Title, p.Tried, p.Unit, verdict)
+		fmt.Fprintf(w, "%-52s %9s %s, %s\n", p.Title, report.Number(p.Tried), p.Unit, verdict)
 		for i, f := range p.Failures {
 			if i == 10 {
 				fmt.Fprintf(w, "    and %d more: --out DIR writes all of them\n", len(p.Failures)-i)
