@@ -145,7 +145,7 @@ func startProfile(name string) (stop func(), err error) {
 
 // groups make the cases. Each sets up what its cases share and returns what
 // takes that down again.
-var groups = []func(plan) (cases []benchCase, closeGroup func(), err error){wireCases, idleCases, commandCases, signCases, mechanismCases, operationCases, objectCases, ceremonyCases}
+var groups = []func(plan) (cases []benchCase, closeGroup func(), err error){wireCases, idleCases, commandCases, signCases, mechanismCases, operationCases, objectCases, updateCases, ceremonyCases}
 
 func commit() string {
 	out, err := exec.Command("git", "rev-parse", "HEAD").Output()

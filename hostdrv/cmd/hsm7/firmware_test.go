@@ -98,7 +98,7 @@ type firmware struct {
 	cmd     *exec.Cmd
 	stderr  bytes.Buffer // to be read when the process has ended
 	address string
-	device  *hostdrv.Device // set by logIn
+	device  *hostdrv.Device // set by open and logIn
 }
 
 func powerOn(t *testing.T, binary string, flags ...string) *firmware {
@@ -141,21 +141,26 @@ func (f *firmware) kill() {
 // logIn returns a session with the CO logged in, after setting a new device up.
 func (f *firmware) logIn(t *testing.T, isNew bool) *hostdrv.Session {
 	t.Helper()
-	ctx := t.Context()
-	d, err := hostdrv.Dial(ctx, usbip.New(f.address), transport.Selector{}, hostdrv.Options{})
+	f.open(t)
+	if isNew {
+		setUp(t, f.device)
+	}
+	keys := session(t, f.device, command.SlotPartition)
+	if err := keys.Login(t.Context(), command.RoleCO, []byte("co-password")); err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// open opens the device.
+func (f *firmware) open(t *testing.T) {
+	t.Helper()
+	d, err := hostdrv.Dial(t.Context(), usbip.New(f.address), transport.Selector{}, hostdrv.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	f.device = d
-	if isNew {
-		setUp(t, d)
-	}
-	keys := session(t, d, command.SlotPartition)
-	if err := keys.Login(ctx, command.RoleCO, []byte("co-password")); err != nil {
-		t.Fatal(err)
-	}
-	return keys
 }
 
 func session(t *testing.T, d *hostdrv.Device, slot command.Slot) *hostdrv.Session {
