@@ -38,6 +38,6 @@ func (b *Buffers) Put(p []byte) {
 	if b == nil || class < minClass || class > maxClass || cap(p) != 1<<class {
 		return
 	}
-	p = p[:0]
-	b.classes[class-minClass].Put(&p)
+	kept := p[:0]
+	b.classes[class-minClass].Put(&kept)
 }
