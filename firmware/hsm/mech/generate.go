@@ -28,7 +28,10 @@ func GenerateEC(keyType uint64, ecParams []byte, entropy Entropy) (*Pair, error)
 	if err != nil {
 		return nil, err
 	}
-	scalar, err := curve.scalar(entropy)
+	if curve.params != nil && !entropy.Seeded {
+		return curve.generate(entropy)
+	}
+	scalar, err := curve.candidate(entropy)
 	if err != nil {
 		return nil, err
 	}
@@ -43,8 +46,13 @@ func PairOf(keyType uint64, public Public, stored []byte) (*Pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	pair := &Pair{Key: key, Private: stored}
-	switch private := key.private.(type) {
+	return key.pair(public, stored)
+}
+
+// pair is PairOf for a key that was parsed.
+func (k *Key) pair(public Public, stored []byte) (*Pair, error) {
+	pair := &Pair{Key: k, Private: stored}
+	switch private := k.private.(type) {
 	case *rsa.PrivateKey:
 		return rsaPair(private), nil
 	case *mldsa.PrivateKey:
@@ -54,7 +62,7 @@ func PairOf(keyType uint64, public Public, stored []byte) (*Pair, error) {
 	case *mlkem.DecapsulationKey1024:
 		pair.Public = Public{ParameterSet: public.ParameterSet, Value: private.EncapsulationKey().Bytes()}
 	default:
-		point, err := key.point()
+		point, err := k.point()
 		if err != nil {
 			return nil, err
 		}
@@ -63,16 +71,19 @@ func PairOf(keyType uint64, public Public, stored []byte) (*Pair, error) {
 	return pair, nil
 }
 
-// scalar makes a private key in its stored form.
-func (c Curve) scalar(entropy Entropy) ([]byte, error) {
-	if c.params != nil && !entropy.Seeded {
-		private, err := ecdsa.GenerateKey(c.params, entropy.Reader)
-		if err != nil {
-			return nil, rngFailed(err)
-		}
-		return private.Bytes()
+// generate makes a key pair on a curve of crypto/elliptic. To parse it again would
+// take as long as to make it.
+func (c Curve) generate(entropy Entropy) (*Pair, error) {
+	private, err := ecdsa.GenerateKey(c.params, entropy.Reader)
+	if err != nil {
+		return nil, rngFailed(err)
 	}
-	return c.candidate(entropy)
+	stored, err := private.Bytes()
+	if err != nil {
+		return nil, failed(err, "the key could not be encoded")
+	}
+	key := &Key{Type: c.Type, Bits: c.Bits, private: private}
+	return key.pair(Public{ECParams: c.OID}, stored)
 }
 
 // candidate draws scalars until one is a private key: key pair generation by
