@@ -17,6 +17,7 @@
 //     the password is looked at; handles of objects are not given twice.
 //   - The audit log is whole, as the device itself verifies, and has the record
 //     of a change if and only if it has the change.
+//   - The root key is in no page any more once the device has forgotten its keys.
 //
 // The full plan cuts a second time while the device recovers. [Defects] lists
 // ways to get this wrong, each planted by a decorator of the device's storage:

@@ -19,6 +19,7 @@ const (
 	FreeGuess   Kind = "free guess"        // a password was looked at and the attempt is not counted
 	BrokenLog   Kind = "broken log"        // the audit log is not whole
 	Unrecorded  Kind = "change without its record, or record without its change"
+	Remains     Kind = "the key of before is on the flash"
 	Unexplained Kind = "writes though it should not, or does not though it should"
 )
 

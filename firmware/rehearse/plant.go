@@ -47,6 +47,10 @@ func Defects() []Defect {
 			chip: newLazy,
 		},
 		{
+			Name: "a copy of the root key is left behind", Kind: Remains, Scenes: "^(zeroize|rollback of the firmware)$",
+			chip: func(chip flash.Device) (flash.Device, error) { return &hoarder{chip}, nil },
+		},
+		{
 			Name: "attempts are forgotten at power-on", Kind: Backwards, Scenes: "^wrong password",
 			storage: func(s vault.Storage) vault.Storage { return forget(s, contains("/attempts/")) },
 		},
@@ -139,6 +143,25 @@ func (l *lazy) queue(o flash.Operation) error {
 	}
 	l.due, l.next = l.next, nil
 	return nil
+}
+
+// hoarder copies what is erased from the first block to the last.
+type hoarder struct{ flash.Device }
+
+// Erase implements flash.Device.
+func (h *hoarder) Erase(block int) error {
+	g := h.Geometry()
+	if block == 0 {
+		page := make([]byte, g.PageSize)
+		if err := h.Read(0, page); err != nil {
+			return err
+		}
+		last := g.Blocks - 1
+		if err := errors.Join(h.Device.Erase(last), h.Program(int64(last*g.BlockSize()), page)); err != nil {
+			return err
+		}
+	}
+	return h.Device.Erase(block)
 }
 
 // torn makes one change in two steps.

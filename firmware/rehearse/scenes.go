@@ -26,6 +26,8 @@ type Scene struct {
 	Finding command.TamperCause
 	// Destroys says that the handles of objects may start again.
 	Destroys bool
+	// Effaces says that the root key goes, and with it all that it protects.
+	Effaces bool
 	// Later says why the change is only seen after the next power-on; "" means that
 	// it is seen at once.
 	Later string
@@ -92,8 +94,8 @@ func deviceScenes() []Scene {
 			Request: the(&command.HSMInitRequest{Label: "x", Password: []byte(usual(command.RoleSO)), Domain: []byte("d")}),
 		},
 		{Name: "soft initialisation", Stage: Staffed, Before: so, Code: command.CodeHSMInit, Slot: admin, Request: the(&command.HSMInitRequest{Label: "x"}), Destroys: true},
-		{Name: "zeroize", Stage: Staffed, Before: so, Code: command.CodeHSMZeroize, Slot: admin, Destroys: true},
-		{Name: "factory reset", Stage: Staffed, Before: so, Code: command.CodeHSMFactoryReset, Slot: admin, Destroys: true},
+		{Name: "zeroize", Stage: Staffed, Before: so, Code: command.CodeHSMZeroize, Slot: admin, Destroys: true, Effaces: true},
+		{Name: "factory reset", Stage: Staffed, Before: so, Code: command.CodeHSMFactoryReset, Slot: admin, Destroys: true, Effaces: true},
 
 		{Name: "partition creation", Stage: Initialised, Before: so, Code: command.CodePartitionCreate, Slot: admin},
 		{Name: "partition deletion", Stage: Staffed, Before: so, Code: command.CodePartitionDelete, Slot: admin, Destroys: true},

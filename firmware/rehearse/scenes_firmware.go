@@ -98,7 +98,7 @@ func firmwareScenes() []Scene {
 		{Name: "end of an upload", Stage: Staffed, Before: upload, Code: command.CodeUpdateAbort, Slot: admin, Apart: ownRecord},
 		{
 			Name: "rollback of the firmware", Stage: Updated, Before: so, Code: command.CodeUpdateRollback, Slot: admin,
-			Destroys: true, Apart: ownRecord, Later: restarted,
+			Destroys: true, Effaces: true, Apart: ownRecord, Later: restarted,
 		},
 		{
 			Name: "floor of the firmware", Stage: Updated, Before: so, Code: command.CodeUpdateFloor, Slot: admin,

@@ -13,7 +13,8 @@ type sweep struct {
 	plan Plan
 	seed uint64
 	verdict
-	states int // crash states
+	states int    // crash states
+	key    []byte // the root key before a command that effaces it; nil: it is not to go
 }
 
 // play carries the scene out on a chip of its stage.
@@ -87,6 +88,11 @@ func (s *sweep) judgeAll(tape *recorder, before, after *flash.Memory, live *Obse
 		return nil
 	}
 	s.judgeEnds(live)
+	if s.scene.Effaces {
+		if s.key, err = rootKey(before); err != nil {
+			return err
+		}
+	}
 	err = crashes(tape.points, s.plan.Tears, s.seed, func(c crash) error { return s.survive(c, s.plan.Recoveries) })
 	if err == nil {
 		s.judgeGuess()
@@ -105,6 +111,7 @@ func (s *sweep) survive(c crash, again int) error {
 		return nil
 	}
 	s.judge(got, c.where, c.answered)
+	s.judgeRemains(c.chip, got, c.where)
 	if again == 0 {
 		return nil
 	}

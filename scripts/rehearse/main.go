@@ -41,6 +41,7 @@ type report struct {
 	FreeGuesses        int      `json:"free_guesses"`
 	BrokenLogs         int      `json:"broken_logs"`
 	Unrecorded         int      `json:"unrecorded"`
+	Remains            int      `json:"keys_left"` // after they were to go
 	Others             int      `json:"others"`
 	FileMutants        int      `json:"file_mutants"`
 	Accepted           int      `json:"accepted"` // of these
@@ -121,7 +122,7 @@ func (r *report) sweep(o rehearse.Options) error {
 	for kind, field := range map[rehearse.Kind]*int{
 		rehearse.Brick: &r.Bricks, rehearse.Mixture: &r.Mixtures, rehearse.Lost: &r.LostAcknowledged,
 		rehearse.Backwards: &r.CountersBack, rehearse.FreeGuess: &r.FreeGuesses, rehearse.BrokenLog: &r.BrokenLogs,
-		rehearse.Unrecorded: &r.Unrecorded, rehearse.Unexplained: &r.Others,
+		rehearse.Unrecorded: &r.Unrecorded, rehearse.Unexplained: &r.Others, rehearse.Remains: &r.Remains,
 	} {
 		*field += found.Count(kind)
 	}
