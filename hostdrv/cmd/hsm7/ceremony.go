@@ -37,7 +37,7 @@ type holding struct {
 	byHand   bool
 	rehearse bool
 	fault    string // rehearse what holds this in its text
-	plain    bool // no pictures
+	plain    bool   // no pictures
 	values   map[string]string
 	reach    []string // flags with which commands reach the device of control; none: as the simulator says
 }
