@@ -66,7 +66,7 @@ func (p *Phase) suite() junitSuite {
 		cases = []Case{{Name: p.Title}}
 	}
 	for _, c := range cases {
-		j := junitCase{Class: p.Name, Name: c.Name, Out: fmt.Sprintf("%d %s", c.Tried, p.Unit)}
+		j := junitCase{Class: p.Name, Name: c.Name, Out: fmt.Sprintf("%s tried: %d", p.Unit, c.Tried)}
 		for _, f := range p.Failures {
 			if f.Case == c.Name {
 				j.Failures = append(j.Failures, junitFailure{f.Rule, f.Detail + "\n" + f.Reproduce})

@@ -24,6 +24,7 @@ type play struct {
 	version string
 	bus     *bus
 	acked   []bool // chunks that the device has, as the host knows
+	begun   bool   // it has answered to the beginning of the upload
 	sent    uint   // the chunk behind the last one that was sent
 }
 
@@ -111,11 +112,10 @@ func (p *play) upload(h *host) (status command.UpdateStatus, err error) {
 	}
 	code := p.subject.Code
 	begin := &command.UpdateRequest{Head: p.head, Authcode: code[:], Client: p.subject.Facts.Client.String()}
-	first := status.State == command.UpdateIdle
 	if err := h.ask(command.CodeUpdateBegin, h.session, begin, &status); err != nil {
 		return status, err
 	}
-	if err := p.compare(status, first); err != nil {
+	if err := p.compare(status); err != nil {
 		return status, err
 	}
 	for _, i := range status.Missing {
@@ -133,9 +133,9 @@ func (p *play) upload(h *host) (status command.UpdateStatus, err error) {
 }
 
 // compare looks at what the device has of the file: what was acknowledged, and at
-// most the one chunk more that was on its way. When an upload begins, these are the
-// chunks that it knew already.
-func (p *play) compare(status command.UpdateStatus, first bool) error {
+// most the one chunk more that was on its way. At the first answer to the beginning
+// of an upload these are the chunks whose content it knew already.
+func (p *play) compare(status command.UpdateStatus) error {
 	more := 0
 	for i, acked := range p.acked {
 		has := !slices.Contains(status.Missing, uint(i))
@@ -147,9 +147,10 @@ func (p *play) compare(status command.UpdateStatus, first bool) error {
 		}
 		p.acked[i] = has
 	}
-	if more > 1 && !first {
+	if more > 1 && p.begun {
 		return fmt.Errorf("%w: the device has %d chunks that were not acknowledged", errRule, more)
 	}
+	p.begun = true
 	return nil
 }
 

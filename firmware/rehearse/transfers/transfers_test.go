@@ -42,8 +42,9 @@ func options(t *testing.T) transfers.Options {
 
 func TestNoTransferThatFailsCostsAChunkOrTheUpdate(t *testing.T) {
 	o := options(t)
+	o.Every = 2 // make rehearsal tries all
 	if testing.Short() {
-		o.Every = 7
+		o.Every = 11
 	}
 	r, err := transfers.Run(t.Context(), o)
 	if err != nil {
@@ -58,10 +59,32 @@ func TestNoTransferThatFailsCostsAChunkOrTheUpdate(t *testing.T) {
 	t.Logf("%d transfers, %d cases", r.Transfers, r.Tried)
 }
 
+func TestContentThatTheDeviceHasIsNoLoss(t *testing.T) {
+	o := options(t)
+	first, err := o.Subject.Prepare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := boottest.Image(fuf.V(7, 9, 4), 2, 40_000, 1) // most chunks of the first update
+	payload, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Subject.File, err = boottest.Sign(boottest.Release(m), payload); err != nil {
+		t.Fatal(err)
+	}
+	o.Subject.Chip = first.Installed()
+	o.Every = 5
+	r, err := transfers.Run(t.Context(), o)
+	if err != nil || len(r.Failures) > 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 func TestPlantedDefectsAreNoticed(t *testing.T) {
 	for _, d := range transfers.Defects() {
 		o := options(t)
-		o.Defect, o.Every = &d, 4
+		o.Defect, o.Every = &d, 5
 		r, err := transfers.Run(t.Context(), o)
 		if err != nil || len(r.Failures) == 0 {
 			t.Errorf("nobody noticed that %s (%v)", d.Name, err)
