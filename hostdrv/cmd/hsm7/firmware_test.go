@@ -11,9 +11,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/hostdrv"
@@ -83,14 +86,56 @@ func TestTheLogHoldsNoSecrets(t *testing.T) {
 	}
 }
 
+// builds is where programs are built for the tests of this package.
+var builds string
+
+// withBuilds runs tests while builds exists.
+type withBuilds struct{ tests testscript.TestingM }
+
+// Run implements testscript.TestingM.
+func (w withBuilds) Run() int {
+	var err error
+	if builds, err = os.MkdirTemp("", "hsm7"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(builds)
+	return w.tests.Run()
+}
+
+// firmwareBinary builds the firmware. To link it takes longer than most tests, so
+// they share it.
+var firmwareBinary = sync.OnceValues(func() (binary string, err error) {
+	binary = filepath.Join(builds, "usbhsm7")
+	out, err := exec.Command("go", "build", "-o", binary, "usbhsm7/firmware/cmd/usbhsm7").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("build the firmware: %w\n%s", err, out)
+	}
+	return binary, err
+})
+
+// buildFirmware returns the path of the firmware.
 func buildFirmware(t *testing.T) (binary string) {
 	t.Helper()
-	binary = filepath.Join(t.TempDir(), "usbhsm7")
-	build := exec.Command("go", "build", "-o", binary, "usbhsm7/firmware/cmd/usbhsm7")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	binary, err := firmwareBinary()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return binary
+}
+
+// programs returns a folder with usbhsm7 and hsm7, for processes of their own.
+func programs(t *testing.T) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	host, err := os.Executable() // hsm7, by its name: see TestMain
+	err = errors.Join(err,
+		os.Symlink(host, filepath.Join(folder, "hsm7")),
+		os.Symlink(buildFirmware(t), filepath.Join(folder, "usbhsm7")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 // firmware is a running usbhsm7.

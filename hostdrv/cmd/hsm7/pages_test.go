@@ -36,16 +36,9 @@ export HSM7_SO_PASSWORD=so-password HSM7_PO_PASSWORD=po-password HSM7_CO_PASSWOR
 `
 
 func TestPagesRunAsTheyStand(t *testing.T) {
-	binaries := filepath.Dir(buildFirmware(t))
+	binaries := programs(t)
 	repository, err := filepath.Abs("../../..")
 	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := os.Executable() // hsm7, by its name: see TestMain
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(program, filepath.Join(binaries, "hsm7")); err != nil {
 		t.Fatal(err)
 	}
 	for _, page := range pages {

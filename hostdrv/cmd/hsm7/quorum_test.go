@@ -109,7 +109,7 @@ func TestNoSecretOfTheTrustedPathLeavesTheDevice(t *testing.T) {
 // Partition SO, and returns all that is in its memory while the screen reveals that.
 func memoryOfHost(t *testing.T, f *firmware, simulator *control.Client) (memory []byte, challenge string) {
 	t.Helper()
-	hsm7 := hostCommand(t, "--usbip", f.address, "--wait", "1s", "role", "challenge", "co")
+	hsm7 := exec.CommandContext(t.Context(), filepath.Join(programs(t), "hsm7"), "--usbip", f.address, "--wait", "1s", "role", "challenge", "co")
 	hsm7.Env = append(os.Environ(), "UNUSED=canary-argument")
 	script, err := person.Parse(strings.Replace(custodians, "when reveal: ok", "when reveal: wait", 1))
 	if err != nil {
@@ -134,20 +134,6 @@ func memoryOfHost(t *testing.T, f *firmware, simulator *control.Client) (memory 
 		t.Error("hsm7 did not wait for people")
 	}
 	return memory, challenge
-}
-
-// hostCommand returns hsm7 as a process of its own.
-func hostCommand(t *testing.T, args ...string) *exec.Cmd {
-	t.Helper()
-	program, err := os.Executable() // hsm7, by its name: see TestMain
-	if err != nil {
-		t.Fatal(err)
-	}
-	link := filepath.Join(t.TempDir(), "hsm7")
-	if err := os.Symlink(program, link); err != nil {
-		t.Fatal(err)
-	}
-	return exec.CommandContext(t.Context(), link, args...)
 }
 
 // memoryOf returns all that a process has in memory and may have written to: what

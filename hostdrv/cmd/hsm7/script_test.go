@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"hsm7": main})
+	testscript.Main(withBuilds{m}, map[string]func(){"hsm7": main})
 }
 
 // TestScripts runs each script of testdata/script against a device of its own.
