@@ -3,9 +3,10 @@
 // file before the day (docs/ceremonies.md).
 //
 //	c, err := ceremony.Read("initialise.yaml")
-//	runner := ceremony.Runner{Ceremony: c, Simulator: client, Host: hsm7}
-//	record, err := runner.Run(ctx)
-//	err = record.WriteReport(file)
+//	runner := ceremony.Runner{Ceremony: c, Simulator: client, Host: hsm7, Folder: folder, Pictures: true}
+//	record := runner.NewRecord()
+//	err = runner.Run(ctx, record, 1)
+//	err = record.Save(folder)
 //
 // A ceremony is carried out by nobody, for tests and rehearsals; or by people at
 // the screen, whom the runner tells step by step what to do. In rehearsals things
