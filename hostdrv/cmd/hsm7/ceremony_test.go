@@ -77,6 +77,7 @@ func TestCeremoniesOfTheDocuments(t *testing.T) {
 		{"annual-signing.yaml", 8, []string{"issuing.pem"}, nil},
 		{"replace-custodian.yaml", 13, nil, nil},
 		{"disaster-recovery.yaml", 12, []string{"root.pub"}, nil},
+		{"firmware-update.yaml", 7, []string{"update.fuf"}, nil},
 		{"first-run.yaml", 0, nil, []string{"--set", "challenge=" + challengeFile(t)}},
 	} {
 		t.Run(test.file, func(t *testing.T) {
