@@ -11,7 +11,7 @@ import (
 )
 
 // ceremonyFile is the ceremony that is measured: every role and domain gets three
-// of five iKeys, five of which have PINs, and the root key is made.
+// of five iKeys, one of which has a PIN, and the root key is made.
 const ceremonyFile = "docs/ceremonies/initialise-root-ca.yaml"
 
 // ceremonyCases measure how long a ceremony takes that a script holds.
