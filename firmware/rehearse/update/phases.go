@@ -16,10 +16,10 @@ import (
 	"usbhsm7/fuf"
 )
 
-// admit asks the device what stands against the file, and installs it once, without
-// any fault.
+// admit asks the device what stands against the file, installs it once, without any
+// fault, and starts the HSM in it.
 func admit(ctx context.Context, r *rehearsal, p *report.Phase) error {
-	const name = "the file is installed, confirmed, and runs"
+	const name = "the bootloader installs the file and confirms it"
 	checks, err := transfers.Plan(ctx, r.Subject)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -38,6 +38,13 @@ func admit(ctx context.Context, r *rehearsal, p *report.Phase) error {
 	p.Cases = append(p.Cases, report.Case{Name: name, Tried: 1})
 	if r.refused != nil && len(p.Failures) == 0 {
 		p.Failures = append(p.Failures, report.Failure{Case: name, Rule: "the device takes the file", Detail: r.refused.Error()})
+	}
+	if r.refused == nil {
+		const starts = "the HSM starts in the new firmware and keeps all that it holds"
+		p.Cases = append(p.Cases, report.Case{Name: starts, Tried: 1})
+		if err := r.keeps(); err != nil {
+			p.Failures = append(p.Failures, report.Failure{Case: starts, Rule: starts, Detail: err.Error()})
+		}
 	}
 	p.Tried = len(p.Cases)
 	return nil

@@ -101,6 +101,41 @@ func TestRefusedFileIsReportedWithTheReason(t *testing.T) {
 	}
 }
 
+// TestFirmwareInWhichTheHSMDoesNotStartFails shows that what the bootloader takes is not
+// enough: the rehearsal starts the HSM of the device in it.
+func TestFirmwareInWhichTheHSMDoesNotStartFails(t *testing.T) {
+	for name, spoil := range map[string]func(*boot.Image){
+		"data schema":  func(m *boot.Image) { m.DataSchema = 99 },
+		"not built in": func(m *boot.Image) { m.Mechanisms = []boot.Mechanism{{Type: 0xDEADBEEF, Withheld: true}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t)
+			m := boottest.Image(fuf.V(7, 9, 3), 2, 1000, 1)
+			spoil(m)
+			payload, err := m.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			release := boottest.Release(m)
+			release.Data = fuf.DataChange{From: 1, To: m.DataSchema}
+			if m.DataSchema > 1 {
+				release.Data.Class = fuf.MigrateCopy
+			}
+			if o.Subject.File, err = boottest.Sign(release, payload); err != nil {
+				t.Fatal(err)
+			}
+			o.Phases = []string{"admission"}
+			r, err := update.Run(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Failed != 1 || !strings.Contains(text(t, r), name) {
+				t.Errorf("%+v", r.Phases[0].Failures)
+			}
+		})
+	}
+}
+
 // forgiving takes any head that has the length of the genuine one for that.
 type forgiving struct {
 	boot.Verifier
