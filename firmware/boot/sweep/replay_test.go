@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"usbhsm7/firmware/boot/sweep"
@@ -51,4 +52,23 @@ func TestTokensThatAreNoneAreRefused(t *testing.T) {
 			t.Errorf("%q: %v", token, err)
 		}
 	}
+}
+
+// FuzzReplay plays tokens that nobody wrote: they are refused, or a sound bootloader
+// gets over them.
+func FuzzReplay(f *testing.F) {
+	for _, token := range []string{
+		"floor:", "floor: cut=p1/erase@0x0#1:before", "floor: cut=p1/prog@0x1000#2:bits:17;cut2=p2/sync@0x0#1:before", "rollback: cut=;=;",
+	} {
+		f.Add(token)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		if !strings.HasPrefix(token, "floor") {
+			return // the others take longer
+		}
+		faults, err := sweep.Replay(token, nil)
+		if len(faults) > 0 || err != nil && !errors.Is(err, sweep.ErrToken) {
+			t.Errorf("%q: %v, %v", token, faults, err)
+		}
+	})
 }

@@ -37,6 +37,9 @@ type place struct {
 	text   string
 }
 
+// maxCuts bounds the cuts of a token: a sweep makes two.
+const maxCuts = 4
+
 // parseToken reads what tokenOf and cutAgain write.
 func (w *world) parseToken(token string) (s scenario, cuts []place, err error) {
 	name, rest, found := strings.Cut(strings.TrimSuffix(token, " (at the end)"), ":")
@@ -49,7 +52,7 @@ func (w *world) parseToken(token string) (s scenario, cuts []place, err error) {
 		}
 		_, text, found := strings.Cut(part, "=")
 		p, err := parsePlace(text)
-		if err != nil || !found {
+		if err != nil || !found || len(cuts) == maxCuts {
 			return s, nil, fmt.Errorf("%w: %q", ErrToken, part)
 		}
 		cuts = append(cuts, p)
