@@ -128,6 +128,14 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 	command.CodeUpdateCapability: func(ctx context.Context, _ *Device, s *Session) error {
 		return s.UpdateCapability(ctx, []byte("file"), nil)
 	},
+	command.CodeModuleLoad: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.LoadModule(ctx, []byte("file"), nil))
+	},
+	command.CodeModuleList:   func(ctx context.Context, _ *Device, s *Session) error { return second(s.Modules(ctx)) },
+	command.CodeModuleDelete: func(ctx context.Context, _ *Device, s *Session) error { return s.DeleteModule(ctx, "m") },
+	command.CodeModuleCall: func(ctx context.Context, _ *Device, s *Session) error {
+		return second(s.CallModule(ctx, "m", "f", []byte("input")))
+	},
 	command.CodeLicences:    func(ctx context.Context, _ *Device, s *Session) error { return second(s.Licences(ctx)) },
 	command.CodeUpdateFloor: func(ctx context.Context, _ *Device, s *Session) error { return s.RaiseFloor(ctx, 1) },
 	command.CodeSTMShow:     func(ctx context.Context, _ *Device, s *Session) error { return second(s.InTransport(ctx)) },

@@ -97,7 +97,8 @@ type Model struct {
 	Storage int64  `cbor:"2,keyasint" json:"storage"` // room for token objects, bytes
 }
 
-// Module is a functional module that comes with the firmware.
+// Module is a functional module: one that comes with the firmware, or the payload of a
+// file of its own.
 type Module struct {
 	Name    string      `cbor:"1,keyasint" json:"name"`
 	Version fuf.Version `cbor:"2,keyasint" json:"version"`

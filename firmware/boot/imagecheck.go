@@ -24,7 +24,7 @@ func (m *Image) check() error {
 		{ascending(m.Models, func(a, b Model) int { return cmp.Compare(a.Name, b.Name) }), "models must be sorted"},
 		{every(m.Models, func(m Model) bool { return isName(m.Name) && m.Storage >= 0 }), "a model must have a name and storage"},
 		{ascending(m.Modules, func(a, b Module) int { return cmp.Compare(a.Name, b.Name) }), "modules must be sorted"},
-		{every(m.Modules, func(m Module) bool { return isName(m.Name) && len(m.Code) > 0 }), "a module must have a name and code"},
+		{every(m.Modules, func(m Module) bool { return m.check() == nil }), "a module must have a name and code"},
 	} {
 		if !rule.ok {
 			return fmt.Errorf("%w: %s", ErrImage, rule.must)

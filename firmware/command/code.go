@@ -5,7 +5,7 @@ import "fmt"
 // Code is the number of a command, sent in the code field of a request frame.
 // The high byte names the group: 00 device, 01 HSM, 02 partition, 03 sessions
 // and roles, 04 objects, 05 cryptography, 06 audit, 07 the state of the unit,
-// 08 its firmware.
+// 08 its firmware, 09 functional modules.
 type Code uint32
 
 // The commands. Rows says what each one needs and carries.
@@ -109,6 +109,11 @@ const (
 
 	CodeUpdateCapability Code = 0x0821 // takes a licence; the device leaves the bus and comes back
 	CodeLicences         Code = 0x0822
+
+	CodeModuleLoad   Code = 0x0901 // takes a functional module
+	CodeModuleList   Code = 0x0902
+	CodeModuleDelete Code = 0x0903
+	CodeModuleCall   Code = 0x0911
 )
 
 // String returns the command's name, or its number if the table has no such row.

@@ -37,6 +37,9 @@ var opens = map[Code]Open{
 	CodeUpdateStatus:    OpenResponse,
 	CodeUpdateFloor:     OpenRequest,
 	CodeLicences:        OpenResponse,
+	CodeModuleLoad:      OpenResponse,
+	CodeModuleList:      OpenResponse,
+	CodeModuleDelete:    OpenRequest,
 }
 
 // Open returns which payloads of the command a recording may show.

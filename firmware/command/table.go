@@ -148,6 +148,11 @@ var Rows = []Row{
 	{CodeUpdateFloor, "update-floor", NeedAdmin, roles(RoleSO), true, AuditManage, of[UpdateFloorRequest](), nil},
 	{CodeUpdateCapability, "update-capability", NeedAdmin, roles(RoleSO), true, AuditManage, of[UpdateCapabilityRequest](), nil},
 	{CodeLicences, "licences", NeedAdmin, Anyone, false, AuditNever, nil, of[LicencesResponse]()},
+
+	{CodeModuleLoad, "fm-load", NeedAdmin, roles(RoleSO), true, AuditManage, of[ModuleLoadRequest](), of[ModuleInfo]()},
+	{CodeModuleList, "fm-list", NeedSession, Anyone, false, AuditNever, nil, of[ModuleListResponse]()},
+	{CodeModuleDelete, "fm-delete", NeedAdmin, roles(RoleSO), true, AuditManage, of[ModuleDeleteRequest](), nil},
+	{CodeModuleCall, "fm-call", NeedInitialised, keyUsers, false, AuditUsage, of[ModuleCallRequest](), of[ModuleCallResponse]()},
 }
 
 var rowOf = func() map[Code]Row {

@@ -126,6 +126,30 @@ func (b bootloader) Licence(file, authcode []byte, f hsm.UpdateFacts) (*hsm.Lice
 	return licence, nil
 }
 
+// Module implements hsm.Bootloader.
+func (b bootloader) Module(file, authcode []byte, f hsm.UpdateFacts) (*hsm.Module, error) {
+	facts, err := factsOf(f)
+	if err != nil {
+		return nil, err
+	}
+	code, err := codeOf(authcode)
+	if err != nil {
+		return nil, err
+	}
+	release, payload, err := b.boot.Unpack(file, fuf.Module, *code, facts)
+	if err != nil {
+		return nil, refused(err)
+	}
+	m, err := boot.DecodeModule(payload)
+	if err != nil {
+		return nil, refused(err)
+	}
+	if m.Version != release.Version {
+		return nil, command.StatusInvalidFUFHeader.Withf("the module has version %v, its release says %v", m.Version, release.Version)
+	}
+	return &hsm.Module{Name: m.Name, Version: m.Version.String(), Code: m.Code}, nil
+}
+
 // mostMissing is how many missing chunks Status lists.
 const mostMissing = 1024
 

@@ -6,6 +6,7 @@ import (
 	"usbhsm7/firmware/boot"
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/fm"
 	"usbhsm7/firmware/hsm"
 	"usbhsm7/firmware/hsm/policy"
 )
@@ -16,14 +17,16 @@ const product, model = "usbhsm7", "U700"
 
 // Core is the HSM with the bootloader that has started it.
 type Core struct {
-	HSM  *hsm.HSM
-	Boot *boot.Boot
+	HSM     *hsm.HSM
+	Boot    *boot.Boot
+	modules *fm.Engine
 }
 
 // StartCore starts the bootloader, on its part of the flash, and the HSM in the
 // firmware that runs. Firmware on trial is confirmed when the HSM has started in it;
 // if that does not start, everything begins again as after a watchdog's reset, until
-// the bootloader gives the firmware up. Of c, Firmware and Boot are filled in.
+// the bootloader gives the firmware up. Of c, Firmware, Boot and Modules are filled
+// in.
 func StartCore(images flash.Device, verifier boot.Verifier, c hsm.Config) (*Core, error) {
 	for {
 		b, err := boot.Open(images, boot.Config{Verifier: verifier, Product: product, Model: model})
@@ -57,12 +60,13 @@ func start(b *boot.Boot, c hsm.Config) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Firmware, c.Boot = firmware, bootloader{b}
+	engine := fm.New(fm.Standard())
+	c.Firmware, c.Boot, c.Modules = firmware, bootloader{b}, modules{engine}
 	core, err := hsm.Open(c)
 	if err != nil {
 		return nil, fmt.Errorf("start the HSM: %w", err)
 	}
-	return &Core{core, b}, nil
+	return &Core{core, b, engine}, nil
 }
 
 // settle confirms firmware that was on trial.
@@ -79,6 +83,7 @@ func (c *Core) settle(before boot.Status) error {
 func (c *Core) Close() {
 	c.Boot.Close()
 	c.HSM.Close()
+	_ = c.modules.Close() // frees memory: cannot fail
 }
 
 // firmwareOf returns what an image makes of the HSM: the tables that are built in,

@@ -33,6 +33,7 @@ func function(body []byte) []byte {
 		wasm,
 		section(1, []byte{1, 0x60, 0, 1, 0x7f}),
 		section(3, []byte{1, 0}),
+		section(5, []byte{1, 0, 1}),
 		section(7, []byte{1, 1, 'f', 0, 0}),
 		section(10, []byte{1}, leb(uint64(len(body))), body),
 	)
@@ -44,6 +45,7 @@ func imports(module, name string) []byte {
 		wasm,
 		section(1, []byte{1, 0x60, 0, 1, 0x7e}),
 		section(2, []byte{1}, leb(uint64(len(module))), []byte(module), leb(uint64(len(name))), []byte(name), []byte{0, 0}),
+		section(5, []byte{1, 0, 1}),
 	)
 }
 
@@ -78,6 +80,8 @@ func TestCheckRefusesWhatTheDeviceCannotBear(t *testing.T) {
 		{"pieces of data without end", "4000000000 pieces of data", slices.Concat(wasm, section(11, leb(4_000_000_000)))},
 		{"data without end", "ends too early", slices.Concat(wasm, section(11, []byte{1, 0, 0x23, 0, end}, leb(4_000_000_000)))},
 		{"data of another memory", "data of kind 2", slices.Concat(wasm, section(11, []byte{1, 2, 0}))},
+		{"no memory", "not one memory", wasm},
+		{"two memories", "not one memory", slices.Concat(wasm, section(5, []byte{2, 0, 1, 0, 1}))},
 		{"a memory that others share", "a size of kind 3", slices.Concat(wasm, section(5, []byte{1, 3, 1, 1}))},
 		{"something after the end", "1 bytes after its end", slices.Concat(wasm, section(3, []byte{0, 0}))},
 		{"a huge function", "more than 65536", function(slices.Concat([]byte{0}, bytes.Repeat([]byte{0x01}, 1<<16), constant))},

@@ -35,14 +35,15 @@ type Engine struct {
 type compiled struct {
 	digest [sha256.Size]byte
 	wazero.CompiledModule
-	users int  // calls under way
-	old   bool // it is to be closed by the last one of them
+	runtime wazero.Runtime // that it was made in
+	users   int            // calls under way
+	old     bool           // it is to be closed by the last one of them
 }
 
 // New returns an engine. It costs nothing until a module is checked or called.
 func New(l Limits) *Engine { return &Engine{limits: l} }
 
-// Close forgets the modules. No call may be under way.
+// Close forgets the modules, and stops the calls that are under way.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -92,7 +93,7 @@ func (e *Engine) compile(code []byte) (*compiled, error) {
 	if err != nil {
 		return nil, command.StatusInvalidFUFHeader.With(fmt.Sprintf("no functional module: %v", err), "")
 	}
-	m := &compiled{digest: digest, CompiledModule: module, users: 1}
+	m := &compiled{digest: digest, CompiledModule: module, runtime: e.runtime, users: 1}
 	e.compiled = append(e.compiled, m)
 	if len(e.compiled) > maxCompiled {
 		e.compiled[0].old = true

@@ -70,14 +70,11 @@ func (f Import) host() api.GoModuleFunc {
 	}
 }
 
-// memory is that of a module; nil if it has none.
+// memory is that of a module.
 type memory struct{ api.Memory }
 
 // bytes returns a part of the memory itself.
 func (m memory) bytes(at, size uint64) ([]byte, error) {
-	if m.Memory == nil {
-		return nil, errOutside
-	}
 	part, ok := m.Read(uint32(at), uint32(size))
 	if !ok {
 		return nil, errOutside

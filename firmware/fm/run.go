@@ -56,7 +56,7 @@ func (e *Engine) Call(ctx context.Context, code []byte, function string, input [
 	r := &run{limits: e.limits, host: host, input: input}
 	inside, cancel := context.WithTimeout(context.WithValue(ctx, runKey{}, r), e.limits.Time)
 	defer cancel()
-	result, err := r.call(inside, e.runtime, m, function)
+	result, err := r.call(inside, m, function)
 	switch {
 	case ctx.Err() != nil:
 		err = ctx.Err()
@@ -73,13 +73,13 @@ func (e *Engine) Call(ctx context.Context, code []byte, function string, input [
 }
 
 // call makes an instance of the module, calls the function, and wipes the memory.
-func (r *run) call(ctx context.Context, runtime wazero.Runtime, m *compiled, function string) (result uint32, err error) {
+func (r *run) call(ctx context.Context, m *compiled, function string) (result uint32, err error) {
 	defer func() {
 		if p := recover(); p != nil { // a defect of the runtime must not end the device
 			err = fmt.Errorf("the runtime failed: %v", p)
 		}
 	}()
-	instance, err := runtime.InstantiateModule(ctx, m.CompiledModule, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	instance, err := m.runtime.InstantiateModule(ctx, m.CompiledModule, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		return 0, err
 	}
@@ -95,9 +95,6 @@ func (r *run) call(ctx context.Context, runtime wazero.Runtime, m *compiled, fun
 }
 
 func wipe(m api.Memory) {
-	if m == nil {
-		return
-	}
 	if all, ok := m.Read(0, m.Size()); ok {
 		clear(all)
 	}

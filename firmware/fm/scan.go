@@ -19,13 +19,16 @@ type section struct {
 // the like.
 const customSection = 0
 
+// memorySection is the number of the section of memories. Every module has one.
+const memorySection = 5
+
 // sections lists all that a module may have.
 var sections = []section{
 	{1, list(maxTypes, "types", functionType)},
 	{2, list(maxFunctions, "imports", imported)},
 	{3, list(maxFunctions, "functions", oneNumber)},
 	{4, list(1, "tables", table)},
-	{5, list(1, "memories", memoryLimits)},
+	{memorySection, oneMemory},
 	{6, globals},
 	{7, list(maxFunctions, "exports", exported)},
 	{9, list(maxTable, "elements", elements)},
@@ -47,7 +50,7 @@ func scan(code []byte) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("no WebAssembly of version 1")
 	}
-	kept := slices.Clone(header)
+	kept, remembers := slices.Clone(header), false
 	for r := reader(rest); len(r) > 0; {
 		before := r
 		id, err := r.byte()
@@ -65,6 +68,10 @@ func scan(code []byte) ([]byte, error) {
 			return nil, err
 		}
 		kept = append(kept, before[:len(before)-len(r)]...)
+		remembers = remembers || id == memorySection
+	}
+	if !remembers {
+		return nil, errNoMemory
 	}
 	return kept, nil
 }
@@ -132,7 +139,12 @@ func table(r *reader) error {
 	return err
 }
 
-func memoryLimits(r *reader) error {
+var errNoMemory = errors.New("it has not one memory of its own, in which input and output are")
+
+func oneMemory(r *reader) error {
+	if n, err := r.number(); err != nil || n != 1 {
+		return errNoMemory
+	}
 	_, err := limits(r)
 	return err
 }

@@ -33,6 +33,9 @@ type Bootloader interface {
 	// Licence verifies a capability update and returns what it brings. It changes
 	// nothing.
 	Licence(file, authcode []byte, f UpdateFacts) (*Licence, error)
+	// Module verifies the file of a functional module and returns what is in it. It
+	// changes nothing.
+	Module(file, authcode []byte, f UpdateFacts) (*Module, error)
 	// Status tells about the firmware and an update that is under way.
 	Status() (*command.UpdateStatus, error)
 }

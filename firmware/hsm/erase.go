@@ -23,6 +23,7 @@ const (
 	ContentPartitionPolicies
 	ContentPartitionRoles
 	ContentObjects
+	ContentModules // functional modules
 )
 
 // ContentTable names the contents, in the order of their bits.
@@ -43,6 +44,7 @@ var ContentTable = []struct {
 	{ContentPartitionPolicies, "policies of the partition"},
 	{ContentPartitionRoles, "roles of the partition"},
 	{ContentObjects, "objects"},
+	{ContentModules, "functional modules"},
 }
 
 // Has reports whether all of c are in the set.
@@ -76,7 +78,7 @@ var (
 		command.HSMZeroized, command.PartitionAbsent, "PCIe HSM documentation, fw_rollback; that the Auditor stays is inferred",
 	}
 	zeroization = Erasure{
-		"hsm-zeroize, or the last wrong password of the HSM SO", contentAlways,
+		"hsm-zeroize, or the last wrong password of the HSM SO", contentAlways | ContentModules,
 		command.HSMZeroized, command.PartitionAbsent, "USB HSM 7 documentation, zeroize_reset",
 	}
 	decommission = Erasure{
@@ -88,24 +90,28 @@ var (
 		command.HSMInitialised, command.PartitionAbsent, "PCIe HSM documentation, tamper; that the Auditor stays is inferred",
 	}
 	softInit = Erasure{
-		"hsm-init of an initialised HSM", contentOfHSM &^ ContentHSMLabel,
+		"hsm-init of an initialised HSM", contentOfHSM&^ContentHSMLabel | ContentModules,
 		command.HSMInitialised, command.PartitionAbsent, "USB HSM 7 documentation, hsm_init",
 	}
 	partitionRemoval = Erasure{
-		"partition-delete, or a destructive change of HSM policies", contentOfHSM,
+		"partition-delete", contentOfHSM | ContentModules,
+		command.HSMInitialised, command.PartitionAbsent, "USB HSM 7 documentation, zeroize_reset",
+	}
+	policyDestruction = Erasure{
+		"a destructive change of HSM policies, or a capability update that destroys", contentOfHSM,
 		command.HSMInitialised, command.PartitionAbsent, "USB HSM 7 documentation, zeroize_reset",
 	}
 	partitionLockout = Erasure{
-		"the last wrong password of the Partition SO", contentOfHSM | ContentPartitionPolicies,
+		"the last wrong password of the Partition SO", contentOfHSM | ContentModules | ContentPartitionPolicies,
 		command.HSMInitialised, command.PartitionCreated, "product overview",
 	}
 	partitionInit = Erasure{
-		"partition-init", contentOfHSM | ContentPartitionPolicies,
+		"partition-init", contentOfHSM | ContentModules | ContentPartitionPolicies,
 		command.HSMInitialised, command.PartitionInitialised, "USB HSM 7 documentation, policy 42",
 	}
 	partitionPolicyChange = Erasure{
 		"a destructive change of partition policies",
-		contentOfHSM | ContentPartitionName | ContentPartitionPolicies | ContentPartitionRoles,
+		contentOfHSM | ContentModules | ContentPartitionName | ContentPartitionPolicies | ContentPartitionRoles,
 		command.HSMInitialised, command.PartitionInitialised, "USB HSM 7 documentation, capabilities and policies",
 	}
 )
@@ -114,7 +120,7 @@ var (
 func Erasures() []Erasure {
 	return []Erasure{
 		factoryReset, firmwareRollback, zeroization, decommission, decommissionUnlocked, softInit,
-		partitionRemoval, partitionLockout, partitionInit, partitionPolicyChange,
+		partitionRemoval, policyDestruction, partitionLockout, partitionInit, partitionPolicyChange,
 	}
 }
 
@@ -141,6 +147,9 @@ func (u *update) erase(e *Erasure) error {
 		}
 	}
 	u.after(func() { u.hsm.forget(e) })
+	if err := u.eraseModules(e); err != nil {
+		return err
+	}
 	if e.Keeps.Has(ContentSO) {
 		if err := u.keep(recordRecovery); err != nil {
 			return err

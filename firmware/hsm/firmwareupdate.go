@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"usbhsm7/firmware/command"
-	"usbhsm7/firmware/hsm/policy"
 )
 
 // bootloader returns what changes the firmware.
@@ -172,7 +171,7 @@ func (c *call) updateRollback() error {
 	c.hsm.password.Lock()
 	defer c.hsm.password.Unlock()
 	return c.announced("the firmware goes back to "+status.Rollback, func() error {
-		if err := boot.Rollback(c.hsm.hadModules()); err != nil {
+		if err := boot.Rollback(c.hsm.hadThem.Load()); err != nil {
 			return err
 		}
 		return c.hsm.eraseForRollback(c.role())
@@ -192,11 +191,8 @@ func (h *HSM) mayRollBack(s *command.UpdateStatus) error {
 	switch {
 	case s.Rollback == "":
 		return command.StatusOperationRestricted.With("there is no firmware to go back to", "only an update leaves one")
-	case h.hadModules():
+	case h.hadThem.Load():
 		return command.StatusOperationRestricted.With("functional modules were permitted on this device", "there is no way back")
 	}
 	return nil
 }
-
-// hadModules reports whether functional modules were ever permitted.
-func (h *HSM) hadModules() bool { return h.state.Load().policies.hsm.On(policy.FunctionalModules) }

@@ -73,6 +73,11 @@ var handlers = map[command.Code]handler{
 	command.CodeUpdateCapability: take((*call).updateCapability),
 	command.CodeLicences:         tell((*call).licenceList),
 
+	command.CodeModuleLoad:   ask((*call).moduleLoad),
+	command.CodeModuleList:   tell((*call).moduleList),
+	command.CodeModuleDelete: take((*call).moduleDelete),
+	command.CodeModuleCall:   ask((*call).moduleCall),
+
 	command.CodeGenerateKey:     ask((*call).generateKey),
 	command.CodeGenerateKeyPair: ask((*call).generateKeyPair),
 	command.CodeCreateObject:    ask((*call).createObject),

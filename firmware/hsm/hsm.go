@@ -27,6 +27,7 @@ type Config struct {
 	Model    Model               // zero means the first of Models
 	Firmware *Firmware           // that runs; nil means what is built in
 	Boot     Bootloader          // which can change that; nil means none
+	Modules  Modules             // what functional modules run in; nil means that none run
 	Serial   string              // of a device that has none yet; later the stored one counts
 	Cost     auth.Cost           // of checking a password; 0 means auth.Standard
 	Path     TrustedPath         // to the people at the device; nil means that there is none, and no quorum authentication
@@ -47,6 +48,7 @@ type HSM struct {
 	model    Model
 	firmware Firmware
 	boot     Bootloader
+	runs     Modules   // nil: no functional modules run
 	licences []Licence // guarded by mu
 	serial   string
 	entropy  mech.Entropy
@@ -64,6 +66,8 @@ type HSM struct {
 	sessions atomic.Int64               // open now
 	stored   atomic.Int64               // token objects
 	taken    atomic.Int64               // bytes that they take
+	modules  atomic.Pointer[modules]    // functional modules that are here; nil: none
+	hadThem  atomic.Bool                // functional modules were permitted, if only once
 	audit    auditLog
 	metrics  metrics
 	kept     atomic.Int64 // bytes that operations under way keep
@@ -113,7 +117,7 @@ func Open(c Config) (*HSM, error) {
 		c.Clock = func() time.Time { return time.Time{} }
 	}
 	h := &HSM{
-		model: c.Model, firmware: *c.Firmware, boot: c.Boot, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost, path: c.Path,
+		model: c.Model, firmware: *c.Firmware, boot: c.Boot, runs: c.Modules, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost, path: c.Path,
 		restarts: c.Restarts, room: c.Room, delayed: c.Clock(),
 		hosts: make(map[*Host]struct{}), waiting: make(map[*call]context.CancelCauseFunc), uses: make(map[command.Handle]*object.Uses),
 		storage: storage{sizes: make(map[command.Handle]int64)}, lastObject: firstSessionObject - 1,
@@ -140,6 +144,9 @@ func (h *HSM) load(s vault.Storage, ships bool) error {
 		return err
 	}
 	if err := h.loadLicences(); err != nil {
+		return corrupt(err)
+	}
+	if err := h.loadModules(); err != nil {
 		return corrupt(err)
 	}
 	if err := h.loadPublic(); err != nil {

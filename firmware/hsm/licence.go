@@ -141,7 +141,7 @@ func (u *update) addLicence(l *Licence) error {
 	u.event(stateChanged(fmt.Sprintf("licence %d is there", l.ID)))
 	u.after(func() { h.licences = list })
 	if l.Destroys && u.state.partition.State != command.PartitionAbsent {
-		return u.erase(&partitionRemoval)
+		return u.erase(&policyDestruction)
 	}
 	return nil
 }

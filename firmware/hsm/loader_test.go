@@ -9,6 +9,7 @@ import (
 type loader struct {
 	status  command.UpdateStatus
 	licence *hsm.Licence
+	module  *hsm.Module
 	refuse  error // if not nil, what every change ends with
 	facts   hsm.UpdateFacts
 	told    []string
@@ -49,6 +50,13 @@ func (l *loader) Licence(file, _ []byte, _ hsm.UpdateFacts) (*hsm.Licence, error
 		return nil, command.StatusInvalidFUFHeader.With("not genuine", "")
 	}
 	return l.licence, l.refuse
+}
+
+func (l *loader) Module(_, _ []byte, _ hsm.UpdateFacts) (*hsm.Module, error) {
+	if l.module == nil {
+		return nil, command.StatusInvalidFUFHeader.With("not genuine", "")
+	}
+	return l.module, l.refuse
 }
 
 func (l *loader) Status() (*command.UpdateStatus, error) {

@@ -66,7 +66,7 @@ func (c *call) hsmPolicyChange(r *command.PolicyChangeRequest) error {
 		}
 		u.event(stateChanged("policies of the HSM are changed"))
 		if destroys {
-			return u.erase(&partitionRemoval)
+			return u.erase(&policyDestruction)
 		}
 		return u.put(recordHSM, u.state.hsm)
 	})
@@ -78,6 +78,9 @@ func (u *update) changeHSM(r policy.Request) (destroys bool, err error) {
 	table := u.hsm.firmware.HSM
 	next, destroys, err := table.Change(table.Load(u.state.hsm.Policies), r)
 	u.state.hsm.Policies = table.Settings(&next)
+	if err == nil && next.On(policy.FunctionalModules) {
+		u.noteModules()
+	}
 	return destroys, err
 }
 

@@ -68,6 +68,7 @@ func (u *update) suspend() error {
 	}
 	u.swap = swap{swapSuspend, seal}
 	u.after(u.hsm.dropAll)
+	u.after(func() { u.hsm.modules.Store(nil) })
 	officers := []command.Role{command.RoleSO, command.RoleAuditor}
 	kept := u.state.roles
 	clear(u.state.roles[:])
@@ -151,6 +152,9 @@ func (u *update) comeBack() error {
 	s := state{restart: u.state.restart}
 	_, err = u.hsm.readState(&s)
 	if err == nil {
+		err = u.hsm.loadModules()
+	}
+	if err == nil {
 		err = u.hsm.loadPublic()
 	}
 	u.state = s
@@ -163,5 +167,6 @@ func (h *HSM) lost() {
 	s := &state{hsm: hsmRecord{State: command.HSMZeroized}}
 	s.derive(&h.firmware)
 	h.state.Store(s)
+	h.modules.Store(nil)
 	h.dropAll()
 }

@@ -119,7 +119,7 @@ func (s situation) refusal(row command.Row, slot command.Slot) command.Status {
 	}
 	needsPartition := row.Need == command.NeedPartition || row.Need == command.NeedInitialised
 	switch {
-	case s.halt == command.StatusSTMCommand && row.Code > command.CodeUpdatePlan && row.Code != command.CodeUpdateStatus && row.Code != command.CodeLicences:
+	case s.halt == command.StatusSTMCommand && row.Code > command.CodeUpdatePlan && row.Code < command.CodeModuleLoad && row.Code != command.CodeUpdateStatus && row.Code != command.CodeLicences:
 		return command.StatusOperationRestricted // as the real product does
 	case s.halt != 0 && !slices.Contains(s.works, row.Code):
 		return s.halt

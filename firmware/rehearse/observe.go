@@ -79,6 +79,7 @@ func (s *Observation) public(o *Operator, facts *strings.Builder) {
 	ask[command.STMShowResponse](o, facts, command.CodeSTMShow, o.admin, nil)
 	ask[command.UpdateStatus](o, facts, command.CodeUpdateStatus, o.admin, nil)
 	ask[command.LicencesResponse](o, facts, command.CodeLicences, o.admin, nil)
+	ask[command.ModuleListResponse](o, facts, command.CodeModuleList, o.admin, nil)
 	ask[command.PoliciesResponse](o, facts, command.CodeHSMPolicies, o.admin, nil)
 	if info.Partition != command.PartitionAbsent {
 		o.user = o.open(command.SlotPartition)

@@ -48,7 +48,7 @@ const punished = "the effect of the last attempt comes first, whatever becomes o
 // Scenes returns the scenes, in the order of the command table.
 func Scenes() []Scene {
 	var list []Scene
-	for _, group := range [][]Scene{deviceScenes(), policyScenes(), sessionScenes(), passwordScenes(), quorumScenes(), activationScenes(), objectScenes(), keyUseScenes(), keyScenes(), transportScenes(), partScenes(), auditScenes(), unitScenes(), firmwareScenes()} {
+	for _, group := range [][]Scene{deviceScenes(), policyScenes(), sessionScenes(), passwordScenes(), quorumScenes(), activationScenes(), objectScenes(), keyUseScenes(), keyScenes(), transportScenes(), partScenes(), auditScenes(), unitScenes(), firmwareScenes(), moduleScenes()} {
 		list = append(list, group...)
 	}
 	return list

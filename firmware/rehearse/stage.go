@@ -23,6 +23,8 @@ const (
 	Keyed             // as Audited, and then every other role has its keyset; the Crypto Officer can be activated
 	Updating          // as Staffed, and an update has taken the place of the firmware at the next power-on
 	Updated           // it runs
+	Licensed          // as Initialised, and a capability update permits functional modules at the next power-on
+	Modular           // as Staffed, and there is a functional module
 	stageCount
 )
 
@@ -47,10 +49,12 @@ var reach = [stageCount]func(*Operator){
 	Keyed:       handOut,
 	Updating:    update,
 	Updated:     func(*Operator) {},
+	Licensed:    permitModules,
+	Modular:     bringModule,
 }
 
 // follows has the stages that do not follow from the one before.
-var follows = map[Stage]Stage{Keyed: Audited, Updating: Staffed}
+var follows = map[Stage]Stage{Keyed: Audited, Updating: Staffed, Licensed: Initialised}
 
 func beginAudit(o *Operator) {
 	o.Must(command.CodeRoleInit, o.admin, &command.RoleInitRequest{Role: command.RoleAuditor, Password: []byte(usual(command.RoleAuditor))}, nil)

@@ -108,6 +108,17 @@ func Licence(l *boot.Licence) ([]byte, error) {
 	return Sign(r, payload)
 }
 
+// Module returns the file of a functional module: for Model, with any firmware.
+func Module(m *boot.Module) ([]byte, error) {
+	payload, err := m.Encode()
+	if err != nil {
+		return nil, err
+	}
+	r := Release(boot.Factory())
+	r.Kind, r.Version = fuf.Module, m.Version
+	return Sign(r, payload)
+}
+
 // Upload sends what is missing of the update, and stages it.
 func (u *Update) Upload(b *boot.Boot) error { return u.upload(b, Code, roomy) }
 

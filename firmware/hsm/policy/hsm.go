@@ -51,7 +51,7 @@ var HSM = Table{
 	{ID: 46, Name: "Disable decommission", Capability: 1, Default: 0, Most: 1, Destroys: TurnOn, Basis: Published, Effect: "on keeps everything when the battery is lost"},
 	{ID: 48, Name: "Do controlled tamper recovery", Capability: 1, Default: 1, Most: 1, Destroys: TurnOff, Basis: Published, Effect: "on locks the HSM after a tamper event until the HSM SO clears it"},
 	{ID: 49, Name: "Allow partition utilization metrics", Capability: 1, Default: 0, Most: 1, Basis: Recalled, Effect: "off refuses the metrics"},
-	{ID: 50, Name: "Allow functionality modules", Capability: 0, Most: 1, Basis: Published},
+	{ID: 50, Name: "Allow functionality modules", Capability: 0, Most: 1, Destroys: Both, Basis: Published, Effect: "off refuses functional modules; on, even once, rules out every rollback of the firmware"},
 	{ID: 51, Name: "SMFS auto activation", Capability: 0, Most: 1, Basis: Published},
 	{ID: 52, Name: "Restrict FM privilege level", Capability: 0, Most: 1, Basis: Recalled},
 	{ID: 53, Name: "Encrypt keys passed from FM to HSM", Capability: 0, Most: 1, Basis: Recalled},
