@@ -67,7 +67,7 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(a.listCommand(), a.infoCommand(), a.inventoryCommand(), a.mechanismsCommand())
 	root.AddCommand(a.attachCommand(), a.detachCommand(), a.portsCommand(), a.doctorCommand(), a.tlsCommand(),
 		a.simCommand(), a.captureCommand(), a.replayCommand())
-	root.AddCommand(a.hsmCommand(), a.partitionCommand(), a.roleCommand(), a.auditCommand(), a.fufCommand(), a.ceremonyCommand())
+	root.AddCommand(a.hsmCommand(), a.partitionCommand(), a.roleCommand(), a.auditCommand(), a.fufCommand(), a.fmCommand(), a.ceremonyCommand())
 	root.AddCommand(a.keyCommand(), a.objectCommand(), a.signCommand(), a.verifyCommand(), a.encryptCommand(), a.decryptCommand(),
 		a.digestCommand(), a.randomCommand(), a.certCommand(), a.benchCommand())
 	return root

@@ -24,7 +24,7 @@ import (
 // fufCommand holds what there is to do with update files.
 func (a *app) fufCommand() *cobra.Command {
 	cmd := group("admin", "fuf", "Make, sign, inspect, verify, plan, apply and rehearse update files",
-		a.fufKeygenCommand(), a.fufImageCommand(), a.fufLicenceCommand(), a.fufBuildCommand(), a.fufSignCommand(), a.fufCosignCommand(),
+		a.fufKeygenCommand(), a.fufImageCommand(), a.fufLicenceCommand(), a.fufModuleCommand(), a.fufBuildCommand(), a.fufSignCommand(), a.fufCosignCommand(),
 		a.fufInspectCommand(), a.fufVerifyCommand(), a.fufPlanCommand(), a.updateCommand("apply FILE --authcode FILE"),
 		a.fufRehearseCommand(), a.fufReplayCommand())
 	cmd.Long = `Make, sign, inspect and verify update files: firmware (FUF), capabilities (CUF) and functional

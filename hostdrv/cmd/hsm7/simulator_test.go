@@ -9,7 +9,7 @@ import (
 
 // TestSimulatorScripts runs each script of testdata/simulator with a simulator of
 // its own, the real firmware binary. HSM7_USBIP is its address and HSM7_CONTROL
-// its control socket.
+// its control socket. REPOSITORY is the top of this repository.
 func TestSimulatorScripts(t *testing.T) {
 	binary := buildFirmware(t)
 	testscript.Run(t, testscript.Params{
@@ -30,7 +30,12 @@ func TestSimulatorScripts(t *testing.T) {
 				return err
 			}
 			env.Defer(f.kill)
+			repository, err := filepath.Abs("../../..")
+			if err != nil {
+				return err
+			}
 			for name, value := range map[string]string{
+				"REPOSITORY": repository,
 				"HSM7_USBIP": f.address, "HSM7_CONTROL": control, "HSM7_VIA": "usbip",
 				"HSM7_SO_PASSWORD": "so-password", "HSM7_PO_PASSWORD": "po-password", "HSM7_CO_PASSWORD": "co-password",
 			} {
