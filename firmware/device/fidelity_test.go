@@ -51,6 +51,14 @@ var claims = []struct {
 		{"layout, algorithms and keys", ours, "the real format is not public; docs/fuf-format.md specifies this one"},
 		{"proof that an update stands in a log of transparency", ours, "the real product has none that is known"},
 	}},
+	{"Functional modules", []claim{
+		{"HSM policy 50 permits them, has permanent effects, and rules out rollbacks of the firmware once it was on", published, "network and PCIe HSM documentation, functionality modules and fw_rollback"},
+		{"the capability is 0 until a capability update raises it", inferred, "the pages of the USB HSM 7 show no functionality modules"},
+		{"turning policy 50 on and off destroys the partition", inferred, "its permanent effects; the documentation tells of destructive changes without saying which"},
+		{"destructive policy changes, factory reset, decommissioning and destructive capability updates delete them; zeroization and soft initialisation do not", published, "network HSM documentation, functionality modules"},
+		{"what the loss or deletion of a partition leaves", inferred, "as zeroization"},
+		{"WebAssembly, what modules may import, their limits, commands and statuses", ours, "the real modules are native code of the HSM's processor; docs/functional-modules.md specifies these"},
+	}},
 	{"Life cycle", []claim{
 		{"factory state, initialisation with a label and an HSM SO password", published, "USB HSM 7 documentation, hsm_init"},
 		{"hard initialisation without a login, soft initialisation with the HSM SO's", published, "USB HSM 7 documentation, hsm_init"},
