@@ -150,3 +150,19 @@ func TestASignerSeesWhetherTheChunksAreThose(t *testing.T) {
 		}
 	}
 }
+
+// TestAFileThatIsCutOffIsToldFromOneOfAnotherKind shows that who gives the file of the
+// authentication code in the place of the update is not told to fetch it again.
+func TestAFileThatIsCutOffIsToldFromOneOfAnotherKind(t *testing.T) {
+	for content, want := range map[string]error{
+		"AQIDBAUGBwgJCgsM\n":                fuf.ErrMagic,
+		"\x89PNG":                           fuf.ErrMagic,
+		"":                                  fuf.ErrLength,
+		"\x89FUF":                           fuf.ErrLength,
+		"\x89FUF\r\n\x1a\n\x01\x00\x00\x00": fuf.ErrLength,
+	} {
+		if _, err := fuf.HeadSize([]byte(content)); !errors.Is(err, want) {
+			t.Errorf("%q: %v", content, err)
+		}
+	}
+}

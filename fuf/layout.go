@@ -56,11 +56,11 @@ func (p preamble) append(b []byte) []byte {
 // parsePreamble reads the lengths and checks them against the limits and each
 // other.
 func parsePreamble(b []byte) (preamble, error) {
+	if n := min(len(b), len(magic)); string(b[:n]) != magic[:n] {
+		return preamble{}, ErrMagic
+	}
 	if len(b) < PreambleSize {
 		return preamble{}, fmt.Errorf("%w: %d bytes", ErrLength, len(b))
-	}
-	if string(b[:len(magic)]) != magic {
-		return preamble{}, ErrMagic
 	}
 	total, signed, proof, table := le.Uint32(b[8:]), le.Uint32(b[12:]), le.Uint32(b[16:]), le.Uint32(b[20:])
 	if signed > maxSigned || proof > maxProof || table > maxTable || total > MaxHead+MaxPayload+maxTable/entrySize*Overhead {
