@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"usbhsm7/fuf"
@@ -53,8 +54,8 @@ func Conditions(r *fuf.Release, t Target) []Check {
 		detail string
 	}{
 		{"of the right kind", r.Kind == cmp.Or(t.Kind, fuf.Firmware), ErrKind, "it carries a " + r.Kind.String()},
-		{"for this product", r.Product == t.Product, ErrTarget, fmt.Sprintf("for %q, this is %q", r.Product, t.Product)},
-		{"for this model", slices.Contains(r.Models, t.Model), ErrTarget, fmt.Sprintf("for models %q, this is %q", r.Models, t.Model)},
+		{"for this product", r.Product == t.Product, ErrTarget, fmt.Sprintf("for %s, this is %s", r.Product, t.Product)},
+		{"for this model", slices.Contains(r.Models, t.Model), ErrTarget, fmt.Sprintf("for %s; this is %s", strings.Join(r.Models, ", "), t.Model)},
 		{"valid path", valid, ErrPath, path(r, t.Running, valid)},
 		{"bootloader", r.MinBootloader.Compare(t.Bootloader) <= 0, ErrBootloader, fmt.Sprintf("%v or later, this is %v", r.MinBootloader, t.Bootloader)},
 		{"client", r.MinClient.Compare(t.Client) <= 0, ErrClient, fmt.Sprintf("%v or later, this is %v", r.MinClient, t.Client)},
@@ -96,7 +97,8 @@ func off(policies []uint32) string {
 	if len(policies) == 0 {
 		return "none has to be"
 	}
-	return fmt.Sprintf("HSM policies %v have to be", policies)
+	list := strings.Trim(fmt.Sprint(policies), "[]")
+	return strings.ReplaceAll(list, " ", ", ") + " of the HSM"
 }
 
 func date(word string, seconds int64) string {
