@@ -37,7 +37,7 @@ func mainJobFiles(t *testing.T, root string) []lab.File {
 		{Path: path.Join(tree, "docs", "ceremonies", "first-run.yaml"), Source: filepath.Join(root, "docs", "ceremonies", "first-run.yaml")},
 		{Path: "/usr/lib/ssl/openssl.cnf", Source: "/usr/lib/ssl/openssl.cnf"},
 	}
-	for _, name := range []string{"bash", "openssl"} {
+	for _, name := range []string{"bash", "gzip", "openssl"} {
 		source, err := exec.LookPath(name)
 		if err != nil {
 			t.Fatal(err)
