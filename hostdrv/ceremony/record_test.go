@@ -120,3 +120,22 @@ func TestRecordAndReportAreSavedTogether(t *testing.T) {
 		t.Error("a folder that is not there does")
 	}
 }
+
+func FuzzReadRecord(f *testing.F) {
+	var text bytes.Buffer
+	if err := record().Write(&text); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text.Bytes())
+	f.Add([]byte(`{"format":1,"title":"</style><script>","steps":[{"screens":[{"picture":"x"}]}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		read, err := ceremony.ReadRecord(bytes.NewReader(text))
+		if err != nil {
+			return
+		}
+		var page bytes.Buffer
+		if err := read.WriteReport(&page); err != nil || bytes.Contains(page.Bytes(), []byte("<script")) {
+			t.Errorf("a record that is read makes no harmless report: %v", err)
+		}
+	})
+}

@@ -42,11 +42,11 @@ func hold(t *testing.T, firmware, file string, flags ...string) (output string, 
 func runHere(t *testing.T, args ...string) (output string, exit int) {
 	t.Helper()
 	var out words
-	exit = runInto(t, &out, args...)
+	exit = runInto(t.Context(), t, &out, args...)
 	return out.String(), exit
 }
 
-func runInto(t *testing.T, out *words, args ...string) (exit int) {
+func runInto(ctx context.Context, t *testing.T, out *words, args ...string) (exit int) {
 	t.Helper()
 	nothing, err := os.Open(os.DevNull)
 	if err != nil {
@@ -58,7 +58,7 @@ func runInto(t *testing.T, out *words, args ...string) (exit int) {
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(out)
-	if err = root.ExecuteContext(t.Context()); err != nil {
+	if err = root.ExecuteContext(ctx); err != nil {
 		a.complain(err)
 	}
 	return exitStatus(err)
@@ -291,7 +291,7 @@ func TestPeopleHoldACeremony(t *testing.T) {
 	var out words // of both runs
 	byHand(t, socket, &out)
 	t.Setenv("HSM7_CO_PASSWORD", "another-secret")
-	exit := runInto(t, &out, args...)
+	exit := runInto(t.Context(), t, &out, args...)
 	output := out.String()
 	if exit != 9 || !strings.Contains(output, "step activate ended with status 5, not 0") {
 		t.Fatalf("exit status %d:\n%s", exit, output)
@@ -305,7 +305,7 @@ func TestPeopleHoldACeremony(t *testing.T) {
 		}
 	}
 	challengeFile(t)
-	if exit = runInto(t, &out, append(args, "--from", "activate")...); exit != 0 {
+	if exit = runInto(t.Context(), t, &out, append(args, "--from", "activate")...); exit != 0 {
 		t.Fatalf("exit status %d:\n%s", exit, &out)
 	}
 	record := readRecord(t, filepath.Join(folder, "first-run.record.json"))
@@ -346,5 +346,33 @@ func TestCommandsOfACeremonyReachTheDeviceAsTheFlagsSay(t *testing.T) {
 		"--via", "usbip", "--control", filepath.Join(state, "control.sock"), "--out", t.TempDir())
 	if exit != 9 || !strings.Contains(output, "step hsm ended with status 3, not 0") {
 		t.Errorf("exit status %d:\n%s", exit, output)
+	}
+}
+
+// Who interrupts a ceremony has its record, and can go on.
+func TestAnInterruptedCeremonyIsRecorded(t *testing.T) {
+	state, folder := t.TempDir(), t.TempDir()
+	powerOn(t, buildFirmware(t), "--state-dir", state, "--log-format", "none")
+	args := []string{
+		"ceremony", "run", filepath.Join(ceremonies, "first-run.yaml"), "--by-hand", "--no-pictures",
+		"--control", filepath.Join(state, "control.sock"), "--out", folder,
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	var out words
+	ended := make(chan int, 1)
+	go func() { ended <- runInto(ctx, t, &out, args...) }() // nobody comes
+	for !strings.Contains(out.String(), "> says no") {
+		select {
+		case exit := <-ended:
+			t.Fatalf("exit status %d:\n%s", exit, &out)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	interrupt()
+	exit := <-ended
+	record := readRecord(t, filepath.Join(folder, "first-run.record.json"))
+	if exit != 130 || record.Finished || len(record.Steps) != 1 || record.Steps[0].Failure == "" {
+		t.Errorf("exit status %d, %d steps, %s:\n%s", exit, len(record.Steps), record.Outcome, &out)
 	}
 }
