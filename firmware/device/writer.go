@@ -21,7 +21,7 @@ type writer struct {
 // outgoing is a message that is not sent to its end yet.
 type outgoing struct {
 	answer
-	splitter *frame.Splitter
+	splitter frame.Splitter
 	begun    bool // a part was sent; counted in unfinished
 }
 
@@ -72,7 +72,7 @@ func (w *writer) collect(ctx context.Context) bool {
 }
 
 func (w *writer) add(a answer) {
-	w.active = append(w.active, outgoing{answer: a, splitter: frame.NewSplitter(a.message)})
+	w.active = append(w.active, outgoing{answer: a, splitter: *frame.NewSplitter(a.message)})
 }
 
 // fill packs one frame of each active message into the buffer while there is
