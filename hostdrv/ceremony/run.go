@@ -87,7 +87,20 @@ func (r *Runner) begin(ctx context.Context, record *Record) error {
 			record.Mode = ByHand
 		}
 	}
+	if err := r.layPapers(); err != nil {
+		return err
+	}
 	r.hands = newRecorder(r)
+	for _, k := range r.Ceremony.bring() {
+		if err := r.hands.Bring(ctx, k); err != nil {
+			return fmt.Errorf("bring the iKey %s: %w", k.Name, err)
+		}
+	}
+	return nil
+}
+
+// layPapers writes the papers of the ceremony into its folder.
+func (r *Runner) layPapers() error {
 	for name, text := range r.Ceremony.Papers {
 		path := filepath.Join(r.Folder, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -95,11 +108,6 @@ func (r *Runner) begin(ctx context.Context, record *Record) error {
 		}
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return err
-		}
-	}
-	for _, k := range r.Ceremony.bring() {
-		if err := r.hands.Bring(ctx, k); err != nil {
-			return fmt.Errorf("bring the iKey %s: %w", k.Name, err)
 		}
 	}
 	return nil
@@ -121,8 +129,10 @@ func (r *Runner) plan(ctx context.Context, i int, repeated bool) error {
 // step carries out one step and records it.
 func (r *Runner) step(ctx context.Context, i int, people script, expect Expectation, fault string) error {
 	s := r.Ceremony.Steps[i]
-	done := Done{Number: i + 1, ID: s.ID, Pass: r.pass, Title: s.Title, Say: s.Say, Fault: fault, Who: r.Ceremony.holders(s, people.Rules[:people.planned])}
-	done.Does = r.Ceremony.deed(s)
+	done := Done{
+		Number: i + 1, ID: s.ID, Pass: r.pass, Title: s.Title, Say: s.Say, Fault: fault,
+		Who: r.Ceremony.holders(s, people.Rules[:people.planned]), Does: r.Ceremony.deed(s),
+	}
 	if r.Told.Begins != nil {
 		if err := r.Told.Begins(ctx, done); err != nil {
 			return err

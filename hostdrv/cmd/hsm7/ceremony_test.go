@@ -157,7 +157,7 @@ func TestRecordAndReportHoldNoSecret(t *testing.T) {
 	socket := filepath.Join(state, "control.sock")
 	folder := t.TempDir()
 	file := filepath.Join(folder, "canary.yaml")
-	text := strings.Replace(string(readFile(t, filepath.Join(ceremonies, "first-run.yaml"))), `"6933"`, `"`+canaryPIN+`"`, 1)
+	text := strings.Replace(string(readFile(t, filepath.Join(ceremonies, "first-run.yaml"))), "key: so-3,", `key: so-3, pin: "`+canaryPIN+`",`, 1)
 	revealed := `
   - step: reveal
     title: Have the device make a challenge secret
