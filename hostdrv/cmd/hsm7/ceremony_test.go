@@ -158,6 +158,9 @@ func TestRecordAndReportHoldNoSecret(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "canary.yaml")
 	text := strings.Replace(string(readFile(t, filepath.Join(ceremonies, "first-run.yaml"))), "key: so-3,", `key: so-3, pin: "`+canaryPIN+`",`, 1)
+	if !strings.Contains(text, canaryPIN) {
+		t.Fatal("no iKey has the PIN that is looked for")
+	}
 	revealed := `
   - step: reveal
     title: Have the device make a challenge secret
