@@ -164,6 +164,22 @@ func (b *Boot) Running() *Image {
 	return b.running
 }
 
+// Release returns what the file of the firmware that runs said about it; nil if that
+// is in read-only memory.
+func (b *Boot) Release() (*fuf.Release, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.place.isSlot() {
+		return nil, nil
+	}
+	u, err := b.readHead(b.place)
+	if err != nil {
+		return nil, err
+	}
+	release := u.Manifest().Release
+	return &release, nil
+}
+
 // Close wipes what is secret in memory. The region stays open.
 func (b *Boot) Close() {
 	b.mu.Lock()

@@ -69,17 +69,18 @@ type Halt uint8
 
 // Bits of a Halt.
 const (
-	HaltTamper    Halt = 1 << iota // until the tamper event is cleared
-	HaltRestart                    // until the device restarts
-	HaltTransport                  // until the HSM has left Secure Transport Mode
+	HaltTamper     Halt = 1 << iota // until the tamper event is cleared
+	HaltRestart                     // until the device restarts
+	HaltTransport                   // until the HSM has left Secure Transport Mode
+	HaltConversion                  // until the data are converted for the firmware that runs
 
-	HaltAny = HaltTamper | HaltRestart | HaltTransport
+	HaltAny = HaltTamper | HaltRestart | HaltTransport | HaltConversion
 )
 
 // String returns the halt for people; it is empty if all commands work.
 func (h Halt) String() string {
 	var list []string
-	for i, text := range []string{"tampered with", "must restart", "in Secure Transport Mode"} {
+	for i, text := range []string{"tampered with", "must restart", "in Secure Transport Mode", "converting its data"} {
 		if h>>i&1 == 1 {
 			list = append(list, text)
 		}

@@ -58,6 +58,7 @@ var banners = []struct {
 	{command.HaltTamper, "Tampered with"},
 	{command.HaltRestart, "Must be restarted"},
 	{command.HaltTransport, "Secure Transport Mode"},
+	{command.HaltConversion, "Converting: do not switch off"},
 }
 
 // unit is what the home screen tells: what the command info tells anybody.

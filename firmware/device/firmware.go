@@ -2,6 +2,7 @@ package device
 
 import (
 	"fmt"
+	"time"
 
 	"usbhsm7/firmware/boot"
 	"usbhsm7/firmware/command"
@@ -59,6 +60,9 @@ func start(b *boot.Boot, c hsm.Config) (*Core, error) {
 	firmware, err := firmwareOf(b.Running())
 	if err != nil {
 		return nil, err
+	}
+	if release, err := b.Release(); err == nil && release != nil {
+		firmware.Conversion = time.Duration(release.Data.Minutes) * time.Minute
 	}
 	engine := fm.New(fm.Standard())
 	c.Firmware, c.Boot, c.Modules = firmware, bootloader{b}, modules{engine}

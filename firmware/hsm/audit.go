@@ -118,6 +118,9 @@ func (c *call) auditStatus() (*command.AuditStatusResponse, error) {
 // stay activated without. Whoever owns the HSM calls it now and then, since the HSM
 // does nothing by itself.
 func (h *HSM) Sync() error {
+	if err := h.convertInTime(); err != nil {
+		return err
+	}
 	h.audit.mu.Lock()
 	waiting := len(h.audit.pending)
 	h.audit.mu.Unlock()

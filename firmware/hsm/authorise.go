@@ -8,6 +8,9 @@ import (
 // row: session, slot, presence of the
 // partition, role, and last that a read-only session does not write.
 func (c *call) authorise(handle uint32) error {
+	if err := c.hsm.convertInTime(); err != nil {
+		return err
+	}
 	if err := c.hsm.state.Load().admits(c.row.Code); err != nil {
 		return err
 	}

@@ -207,7 +207,8 @@ func (u *update) putObject(c *call, o *object.Object) error {
 			return err
 		}
 	}
-	if err := u.claim(o.Handle, len(r.Body)); err != nil {
+	r = r.padded(u.hsm.schema.Load())
+	if err := u.claim(o.Handle, r.size()); err != nil {
 		return err
 	}
 	return u.put(name, r)

@@ -3,6 +3,7 @@ package hsm
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/policy"
@@ -12,6 +13,7 @@ import (
 type Firmware struct {
 	Version    string                  // such as 7.9.2
 	DataSchema uint32                  // of the records that it leaves; at most LastDataSchema
+	Conversion time.Duration           // how long it takes to convert records of an older one
 	HSM        policy.Table            // policies of the HSM
 	Partition  policy.Table            // policies of the partition
 	Withheld   []command.MechanismType // mechanisms that are built in and that it does not permit
@@ -22,7 +24,7 @@ type Firmware struct {
 // that this program reads.
 const (
 	FirstDataSchema uint32 = 1
-	LastDataSchema  uint32 = 1
+	LastDataSchema  uint32 = 2 // objects are padded
 )
 
 // BuiltIn returns the firmware of a model as it is made.

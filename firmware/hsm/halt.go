@@ -59,6 +59,9 @@ func (s *state) halted() (h command.Halt) {
 	if s.transport.active() {
 		h |= command.HaltTransport
 	}
+	if !s.converted.IsZero() {
+		h |= command.HaltConversion
+	}
 	return h
 }
 
@@ -98,6 +101,8 @@ func halting(h command.Halt) error {
 		return command.StatusHSMTampered.With("the HSM was tampered with", "tamper-show tells how, tamper-clear unlocks the HSM")
 	case h&command.HaltRestart != 0:
 		return command.StatusHSMTampered.With("the tamper event is cleared, and the device must restart", "restart it with hsm-restart")
+	case h&command.HaltConversion != 0:
+		return command.StatusOperationRestricted.With("the device converts its data for the firmware that runs: do not switch it off", "try again later")
 	case h&command.HaltTransport != 0:
 		return command.StatusSTMCommand.With("the HSM is in Secure Transport Mode", "stm-recover ends it")
 	}

@@ -48,8 +48,10 @@ type HSM struct {
 	model    Model
 	firmware Firmware
 	boot     Bootloader
-	runs     Modules   // nil: no functional modules run
-	licences []Licence // guarded by mu
+	runs     Modules        // nil: no functional modules run
+	schema   atomic.Uint32  // data schema of the records
+	licences []Licence      // guarded by mu
+	settled  firmwareRecord // guarded by password
 	serial   string
 	entropy  mech.Entropy
 	clock    func() time.Time
@@ -142,6 +144,9 @@ func (h *HSM) load(s vault.Storage, ships bool) error {
 	}
 	if err := v.Bury(); err != nil {
 		return err
+	}
+	if err := h.loadFirmware(); err != nil {
+		return corrupt(err)
 	}
 	if err := h.loadLicences(); err != nil {
 		return corrupt(err)

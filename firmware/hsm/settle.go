@@ -11,6 +11,7 @@ const recordFirmware = "firmware"
 
 type firmwareRecord struct {
 	Version string `cbor:"1,keyasint"`
+	Schema  uint32 `cbor:"2,keyasint"` // of the data
 }
 
 // finishRollback erases what the HSM holds if the power failed before that was done.
@@ -26,21 +27,42 @@ func (h *HSM) finishRollback() error {
 	return h.eraseForRollback(command.RoleNone)
 }
 
-// Settle tells the HSM that the firmware that runs is there to stay. If it is
-// another one than before, the audit log and the host learn of it.
-func (h *HSM) Settle() error {
-	before := firmwareRecord{BuiltIn(h.model).Version}
-	stored, ok := h.vault.Plain(recordFirmware)
-	if ok {
-		if err := command.Unmarshal(stored, &before); err != nil {
-			return corrupt(fmt.Errorf("record %s: %w", recordFirmware, err))
+// loadFirmware reads which firmware ran last, and in which form it left the records.
+func (h *HSM) loadFirmware() error {
+	h.settled = firmwareRecord{BuiltIn(h.model).Version, FirstDataSchema}
+	if stored, ok := h.vault.Plain(recordFirmware); ok {
+		if err := command.Unmarshal(stored, &h.settled); err != nil {
+			return fmt.Errorf("record %s: %w", recordFirmware, err)
 		}
 	}
-	now := firmwareRecord{h.firmware.Version}
-	if before == now {
+	h.schema.Store(h.settled.Schema)
+	return nil
+}
+
+// Settle tells the HSM that the firmware that runs is there to stay. If it is
+// another one than before, the audit log and the host learn of it. Records of an
+// older data schema are converted, which may take time: until then only commands
+// that tell the state work.
+func (h *HSM) Settle() error {
+	before, now := h.settled, firmwareRecord{h.firmware.Version, h.settled.Schema}
+	if now.Schema > h.firmware.DataSchema { // after a rollback, which leaves no objects
+		now.Schema = h.firmware.DataSchema
+	}
+	if before != now {
+		text := fmt.Sprintf("firmware %s took the place of %s", now.Version, before.Version)
+		if err := h.noteFirmware(now, text, nil); err != nil {
+			return err
+		}
+	}
+	if now.Schema == h.firmware.DataSchema {
 		return nil
 	}
-	text := fmt.Sprintf("firmware %s took the place of %s", now.Version, before.Version)
+	return h.beginConversion()
+}
+
+// noteFirmware writes the record of the firmware, and what change makes besides,
+// together with its audit record.
+func (h *HSM) noteFirmware(now firmwareRecord, text string, change func(*update) error) error {
 	record, err := command.Marshal(now)
 	if err != nil {
 		return fmt.Errorf("record %s: %w", recordFirmware, err)
@@ -49,6 +71,13 @@ func (h *HSM) Settle() error {
 		u.found = &command.AuditEvent{Time: h.clock().Unix(), Class: command.AuditManage, Operation: command.CodeUpdateApply, Message: text}
 		u.event(stateChanged(text))
 		u.records.PutPlain(recordFirmware, record)
-		return nil
+		u.after(func() {
+			h.settled = now
+			h.schema.Store(now.Schema)
+		})
+		if change == nil {
+			return nil
+		}
+		return change(u)
 	})
 }

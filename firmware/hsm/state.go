@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/auth"
@@ -41,6 +42,7 @@ type state struct {
 	tamper    tamperRecord
 	transport transportRecord
 	alive     int64        // when the device last had power for sure, while that matters; 0: it does not
+	converted time.Time    // when the conversion of the data ends; zero: there is none; not durable
 	restart   bool         // wanted after a tamper event was cleared; not durable
 	policies  policies     // follow from the records
 	halt      command.Halt // why few commands work; follows from the rest
@@ -111,7 +113,23 @@ type lastRecord struct {
 type objectRecord struct {
 	Private bool   `cbor:"1,keyasint"`
 	Body    []byte `cbor:"2,keyasint"`
+	Pad     []byte `cbor:"3,keyasint,omitempty"` // from data schema 2 on: zeros up to a multiple of objectUnit
 }
+
+// objectUnit is what the size of an object is a multiple of from data schema 2 on, so
+// that it tells less about what is in it.
+const objectUnit = 256
+
+// padded returns the record as a data schema has it.
+func (r objectRecord) padded(schema uint32) objectRecord {
+	if r.Pad = nil; schema >= 2 {
+		r.Pad = make([]byte, (objectUnit-len(r.Body)%objectUnit)%objectUnit)
+	}
+	return r
+}
+
+// size is what the record takes of the storage, without its name.
+func (r *objectRecord) size() int { return len(r.Body) + len(r.Pad) }
 
 // loadState reads all records but the objects, and writes those of an HSM that
 // has none.
@@ -242,7 +260,7 @@ func (h *HSM) loadObject(name string, partition *vault.Sealer) (*object.Object, 
 	if err != nil {
 		return nil, fmt.Errorf("record %q: %w", name, err)
 	}
-	h.storage.set(handle, int64(len(r.Body))+objectOverhead)
+	h.storage.set(handle, int64(r.size())+objectOverhead)
 	body := r.Body
 	if r.Private {
 		if partition == nil {

@@ -73,7 +73,7 @@ func (s *Observation) public(o *Operator, facts *strings.Builder) {
 	var info command.InfoResponse
 	o.Must(command.CodeInfo, 0, nil, &info)
 	o.quorum = info.Method == command.AuthQuorum
-	fmt.Fprintln(facts, info.Serial, info.State, info.Method, info.Label, info.Partition, info.PartitionLabel, info.Objects)
+	fmt.Fprintln(facts, info.Serial, info.State, info.Method, info.Label, info.Partition, info.PartitionLabel, info.Objects, info.PartitionUsed)
 	ask[command.AuditConfig](o, facts, command.CodeAuditConfig, o.admin, nil)
 	ask[command.TamperShowResponse](o, facts, command.CodeTamperShow, o.admin, nil)
 	ask[command.STMShowResponse](o, facts, command.CodeSTMShow, o.admin, nil)

@@ -143,8 +143,16 @@ func (a *app) afterRestart(ctx context.Context, d *hostdrv.Device, before, want 
 	if now != want {
 		return fmt.Errorf("firmware %s did not start: the device is back with %s", want, now)
 	}
-	return a.print(map[string]string{"before": before, "firmware": now}, func(w io.Writer) {
+	info, err := d.Info(ctx)
+	if err != nil {
+		return err
+	}
+	converting := info.Halt&command.HaltConversion != 0
+	return a.print(map[string]any{"before": before, "firmware": now, "converting": converting}, func(w io.Writer) {
 		fmt.Fprintf(w, "firmware %s runs in the place of %s\n", now, before)
+		if converting {
+			fmt.Fprintln(w, "the device converts its data: do not switch it off; hsm7 info tells when it is done")
+		}
 	})
 }
 
