@@ -11,9 +11,10 @@ type ModuleLoadRequest struct {
 type ModuleInfo struct {
 	Name      string   `cbor:"1,keyasint" json:"name"`
 	Version   string   `cbor:"2,keyasint" json:"version"`
-	Size      uint     `cbor:"3,keyasint" json:"size"`      // of its code, bytes
-	Digest    []byte   `cbor:"4,keyasint" json:"digest"`    // of its code, SHA-256
-	Functions []string `cbor:"5,keyasint" json:"functions"` // that can be called, sorted
+	Size      uint     `cbor:"3,keyasint" json:"size"`                         // of its code, bytes
+	Digest    []byte   `cbor:"4,keyasint" json:"digest"`                       // of its code, SHA-256
+	Functions []string `cbor:"5,keyasint" json:"functions"`                    // that can be called, sorted
+	BuiltIn   bool     `cbor:"6,keyasint,omitempty" json:"built_in,omitempty"` // comes with the firmware
 }
 
 // ModuleListResponse lists the functional modules by their names.

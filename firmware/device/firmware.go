@@ -68,6 +68,7 @@ func start(b *boot.Boot, c hsm.Config) (*Core, error) {
 	c.Firmware, c.Boot, c.Modules = firmware, bootloader{b}, modules{engine}
 	core, err := hsm.Open(c)
 	if err != nil {
+		_ = engine.Close() // frees memory: cannot fail
 		return nil, fmt.Errorf("start the HSM: %w", err)
 	}
 	return &Core{core, b, engine}, nil
@@ -114,6 +115,9 @@ func firmwareOf(image *boot.Image) (*hsm.Firmware, error) {
 		if m.Withheld {
 			f.Withheld = append(f.Withheld, command.MechanismType(m.Type))
 		}
+	}
+	for _, m := range image.Modules {
+		f.Modules = append(f.Modules, hsm.Module{Name: m.Name, Version: m.Version.String(), Code: m.Code})
 	}
 	for _, m := range image.Models {
 		if m.Name == unit.Name {

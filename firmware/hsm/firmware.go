@@ -17,6 +17,7 @@ type Firmware struct {
 	HSM        policy.Table            // policies of the HSM
 	Partition  policy.Table            // policies of the partition
 	Withheld   []command.MechanismType // mechanisms that are built in and that it does not permit
+	Modules    []Module                // functional modules that come with it
 	Storage    int64                   // room for token objects in bytes; 0 means that of the model
 }
 

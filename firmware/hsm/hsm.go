@@ -69,6 +69,7 @@ type HSM struct {
 	stored   atomic.Int64               // token objects
 	taken    atomic.Int64               // bytes that they take
 	modules  atomic.Pointer[modules]    // functional modules that are here; nil: none
+	builtIn  []module                   // those that come with the firmware
 	hadThem  atomic.Bool                // functional modules were permitted, if only once
 	audit    auditLog
 	metrics  metrics
@@ -123,6 +124,9 @@ func Open(c Config) (*HSM, error) {
 		restarts: c.Restarts, room: c.Room, delayed: c.Clock(),
 		hosts: make(map[*Host]struct{}), waiting: make(map[*call]context.CancelCauseFunc), uses: make(map[command.Handle]*object.Uses),
 		storage: storage{sizes: make(map[command.Handle]int64)}, lastObject: firstSessionObject - 1,
+	}
+	if err := h.loadBuiltIn(); err != nil {
+		return nil, err
 	}
 	if err := h.load(c.Store, c.Transport); err != nil {
 		return nil, err

@@ -137,12 +137,55 @@ func (c *call) moduleLoad(r *command.ModuleLoadRequest) (*command.ModuleInfo, er
 	if err := c.confirm(Question{Title: "Load a functional module?", Text: fmt.Sprintf("%s, version %s. It uses keys on behalf of those who call it.", m.Name, m.Version)}); err != nil {
 		return nil, err
 	}
+	next := describeModule(m, functions)
+	return &next.Info, c.storeModule(next)
+}
+
+func describeModule(m *Module, functions []string) module {
 	digest := sha256.Sum256(m.Code)
-	next := module{
+	return module{
 		Info: command.ModuleInfo{Name: m.Name, Version: m.Version, Size: uint(len(m.Code)), Digest: digest[:], Functions: functions},
 		code: m.Code,
 	}
-	return &next.Info, c.storeModule(next)
+}
+
+// loadBuiltIn makes the modules ready that come with the firmware. Firmware with one
+// that does not run does not run either.
+func (h *HSM) loadBuiltIn() error {
+	for i := range h.firmware.Modules {
+		m := &h.firmware.Modules[i]
+		if h.runs == nil {
+			return fmt.Errorf("firmware %s: no functional modules run here", h.firmware.Version)
+		}
+		functions, err := h.runs.Check(m.Code)
+		if err == nil {
+			err = checkFunctions(functions)
+		}
+		if err != nil {
+			return fmt.Errorf("firmware %s: module %q: %w", h.firmware.Version, m.Name, err)
+		}
+		next := describeModule(m, functions)
+		next.Info.BuiltIn = true
+		h.builtIn = append(h.builtIn, next)
+	}
+	return nil
+}
+
+// allModules returns the modules by their names. One that was loaded counts for one
+// of the same name that comes with the firmware.
+func (h *HSM) allModules() []module {
+	now := h.modules.Load()
+	var list []module
+	if now != nil {
+		list = slices.Clone(now.List)
+	}
+	for _, m := range h.builtIn {
+		if _, found := now.find(m.Info.Name); !found {
+			list = append(list, m)
+		}
+	}
+	slices.SortFunc(list, func(a, b module) int { return cmp.Compare(a.Info.Name, b.Info.Name) })
+	return list
 }
 
 func checkFunctions(names []string) error {
@@ -237,23 +280,24 @@ func (c *call) moduleDelete(r *command.ModuleDeleteRequest) error {
 	now := c.hsm.modules.Load()
 	at, found := now.find(r.Name)
 	if !found {
-		return noModule(r.Name)
+		return c.hsm.noModule(r.Name)
 	}
 	next := &modules{slices.Clone(now.Key), now.Next, slices.Delete(slices.Clone(now.List), at, at+1)}
 	return c.changeModules(next, fmt.Sprintf("functional module %s is deleted", r.Name))
 }
 
-func noModule(name string) error {
+func (h *HSM) noModule(name string) error {
+	if slices.ContainsFunc(h.builtIn, func(m module) bool { return m.Info.Name == name }) {
+		return command.StatusOperationRestricted.With(fmt.Sprintf("functional module %q comes with the firmware", name), "")
+	}
 	return command.StatusFMIDInvalid.With(fmt.Sprintf("there is no functional module %q", name), "fm-list lists those that are here")
 }
 
 // moduleList lists the modules to anyone.
 func (c *call) moduleList() (*command.ModuleListResponse, error) {
 	answer := &command.ModuleListResponse{Modules: []command.ModuleInfo{}}
-	if now := c.hsm.modules.Load(); now != nil {
-		for _, m := range now.List {
-			answer.Modules = append(answer.Modules, m.Info)
-		}
+	for _, m := range c.hsm.allModules() {
+		answer.Modules = append(answer.Modules, m.Info)
 	}
 	return answer, nil
 }

@@ -2,6 +2,7 @@ package hsm
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"usbhsm7/firmware/command"
@@ -40,13 +41,13 @@ func (c *call) moduleCall(r *command.ModuleCallRequest) (*command.ModuleCallResp
 	if err := c.mayUseModules(); err != nil {
 		return nil, err
 	}
-	now := c.hsm.modules.Load()
-	at, found := now.find(r.Module)
-	if !found {
-		return nil, noModule(r.Module)
+	all := c.hsm.allModules()
+	at := slices.IndexFunc(all, func(m module) bool { return m.Info.Name == r.Module })
+	if at < 0 {
+		return nil, c.hsm.noModule(r.Module)
 	}
 	host := &moduleHost{call: c}
-	output, err := c.hsm.runs.Call(c.ctx, now.List[at].code, r.Function, r.Input, host)
+	output, err := c.hsm.runs.Call(c.ctx, all[at].code, r.Function, r.Input, host)
 	c.message = strings.Join(host.lines, "\n")
 	if err != nil {
 		return nil, err

@@ -184,3 +184,39 @@ func TestModulesOutliveFirmwareUpdatesAndRuleOutRollbacks(t *testing.T) {
 		t.Errorf("after a capability update that destroys: modules %v, %v", list, err)
 	}
 }
+
+func TestFirmwareBringsModules(t *testing.T) {
+	code, err := os.ReadFile("../../firmware/fm/testdata/calls.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad, good := newer(), newer()
+	bad.Modules = []boot.Module{{Name: "calls", Version: fuf.V(2, 0, 0), Code: []byte("no code")}}
+	good.Modules = []boot.Module{{Name: "calls", Version: fuf.V(2, 0, 0), Code: code}}
+
+	dev := install(t, modular(t), release(t, bad, nil))
+	if s := firmware(t, admin(t, dev)); s.Running != "7.9.2" || s.Last != command.UpdateFellBack {
+		t.Fatalf("with a module that does not run: %+v", s)
+	}
+	dev = install(t, dev, release(t, good, nil))
+	so := dev.Login(t, command.RoleSO)
+	if list, err := so.Modules(t.Context()); err != nil || len(list) != 1 || !list[0].BuiltIn {
+		t.Errorf("modules %v, %v", list, err)
+	}
+	co := dev.Login(t, command.RoleCO)
+	if version, err := co.CallModule(t.Context(), "calls", "version", nil); err != nil || string(version[8:]) != "7.9.3" {
+		t.Errorf("%q, %v", version, err)
+	}
+	if err := so.DeleteModule(t.Context(), "calls"); !errors.Is(err, command.StatusOperationRestricted) {
+		t.Errorf("deleted: %v", err)
+	}
+	if _, err := so.LoadModule(t.Context(), moduleFile(t, "calls"), boottest.Code[:]); err != nil {
+		t.Error(err)
+	}
+	if list, err := so.Modules(t.Context()); err != nil || len(list) != 1 || list[0].BuiltIn || list[0].Version != "1.0.0" {
+		t.Errorf("with one that was loaded: modules %v, %v", list, err)
+	}
+	if err := so.DeleteModule(t.Context(), "calls"); err != nil {
+		t.Error(err)
+	}
+}

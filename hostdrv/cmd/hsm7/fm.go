@@ -67,7 +67,11 @@ func (a *app) loadModule(ctx context.Context, file, codeFile string, from passwo
 }
 
 func printModule(w io.Writer, m command.ModuleInfo) {
-	fmt.Fprintf(w, "%s %s, %d bytes, %x: %s\n", m.Name, m.Version, m.Size, m.Digest[:min(len(m.Digest), 8)], strings.Join(m.Functions, ", "))
+	from := ""
+	if m.BuiltIn {
+		from = ", comes with the firmware"
+	}
+	fmt.Fprintf(w, "%s %s%s, %d bytes, %x: %s\n", m.Name, m.Version, from, m.Size, m.Digest[:min(len(m.Digest), 8)], strings.Join(m.Functions, ", "))
 }
 
 func (a *app) fmListCommand() *cobra.Command {
