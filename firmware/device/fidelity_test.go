@@ -51,6 +51,21 @@ var claims = []struct {
 		{"layout, algorithms and keys", ours, "the real format is not public; docs/fuf-format.md specifies this one"},
 		{"proof that an update stands in a log of transparency", ours, "the real product has none that is known"},
 	}},
+	{"Firmware updates", []claim{
+		{"the HSM SO updates the firmware, with a file and its authentication code, outside Secure Transport Mode", published, "PCIe HSM documentation, sw_fw_upgrade; system_messages"},
+		{"roles, policies, partitions and objects stay; new policies have their defaults", published, "HSM documentation, capabilities and policies"},
+		{"the device restarts by itself in the new firmware, and the host follows", inferred, "the administrator's shell restarts itself after a rollback"},
+		{"rollback: one step, destructive, ruled out once functional modules were permitted, policies at the defaults of that firmware", published, "PCIe HSM documentation, fw_rollback"},
+		{"rollback keeps the Auditor and the audit log", inferred, "zeroization does"},
+		{"what an update wants to be free of the storage", inferred, "backup HSM documentation, mgmt; there it is 60 percent at most of what backups may take"},
+		{"partitions are converted at the first start, which takes long and must not be interrupted", published, "release notes of firmware 7.7.0"},
+		{"a conversion that is interrupted begins again, and loses nothing", ours, "the documentation warns of it and says no more"},
+		{"status of each refusal", inferred, "names of ThalesGroup/pycryptoki; which condition gives which is not stated"},
+		{"firmware that does not start gives way to the one before", ours, "what the real bootloader does is not public; the documentation recommends an uninterruptible power supply"},
+		{"security versions, and a floor that the HSM SO raises", ours, "the real product has none that is known; others have"},
+		{"with iKeys a person at the screen has to say yes", ours, "what the real screen asks is not public"},
+		{"capability updates are licences that belong to the unit and may destroy the partition", published, "network HSM documentation, functionality modules: destructive capability updates; their form is ours"},
+	}},
 	{"Functional modules", []claim{
 		{"HSM policy 50 permits them, has permanent effects, and rules out rollbacks of the firmware once it was on", published, "network and PCIe HSM documentation, functionality modules and fw_rollback"},
 		{"the capability is 0 until a capability update raises it", inferred, "the pages of the USB HSM 7 show no functionality modules"},
@@ -168,7 +183,6 @@ var claims = []struct {
 	}},
 	{"Not there yet", []claim{
 		{"cloning, backup", ours, "planned"},
-		{"firmware update", ours, "planned"},
 	}},
 }
 
