@@ -80,6 +80,20 @@ func (b *Boot) admit(u *fuf.Update, facts Facts) error {
 	return Admit(&release, b.target(facts))
 }
 
+// Ready reports why what is staged must not be activated: since it was begun, time has
+// passed, and policies may be others. What it demands of the client, the one that sent it
+// had. The error carries a Reason.
+func (b *Boot) Ready(facts Facts) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, err := b.records.current.State.next(EventActivate); err != nil {
+		return err
+	}
+	release := b.upload.update.Manifest().Release
+	facts.Client = release.MinClient
+	return Admit(&release, b.target(facts))
+}
+
 // roomFor reports an update that is larger than a slot.
 func (b *Boot) roomFor(u *fuf.Update) error {
 	size := u.Manifest().Release.Size

@@ -89,6 +89,11 @@ func (b bootloader) Chunk(i uint, chunk []byte) error {
 // Stage implements hsm.Bootloader.
 func (b bootloader) Stage() error { return refused(b.boot.Stage()) }
 
+// Ready implements hsm.Bootloader.
+func (b bootloader) Ready(f hsm.UpdateFacts) error {
+	return refused(b.boot.Ready(boot.Facts{Now: f.Now, PoliciesOn: f.PoliciesOn, FreePercent: f.FreePercent}))
+}
+
 // Activate implements hsm.Bootloader.
 func (b bootloader) Activate() error { return refused(b.boot.Activate()) }
 

@@ -20,6 +20,9 @@ type Bootloader interface {
 	Chunk(i uint, chunk []byte) error
 	// Stage verifies the whole.
 	Stage() error
+	// Ready reports why what is staged must not be activated, or no more. It changes
+	// nothing, and does not look at the client's version.
+	Ready(f UpdateFacts) error
 	// Activate has what is staged run after the next power-on.
 	Activate() error
 	// Abort gives an update up that is not active yet.

@@ -120,6 +120,9 @@ func (c *call) updateApply() error {
 	if status.State != command.UpdateStaged {
 		return command.StatusOperationRestricted.With("no update is here whole and verified", "upload it first")
 	}
+	if err := boot.Ready(c.hsm.updateFacts("")); err != nil {
+		return err
+	}
 	if err := c.confirm(Question{
 		Title: "Update the firmware?",
 		Text:  fmt.Sprintf("Version %s takes the place of %s. The device restarts.", status.Incoming, status.Running),

@@ -32,11 +32,12 @@ func (l *loader) Begin(_, _ []byte, f hsm.UpdateFacts) error {
 	return l.tell("begin")
 }
 
-func (l *loader) Chunk(uint, []byte) error { return l.tell("chunk") }
-func (l *loader) Stage() error             { return l.tell("stage") }
-func (l *loader) Activate() error          { return l.tell("activate") }
-func (l *loader) Abort() error             { return l.tell("abort") }
-func (l *loader) RaiseFloor(uint32) error  { return l.tell("floor") }
+func (l *loader) Chunk(uint, []byte) error    { return l.tell("chunk") }
+func (l *loader) Stage() error                { return l.tell("stage") }
+func (l *loader) Ready(hsm.UpdateFacts) error { return nil }
+func (l *loader) Activate() error             { return l.tell("activate") }
+func (l *loader) Abort() error                { return l.tell("abort") }
+func (l *loader) RaiseFloor(uint32) error     { return l.tell("floor") }
 
 func (l *loader) Rollback(modules bool) error {
 	if modules {

@@ -108,6 +108,34 @@ func TestRollbackBringsTheFirmwareBackAndDestroysEverything(t *testing.T) {
 	}
 }
 
+// What an update demands must hold when it is applied, however long ago it was sent.
+func TestAnUpdateIsRefusedIfItsConditionsHoldNoMore(t *testing.T) {
+	const metrics = 49
+	dev := hsmtest.Start(t)
+	so := dev.Login(t, command.RoleSO)
+	f := release(t, newer(), func(r *fuf.Release) { r.Requires.PoliciesOff = []uint32{metrics} })
+	if err := so.Upload(t.Context(), f, boottest.Code[:], nil); err != nil {
+		t.Fatal(err)
+	}
+	turn := func(to uint16) {
+		change := command.PolicyChangeRequest{Settings: []command.PolicySetting{{ID: metrics, Value: to}}}
+		if err := so.ChangeHSMPolicies(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn(1)
+	if err := so.ApplyUpdate(t.Context()); !errors.Is(err, command.StatusOperationRestricted) {
+		t.Errorf("with the policy on: %v", err)
+	}
+	if s := firmware(t, so); s.State != command.UpdateStaged {
+		t.Errorf("status %+v", s)
+	}
+	turn(0)
+	if err := so.ApplyUpdate(t.Context()); err != nil {
+		t.Errorf("with the policy off again: %v", err)
+	}
+}
+
 // Firmware that does not start is given up without anybody's help: this one wants
 // data in a form that the device does not know.
 func TestFirmwareThatDoesNotStartGivesWayToTheOneBefore(t *testing.T) {
