@@ -32,6 +32,10 @@ type Target struct {
 	// Unplug makes the device vanish and Plug brings it back. Without them
 	// what happens to a device that vanishes is not tested.
 	Unplug, Plug func()
+
+	// Attended says that people at the device make and present the keysets that
+	// they are asked for. Without them quorum authentication is not tested.
+	Attended bool
 }
 
 // limit bounds each test: generous, because the kernel of the lab is emulated.
@@ -67,6 +71,14 @@ var pluggable = []struct {
 	{"a device that vanishes ends every call, and can be reconnected", vanishes},
 }
 
+// withPeople lists the tests that need Target.Attended.
+var withPeople = []struct {
+	name string
+	run  func(*testing.T, Target)
+}{
+	{"people with iKeys take the place of passwords", keysets},
+}
+
 // Run runs every test against a target of its own.
 func Run(t *testing.T, target func(*testing.T) Target) {
 	for _, test := range tests {
@@ -74,6 +86,11 @@ func Run(t *testing.T, target func(*testing.T) Target) {
 	}
 	for _, test := range pluggable {
 		if goal := target(t); goal.Unplug != nil {
+			t.Run(test.name, func(t *testing.T) { test.run(t, goal) })
+		}
+	}
+	for _, test := range withPeople {
+		if goal := target(t); goal.Attended {
 			t.Run(test.name, func(t *testing.T) { test.run(t, goal) })
 		}
 	}

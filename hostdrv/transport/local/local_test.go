@@ -7,6 +7,7 @@ import (
 
 	"usbhsm7/firmware/device"
 	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/hsm/peopletest"
 	"usbhsm7/hostdrv/hostdrvtest"
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/hostdrv/transport/local"
@@ -24,7 +25,7 @@ func power(t testing.TB) *device.Device {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := device.New(device.Config{Flash: image, Serial: serial})
+	d, err := device.New(device.Config{Flash: image, Serial: serial, Path: new(peopletest.People)})
 	if err != nil {
 		t.Fatalf("switch the device on: %v", err)
 	}
@@ -52,6 +53,6 @@ func TestConformance(t *testing.T) {
 func TestDriver(t *testing.T) {
 	hostdrvtest.Run(t, func(t *testing.T) hostdrvtest.Target {
 		d := power(t)
-		return hostdrvtest.Target{Bus: local.New(d.USB()), Unplug: d.USB().Unplug, Plug: d.USB().Plug}
+		return hostdrvtest.Target{Bus: local.New(d.USB()), Unplug: d.USB().Unplug, Plug: d.USB().Plug, Attended: true}
 	})
 }

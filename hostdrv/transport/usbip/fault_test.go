@@ -16,6 +16,7 @@ import (
 	"usbhsm7/firmware/device"
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/hsm/auth"
+	"usbhsm7/firmware/hsm/peopletest"
 	"usbhsm7/hostdrv"
 	"usbhsm7/hostdrv/hostdrvtest"
 	"usbhsm7/hostdrv/transport"
@@ -42,7 +43,7 @@ func serveFaulty(t *testing.T, script string) *faulty {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := device.New(device.Config{Flash: image, Serial: serial, Cost: auth.Quick})
+	d, err := device.New(device.Config{Flash: image, Serial: serial, Cost: auth.Quick, Path: new(peopletest.People)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,7 @@ func TestDriverUnderHarmlessFaults(t *testing.T) {
 			t.Parallel()
 			hostdrvtest.Run(t, func(t *testing.T) hostdrvtest.Target {
 				f := serveFaulty(t, script)
-				return hostdrvtest.Target{Bus: f.bus, Unplug: f.usb.Unplug, Plug: f.usb.Plug}
+				return hostdrvtest.Target{Bus: f.bus, Unplug: f.usb.Unplug, Plug: f.usb.Plug, Attended: true}
 			})
 		})
 	}

@@ -18,6 +18,7 @@ import (
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/hsm"
 	"usbhsm7/firmware/hsm/auth"
+	"usbhsm7/firmware/hsm/peopletest"
 	"usbhsm7/firmware/record"
 	"usbhsm7/hostdrv"
 	"usbhsm7/hostdrv/hostdrvtest"
@@ -33,7 +34,7 @@ import (
 // newUnit switches a new device on until the test ends. Passwords cost nothing.
 func newUnit(t testing.TB) *usb.Device {
 	t.Helper()
-	return newUnitWith(t, nil)
+	return newUnitWith(t, new(peopletest.People))
 }
 
 // newUnitWith has people in front of the device.
@@ -112,7 +113,7 @@ func TestWiresharkUnderstandsEverythingThatADriverDoes(t *testing.T) {
 	t.Run("driver", func(t *testing.T) {
 		hostdrvtest.Run(t, func(t *testing.T) hostdrvtest.Target {
 			d := newUnit(t)
-			return hostdrvtest.Target{Bus: export(t, r.port(d)), Unplug: d.Unplug, Plug: d.Plug}
+			return hostdrvtest.Target{Bus: export(t, r.port(d)), Unplug: d.Unplug, Plug: d.Plug, Attended: true}
 		})
 	})
 	d := newUnit(t)

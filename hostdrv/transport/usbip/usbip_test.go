@@ -10,6 +10,7 @@ import (
 
 	"usbhsm7/firmware/device"
 	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/hsm/peopletest"
 	"usbhsm7/hostdrv/hostdrvtest"
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/hostdrv/transport/transporttest"
@@ -47,7 +48,7 @@ func serveAt(t testing.TB, speed usb.Speed, address string, ours, theirs *tls.Co
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := device.New(device.Config{Flash: image, Serial: serial, Speed: speed})
+	d, err := device.New(device.Config{Flash: image, Serial: serial, Speed: speed, Path: new(peopletest.People)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +150,6 @@ func TestDriver(t *testing.T) {
 	t.Parallel()
 	hostdrvtest.Run(t, func(t *testing.T) hostdrvtest.Target {
 		port, bus := serve(t)
-		return hostdrvtest.Target{Bus: bus, Unplug: port.Unplug, Plug: port.Plug}
+		return hostdrvtest.Target{Bus: bus, Unplug: port.Unplug, Plug: port.Plug, Attended: true}
 	})
 }
