@@ -18,12 +18,12 @@ import (
 )
 
 // cutsOfACheck is how many times the power is cut in one check.
-const cutsOfACheck = 10
+const cutsOfACheck = 5
 
 // updateChecks cut the power of updates under a real kernel: 50 times together.
 // scripts/rehearse counts them by their details.
 func updateChecks() (checks []check) {
-	for i := range 5 {
+	for i := range 10 {
 		checks = append(checks, check{
 			fmt.Sprintf("power cuts in an update leave the old firmware or the new, part %d", i+1),
 			func(ctx context.Context, t *testing.T, b *bench) string { return updateCut(ctx, t, b, uint64(i)) },
