@@ -1,6 +1,8 @@
 package hsm
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 
 	"usbhsm7/firmware/command"
@@ -128,6 +130,9 @@ func (c *call) updateApply() error {
 		Text:  fmt.Sprintf("Version %s takes the place of %s. The device restarts.", status.Incoming, status.Running),
 	}); err != nil {
 		return err
+	}
+	if now, err := boot.Status(); err != nil || now.State != command.UpdateStaged || !bytes.Equal(now.ID, status.ID) {
+		return errors.Join(err, command.StatusOperationRestricted.With("another update took the place of this one meanwhile", "look at update-status, and apply again"))
 	}
 	return c.announced("the firmware is updated to "+status.Incoming, boot.Activate)
 }
