@@ -68,12 +68,16 @@ func (s *Observation) readLog(o *Operator) (status command.AuditStatusResponse) 
 	return status
 }
 
+// roomUnit is in how many bytes the room that objects take is noted: finer than what a
+// conversion adds to them, coarser than a counter of failures to authorise a key.
+const roomUnit = 64
+
 // public notes what needs no login.
 func (s *Observation) public(o *Operator, facts *strings.Builder) {
 	var info command.InfoResponse
 	o.Must(command.CodeInfo, 0, nil, &info)
 	o.quorum = info.Method == command.AuthQuorum
-	fmt.Fprintln(facts, info.Serial, info.State, info.Method, info.Label, info.Partition, info.PartitionLabel, info.Objects, info.PartitionUsed)
+	fmt.Fprintln(facts, info.Serial, info.State, info.Method, info.Label, info.Partition, info.PartitionLabel, info.Objects, info.PartitionUsed/roomUnit)
 	ask[command.AuditConfig](o, facts, command.CodeAuditConfig, o.admin, nil)
 	ask[command.TamperShowResponse](o, facts, command.CodeTamperShow, o.admin, nil)
 	ask[command.STMShowResponse](o, facts, command.CodeSTMShow, o.admin, nil)
