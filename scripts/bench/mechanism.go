@@ -127,29 +127,16 @@ var mechanisms = []mechanism{
 // mechanismCases compare the mechanisms with bare Go crypto and, where it has
 // them, with SoftHSM2: over USB/IP and within the process.
 func mechanismCases(plan) ([]benchCase, func(), error) {
-	bench, err := newBench()
-	if err != nil {
-		return nil, nil, err
-	}
-	peer, err := openSoftHSM()
-	if err != nil {
-		bench.close()
-		return nil, nil, fmt.Errorf("SoftHSM2: %w", err)
-	}
-	closeAll := func() {
-		peer.close()
-		bench.close()
-	}
-	var cases []benchCase
-	for _, m := range mechanisms {
-		more, err := m.cases(bench, peer)
-		if err != nil {
-			closeAll()
-			return nil, nil, fmt.Errorf("%s: %w", m.name, err)
+	return besideSoftHSM(func(b *bench, peer *softHSM) (cases []benchCase, err error) {
+		for _, m := range mechanisms {
+			more, err := m.cases(b, peer)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", m.name, err)
+			}
+			cases = append(cases, more...)
 		}
-		cases = append(cases, more...)
-	}
-	return cases, closeAll, nil
+		return cases, nil
+	})
 }
 
 func (m mechanism) cases(b *bench, peer *softHSM) ([]benchCase, error) {

@@ -28,38 +28,28 @@ func objectCases(p plan) ([]benchCase, func(), error) {
 	if p.runs == 1 {
 		many = shortStock
 	}
-	bench, err := newBench()
-	if err != nil {
-		return nil, nil, err
-	}
-	peer, err := openSoftHSM()
-	if err != nil {
-		bench.close()
-		return nil, nil, fmt.Errorf("SoftHSM2: %w", err)
-	}
-	closeAll := func() {
-		peer.close()
-		bench.close()
-	}
+	return besideSoftHSM(func(b *bench, peer *softHSM) ([]benchCase, error) { return b.objectCases(many, peer) })
+}
+
+func (b *bench) objectCases(many int, peer *softHSM) ([]benchCase, error) {
+	s := b.tcp.session
 	for n := range many {
-		if _, err = keep(bench.tcp.session, n); err == nil {
+		_, err := keep(s, n)
+		if err == nil {
 			_, err = peer.keep(0, n, false)
 		}
 		if err != nil {
-			closeAll()
-			return nil, nil, fmt.Errorf("object %d: %w", n, err)
+			return nil, fmt.Errorf("object %d: %w", n, err)
 		}
 	}
-	audited, err := bench.auditCase()
+	audited, err := b.auditCase()
 	if err != nil {
-		closeAll()
-		return nil, nil, err
+		return nil, err
 	}
 	name := func(what string) string {
 		return fmt.Sprintf("objects/%d/%s/callers=%d/softhsm2", many, what, manyCallers)
 	}
 	const against = "SoftHSM2 through PKCS#11"
-	s := bench.tcp.session
 	return []benchCase{
 		comparison{
 			name("find"), "searches by label", against, 1,
@@ -72,7 +62,7 @@ func objectCases(p plan) ([]benchCase, func(), error) {
 			load{callers: manyCallers, do: peer.turnover()},
 		},
 		audited,
-	}, closeAll, nil
+	}, nil
 }
 
 func keep(s *hostdrv.Session, n int) (command.Handle, error) {

@@ -53,29 +53,17 @@ var operations = []operation{
 
 // operationCases compare operations other than signatures.
 func operationCases(plan) ([]benchCase, func(), error) {
-	bench, err := newBench()
-	if err != nil {
-		return nil, nil, err
-	}
-	peer, err := openSoftHSM()
-	if err != nil {
-		bench.close()
-		return nil, nil, fmt.Errorf("SoftHSM2: %w", err)
-	}
-	closeAll := func() {
-		peer.close()
-		bench.close()
-	}
-	cases := []benchCase{bench.login()}
-	for _, o := range operations {
-		more, err := o.cases(bench, peer)
-		if err != nil {
-			closeAll()
-			return nil, nil, fmt.Errorf("%s: %w", o.name, err)
+	return besideSoftHSM(func(b *bench, peer *softHSM) ([]benchCase, error) {
+		cases := []benchCase{b.login()}
+		for _, o := range operations {
+			more, err := o.cases(b, peer)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", o.name, err)
+			}
+			cases = append(cases, more...)
 		}
-		cases = append(cases, more...)
-	}
-	return cases, closeAll, nil
+		return cases, nil
+	})
 }
 
 func (o operation) cases(b *bench, peer *softHSM) ([]benchCase, error) {

@@ -65,29 +65,16 @@ var keyAlgorithms = []keyAlgorithm{
 // signCases compare signatures through the whole stack (driver, USB/IP over
 // TCP, device) with bare Go crypto and with SoftHSM2 through PKCS#11.
 func signCases(plan) ([]benchCase, func(), error) {
-	bench, err := newBench()
-	if err != nil {
-		return nil, nil, err
-	}
-	peer, err := openSoftHSM()
-	if err != nil {
-		bench.close()
-		return nil, nil, fmt.Errorf("SoftHSM2: %w", err)
-	}
-	closeAll := func() {
-		peer.close()
-		bench.close()
-	}
-	var cases []benchCase
-	for _, algorithm := range keyAlgorithms {
-		more, err := bench.signCases(algorithm, peer)
-		if err != nil {
-			closeAll()
-			return nil, nil, err
+	return besideSoftHSM(func(b *bench, peer *softHSM) (cases []benchCase, err error) {
+		for _, algorithm := range keyAlgorithms {
+			more, err := b.signCases(algorithm, peer)
+			if err != nil {
+				return nil, err
+			}
+			cases = append(cases, more...)
 		}
-		cases = append(cases, more...)
-	}
-	return cases, closeAll, nil
+		return cases, nil
+	})
 }
 
 func (b *bench) signCases(algorithm keyAlgorithm, peer *softHSM) ([]benchCase, error) {

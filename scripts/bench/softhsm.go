@@ -132,3 +132,26 @@ func (s *softHSM) close() {
 	s.module.Destroy()
 	_ = os.RemoveAll(s.dir)
 }
+
+// besideSoftHSM returns cases that compare a device with SoftHSM2, and what closes
+// both.
+func besideSoftHSM(list func(*bench, *softHSM) ([]benchCase, error)) (cases []benchCase, end func(), err error) {
+	b, err := newBench()
+	if err != nil {
+		return nil, nil, err
+	}
+	peer, err := openSoftHSM()
+	if err != nil {
+		b.close()
+		return nil, nil, fmt.Errorf("SoftHSM2: %w", err)
+	}
+	end = func() {
+		peer.close()
+		b.close()
+	}
+	if cases, err = list(b, peer); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return cases, end, nil
+}
