@@ -137,17 +137,18 @@ func (b *Boot) receive(u *fuf.Update, head []byte) error {
 // written, and durable when Chunk returns; one that is here already is not written
 // again. The error carries fuf.ErrChunk if it is not the right one.
 func (b *Boot) Chunk(i int, chunk []byte) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, err := b.records.current.State.next(EventChunk); err != nil {
+	up, err := b.receiving()
+	if err != nil {
 		return err
 	}
-	up := b.upload
-	if up.key == nil {
-		return fmt.Errorf("%w: no host has begun since power-on", ErrState)
-	}
+	// This takes half of the time, and several callers may do it side by side.
 	if err := up.update.VerifyChunk(i, chunk); err != nil {
 		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.upload != up || b.records.current.State != Receiving {
+		return fmt.Errorf("%w: the upload has ended meanwhile", ErrState)
 	}
 	if up.have[i] {
 		return nil
@@ -157,6 +158,19 @@ func (b *Boot) Chunk(i int, chunk []byte) error {
 		return err
 	}
 	return b.take(i, content)
+}
+
+// receiving returns the upload that wants chunks.
+func (b *Boot) receiving() (*upload, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, err := b.records.current.State.next(EventChunk); err != nil {
+		return nil, err
+	}
+	if b.upload.key == nil {
+		return nil, fmt.Errorf("%w: no host has begun since power-on", ErrState)
+	}
+	return b.upload, nil
 }
 
 // take writes the content of a chunk.
