@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -159,7 +158,7 @@ type sample struct {
 
 // sample attaches the peers' devices and measures them.
 func (g guest) sample(ctx context.Context, m *lab.Machine, peers [peerCount]peer) ([]sample, error) {
-	argv := []string{meterPath, "measure", "-runs", strconv.Itoa(g.runs), "-slice", g.slice.String()}
+	argv := []string{"measure", "-runs", strconv.Itoa(g.runs), "-slice", g.slice.String()}
 	for _, peer := range peers {
 		attached, err := m.Exec(ctx, meterPath, "attach", peer.address, peer.busID)
 		if err != nil {
@@ -167,17 +166,5 @@ func (g guest) sample(ctx context.Context, m *lab.Machine, peers [peerCount]peer
 		}
 		argv = append(argv, strings.TrimSpace(attached.Stdout))
 	}
-	measured, err := m.Exec(ctx, argv...)
-	if err != nil {
-		return nil, err
-	}
-	var samples []sample
-	for decoder := json.NewDecoder(strings.NewReader(measured.Stdout)); decoder.More(); {
-		var s sample
-		if err := decoder.Decode(&s); err != nil {
-			return nil, err
-		}
-		samples = append(samples, s)
-	}
-	return samples, nil
+	return meter(ctx, m, argv...)
 }

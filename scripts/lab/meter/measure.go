@@ -113,6 +113,7 @@ func measure(args []string) error {
 	flags := flag.NewFlagSet("measure", flag.ContinueOnError)
 	runs := flags.Int("runs", 7, "slices for each device and load")
 	slice := flags.Duration("slice", 400*time.Millisecond, "length of a slice")
+	only := flags.String("only", "", "the one load to measure with; empty: all")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -127,6 +128,9 @@ func measure(args []string) error {
 	}
 	out := json.NewEncoder(os.Stdout)
 	for _, l := range loads {
+		if *only != "" && l.name != *only {
+			continue
+		}
 		for run := range *runs + 1 {
 			for i, t := range targets {
 				rate, err := t.rate(l, *slice)
