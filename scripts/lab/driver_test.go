@@ -94,16 +94,17 @@ func (b *bench) hardwareTest(ctx context.Context, t *testing.T, name string) str
 	s := plugIn(t)
 	s.attach(ctx, t, b)
 	b.awaitDevice(ctx, t)
-	return b.testAttached(ctx, t, name, "usbip detach -p 0", "usbip --tcp-port "+s.port+" attach -r "+lab.HostAddress+" -b "+busID)
+	plug := "usbip --tcp-port " + s.port + " attach -r " + lab.HostAddress + " -b " + busID
+	return b.testAttached(ctx, t, name, "usbip detach -p 0", plug, "HSM7_TEST_ATTENDED=yes")
 }
 
 // testAttached is hardwareTest for a device that is attached already; unplug and
 // plug are the commands that take it off the bus and put it back.
-func (b *bench) testAttached(ctx context.Context, t *testing.T, name, unplug, plug string) string {
+func (b *bench) testAttached(ctx context.Context, t *testing.T, name, unplug, plug string, env ...string) string {
 	t.Helper()
 	r, err := b.Run(ctx, lab.Command{
 		Argv: []string{gousbPath, "-test.v", "-test.run", "^" + name + "$", "-test.timeout", "2m"},
-		Env:  []string{"HSM7_TEST_DEVICE=" + serial, "HSM7_TEST_UNPLUG=" + unplug, "HSM7_TEST_PLUG=" + plug},
+		Env:  append(env, "HSM7_TEST_DEVICE="+serial, "HSM7_TEST_UNPLUG="+unplug, "HSM7_TEST_PLUG="+plug),
 		Dir:  "/tmp",
 	})
 	passed := strings.Count(r.Stdout, "--- PASS: ")

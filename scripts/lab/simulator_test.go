@@ -12,6 +12,7 @@ import (
 
 	"usbhsm7/firmware/device"
 	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/hsm/peopletest"
 	"usbhsm7/scripts/lab"
 	"usbhsm7/usbip/server"
 	"usbhsm7/usbip/usb"
@@ -32,7 +33,7 @@ type simulator struct {
 	stop    func() // ends the server and every connection
 }
 
-// plugIn starts a simulator of a factory-new HSM that ends with the test. By
+// plugIn starts a simulator of a factory-new HSM, with people in front of it, that ends with the test. By
 // then the guest has let go of it, or sees it unplugged.
 func plugIn(t *testing.T) *simulator {
 	t.Helper()
@@ -46,7 +47,7 @@ func plugInAt(t *testing.T, speed usb.Speed) *simulator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := device.New(device.Config{Flash: image, Speed: speed, Serial: serial})
+	d, err := device.New(device.Config{Flash: image, Speed: speed, Serial: serial, Path: new(peopletest.People)})
 	if err != nil {
 		t.Fatal(err)
 	}

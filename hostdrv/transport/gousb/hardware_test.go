@@ -30,6 +30,10 @@ const (
 	plugVariable   = "HSM7_TEST_PLUG"
 )
 
+// This one, if it is not empty, says that people at the device make and present the
+// keysets that they are asked for.
+const attendedVariable = "HSM7_TEST_ATTENDED"
+
 // selector returns what the environment names.
 func selector(t *testing.T) transport.Selector {
 	t.Helper()
@@ -121,7 +125,7 @@ func TestDriver(t *testing.T) {
 	hostdrvtest.Run(t, func(t *testing.T) hostdrvtest.Target {
 		unplug, plug := plugs(t, bus, info)
 		return hostdrvtest.Target{
-			Bus: bus, Unplug: unplug, Plug: plug,
+			Bus: bus, Unplug: unplug, Plug: plug, Attended: os.Getenv(attendedVariable) != "",
 			Selector: transport.Selector{Vendor: info.Vendor, Product: info.Product, Serial: info.Serial},
 		}
 	})
