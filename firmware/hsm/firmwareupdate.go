@@ -31,8 +31,8 @@ func (h *HSM) updateFacts(client string) UpdateFacts {
 	return f
 }
 
-// updatePlan tells what stands against an update, beginning with what stands
-// against the caller.
+// updatePlan tells what stands against an update, beginning with what is looked at
+// before any command of an update runs.
 func (c *call) updatePlan(r *command.UpdateRequest) (*command.UpdatePlanResponse, error) {
 	defer clear(r.Authcode)
 	boot, err := c.bootloader()
@@ -43,12 +43,12 @@ func (c *call) updatePlan(r *command.UpdateRequest) (*command.UpdatePlanResponse
 	if err != nil {
 		return nil, err
 	}
-	own := []command.UpdateCheck{{Name: "HSM SO logged in"}, {Name: "not in Secure Transport Mode"}}
-	if c.role() != command.RoleSO {
-		own[0].Status, own[0].Detail = command.StatusUserNotLoggedIn, "log in first"
-	}
+	own := []command.UpdateCheck{{Name: "not in Secure Transport Mode"}, {Name: "HSM SO logged in"}}
 	if c.hsm.state.Load().transport.active() {
-		own[1].Status, own[1].Detail = command.StatusOperationRestricted, "stm-recover ends it"
+		own[0].Status, own[0].Detail = command.StatusOperationRestricted, "stm-recover ends it"
+	}
+	if c.role() != command.RoleSO {
+		own[1].Status, own[1].Detail = command.StatusUserNotLoggedIn, "log in first"
 	}
 	plan.Checks = append(own, plan.Checks...)
 	return plan, nil
