@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/device"
+	"usbhsm7/firmware/hsm/peopletest"
 )
 
 // Passwords of the rehearsals, and names of keysets where roles have these. Every
@@ -28,6 +30,14 @@ type Operator struct {
 	answer  string // the challenge secret that was sent last
 	err     error
 }
+
+// NewOperator returns an operator at a host of its own in front of a core.
+func NewOperator(core *device.Core) *Operator {
+	return newOperator(&coreMachine{core: core, host: core.HSM.Connect(), people: new(peopletest.People)})
+}
+
+// Err returns what has ended the operator's work; nil: nothing has.
+func (o *Operator) Err() error { return o.err }
 
 // newOperator opens a session with the HSM, and one with the partition if there
 // is one.
@@ -135,9 +145,12 @@ func (o *Operator) tryKeyset(role command.Role, keyset string, challenged bool) 
 	return status
 }
 
+// Try logs a role in with its usual password, if the device lets it.
+func (o *Operator) Try(role command.Role) command.Status { return o.tryLogin(role, usual(role)) }
+
 // Login logs a role in with its usual password.
 func (o *Operator) Login(role command.Role) {
-	o.expect(command.StatusOK, o.tryLogin(role, usual(role)), command.CodeLogin)
+	o.expect(command.StatusOK, o.Try(role), command.CodeLogin)
 }
 
 // Logout logs a role out.

@@ -36,8 +36,9 @@ func loading(name string, code []byte) func(*Operator) any {
 	}
 }
 
-// permitModules has the HSM take a licence for HSM policy 50.
-func permitModules(o *Operator) {
+// PermitModules has the HSM take a licence for HSM policy 50, which it has after a
+// restart.
+func (o *Operator) PermitModules() {
 	file, err := boottest.Licence(&boot.Licence{
 		Schema: boot.LicenceSchema, ID: 50, Name: "modules", Grants: []boot.Grant{{Table: boot.HSMPolicies, ID: 50, Capability: 1}},
 	})
@@ -49,19 +50,21 @@ func permitModules(o *Operator) {
 	o.Logout(command.RoleSO)
 }
 
+// TurnModules turns HSM policy 50 on or off, which destroys the partition.
+func (o *Operator) TurnModules(on bool) {
+	setting := command.PolicySetting{ID: 50}
+	if on {
+		setting.Value = 1
+	}
+	o.Login(command.RoleSO)
+	o.Must(command.CodeHSMPolicyChange, o.admin, &command.PolicyChangeRequest{Settings: []command.PolicySetting{setting}, Destructive: true}, nil)
+	o.Logout(command.RoleSO)
+}
+
 // bringModule turns the policy on, goes the way to Staffed, and loads a module.
 func bringModule(o *Operator) {
-	o.Login(command.RoleSO)
-	o.Must(command.CodeHSMPolicyChange, o.admin, &command.PolicyChangeRequest{
-		Settings: []command.PolicySetting{{ID: 50, Value: 1}}, Destructive: true,
-	}, nil)
-	o.Logout(command.RoleSO)
-	createPartition(o)
-	if o.err == nil {
-		o.user = o.open(command.SlotPartition)
-	}
-	initialisePartition(o)
-	staff(o)
+	o.TurnModules(true)
+	o.Populate()
 	o.Login(command.RoleSO)
 	o.Must(command.CodeModuleLoad, o.admin, loading("m", nothing)(o), new(command.ModuleInfo))
 	o.Logout(command.RoleSO)

@@ -42,29 +42,35 @@ var p256 = []byte{0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07}
 var reach = [stageCount]func(*Operator){
 	Delivered:   func(*Operator) {},
 	Audited:     beginAudit,
-	Initialised: initialise,
+	Initialised: (*Operator).Initialise,
 	Created:     createPartition,
 	Partitioned: initialisePartition,
 	Staffed:     staff,
 	Keyed:       handOut,
 	Updating:    update,
 	Updated:     func(*Operator) {},
-	Licensed:    permitModules,
+	Licensed:    (*Operator).PermitModules,
 	Modular:     bringModule,
 }
 
 // follows has the stages that do not follow from the one before.
 var follows = map[Stage]Stage{Keyed: Audited, Updating: Staffed, Licensed: Initialised}
 
-func beginAudit(o *Operator) {
+// AppointAuditor gives the Auditor its password.
+func (o *Operator) AppointAuditor() {
 	o.Must(command.CodeRoleInit, o.admin, &command.RoleInitRequest{Role: command.RoleAuditor, Password: []byte(usual(command.RoleAuditor))}, nil)
+}
+
+func beginAudit(o *Operator) {
+	o.AppointAuditor()
 	o.Login(command.RoleAuditor)
 	o.Must(command.CodeAuditSetDomain, o.admin, &command.AuditDomainRequest{Domain: []byte("domain")}, nil)
 	o.Must(command.CodeAuditSetConfig, o.admin, &command.AuditConfig{Mask: command.AuditAll}, nil)
 	o.Logout(command.RoleAuditor)
 }
 
-func initialise(o *Operator) {
+// Initialise gives the HSM its HSM SO, with HSM policy 15 on.
+func (o *Operator) Initialise() {
 	o.Must(command.CodeHSMInit, o.admin, &command.HSMInitRequest{
 		Label: "hsm", Password: o.secret(usual(command.RoleSO)), Method: o.method(), Policies: []command.PolicySetting{{ID: 15, Value: 1}},
 	}, nil)
@@ -94,17 +100,22 @@ func staff(o *Operator) {
 	o.Logout(command.RoleCO)
 }
 
-// handOut goes the way from Audited to Staffed with keysets, and gives the Crypto
-// Officer a challenge secret of its own.
-func handOut(o *Operator) {
-	o.quorum = true
-	initialise(o)
+// Populate goes the way from Initialised to Staffed.
+func (o *Operator) Populate() {
 	createPartition(o)
 	if o.err == nil {
 		o.user = o.open(command.SlotPartition)
 	}
 	initialisePartition(o)
 	staff(o)
+}
+
+// handOut goes the way from Audited to Staffed with keysets, and gives the Crypto
+// Officer a challenge secret of its own.
+func handOut(o *Operator) {
+	o.quorum = true
+	o.Initialise()
+	o.Populate()
 	o.Login(command.RolePO)
 	o.Must(command.CodeRoleCreateChallenge, o.user, &command.RoleCreateChallengeRequest{Role: command.RoleCO, Secret: []byte(next)}, nil)
 	o.Logout(command.RolePO)

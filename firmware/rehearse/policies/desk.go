@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"errors"
 	"fmt"
 
 	"usbhsm7/firmware/boot"
@@ -9,8 +10,9 @@ import (
 	"usbhsm7/fuf"
 )
 
-// desk is where questions are asked: a bootloader in each state.
-type desk struct {
+// bootDesk is where the bootloader is asked: one in each state.
+type bootDesk struct {
+	axes   []axis
 	config boot.Config
 	chips  map[string]*flash.Memory // by state
 	open   map[string]*opened       // by state; nil: it is to be switched on
@@ -25,9 +27,9 @@ type opened struct {
 	writes int
 }
 
-func newDesk(defect *Defect) (*desk, error) {
-	d := &desk{config: boottest.Config(), chips: map[string]*flash.Memory{}, open: map[string]*opened{}, defect: defect}
-	d.config.Verifier = &clerk{Verifier: d.config.Verifier}
+func newBootDesk(defect *Defect) (desk, error) {
+	d := &bootDesk{axes: bootAxes(), config: boottest.Config(), chips: map[string]*flash.Memory{}, open: map[string]*opened{}, defect: defect}
+	d.config.Verifier = newClerk(d.config.Verifier)
 	if err := d.prepare(); err != nil {
 		return nil, fmt.Errorf("policies: prepare: %w", err)
 	}
@@ -38,7 +40,7 @@ func newDesk(defect *Defect) (*desk, error) {
 var geometry = flash.Geometry{PageSize: 256, PagesPerBlock: 16, Blocks: 32}
 
 // prepare makes a chip for each state.
-func (d *desk) prepare() error {
+func (d *bootDesk) prepare() error {
 	chip, err := flash.NewMemory(geometry)
 	if err != nil {
 		return err
@@ -85,10 +87,9 @@ func install(v fuf.Version, security uint32, on func() (*boot.Boot, error)) (*bo
 	return u.Install(on)
 }
 
-// ask offers the file of a setting to the bootloader in its state, and returns the
-// reason of the refusal, or Taken, and whether the flash was written. Name says which
-// file it is.
-func (d *desk) ask(s *setting, name string) (answer string, wrote bool, err error) {
+// ask offers the file of a combination to the bootloader in its state.
+func (d *bootDesk) ask(c combination) (answer string, wrote bool, err error) {
+	s, name := settle(d.axes, c)
 	if d.head == nil || d.file != name {
 		payload, err := boottest.Image(s.release.Version, s.release.SecurityVersion, payloadSize, 9).Encode()
 		if err != nil {
@@ -117,7 +118,7 @@ func (d *desk) ask(s *setting, name string) (answer string, wrote bool, err erro
 	return answer, wrote, err
 }
 
-func (d *desk) switchOn(state string) (*opened, error) {
+func (d *bootDesk) switchOn(state string) (*opened, error) {
 	if b := d.open[state]; b != nil {
 		return b, nil
 	}
@@ -136,27 +137,25 @@ func (d *desk) switchOn(state string) (*opened, error) {
 	return b, nil
 }
 
-func (d *desk) close() {
+func (d *bootDesk) close() {
 	for _, b := range d.open {
 		b.Close()
 	}
 }
 
-// clerk is a verifier that remembers the head that it opened last.
-type clerk struct {
-	boot.Verifier
-	head   string
-	update *fuf.Update
-}
-
-// Open implements boot.Verifier.
-func (c *clerk) Open(head []byte) (*fuf.Update, error) {
-	if c.update != nil && c.head == string(head) {
-		return c.update, nil
+// reasonOf returns the reason that an error carries.
+func reasonOf(err error) (string, error) {
+	var (
+		device boot.Reason
+		file   fuf.Reason
+	)
+	switch {
+	case err == nil:
+		return Taken, nil
+	case errors.As(err, &device):
+		return string(device), nil
+	case errors.As(err, &file):
+		return string(file), nil
 	}
-	u, err := c.Verifier.Open(head)
-	if err == nil {
-		c.head, c.update = string(head), u
-	}
-	return u, err
+	return "", err
 }

@@ -1,69 +1,68 @@
 package policies
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"strings"
 )
 
-//go:embed oracle.txt
-var oracleText string
-
-// oracle is the lines of oracle.txt.
+// oracle is the lines of a table of answers.
 type oracle []line
 
 // line is a line of the oracle.
 type line struct {
-	conditions map[string]string // axis to value
-	reason     string
+	conditions []condition
+	answer     string
+}
+
+// condition is that an axis has a value, or that it has not.
+type condition struct {
+	axis, value string
+	not         bool
 }
 
 // errOracle reports a table that speaks of what there is not.
 var errOracle = errors.New("policies: the oracle is wrong")
 
 // parseOracle reads a table, which may speak of the axes alone.
-func parseOracle(text string, all []axis) (oracle, error) {
+func parseOracle(text string, axes []Axis) (oracle, error) {
 	var o oracle
 	for row := range strings.Lines(text) {
 		fields := strings.Fields(row)
 		if len(fields) == 0 || strings.HasPrefix(row, "#") {
 			continue
 		}
-		l := line{map[string]string{}, fields[len(fields)-1]}
-		for _, condition := range fields[:len(fields)-1] {
-			name, value, _ := strings.Cut(condition, "=")
-			if !has(all, name, value) {
-				return nil, fmt.Errorf("%w: %q", errOracle, condition)
+		last := len(fields) - 1
+		l := line{answer: fields[last]}
+		for _, field := range fields[:last] {
+			c := condition{}
+			c.axis, c.value, _ = strings.Cut(field, "=")
+			c.axis, c.not = strings.CutSuffix(c.axis, "!")
+			if !has(axes, c.axis, c.value) {
+				return nil, fmt.Errorf("%w: %q", errOracle, field)
 			}
-			l.conditions[name] = value
+			l.conditions = append(l.conditions, c)
 		}
 		o = append(o, l)
 	}
 	return o, nil
 }
 
-func has(all []axis, name, wanted string) bool {
-	for _, a := range all {
-		for _, v := range a.values {
-			if a.name == name && v.name == wanted {
-				return true
-			}
+// answer returns the answer that a combination must have.
+func (o oracle) answer(c combination) string {
+	for _, l := range o {
+		if l.fits(c) {
+			return l.answer
 		}
 	}
-	return false
+	return Taken
 }
 
-// answer returns why a combination is refused, empty if it is taken.
-func (o oracle) answer(combination map[string]string) string {
-next:
-	for _, l := range o {
-		for name, value := range l.conditions {
-			if combination[name] != value {
-				continue next
-			}
+func (l *line) fits(c combination) bool {
+	for _, want := range l.conditions {
+		if (c[want.axis] == want.value) == want.not {
+			return false
 		}
-		return l.reason
 	}
-	return ""
+	return true
 }

@@ -8,7 +8,7 @@ import (
 	"usbhsm7/fuf"
 )
 
-// What the combinations are made of. The device runs firmware 7.9.4 with security
+// What the combinations of the bootloader are made of. The device runs firmware 7.9.4 with security
 // version 3, which is confirmed, and data schema 1, which firmware that is built in has.
 const (
 	policyOff   = 42 // that every update here wants to be off
@@ -44,8 +44,8 @@ type axis struct {
 	values []value
 }
 
-// axes lists what is combined.
-func axes() []axis {
+// bootAxes lists what is combined when the bootloader is asked.
+func bootAxes() []axis {
 	return []axis{
 		{"kind", true, []value{
 			{"firmware", func(s *setting) { s.release.Kind = fuf.Firmware }},
@@ -110,6 +110,34 @@ func axes() []axis {
 			{"rolling-back", func(s *setting) { s.state = "rolling-back" }},
 		}},
 	}
+}
+
+// describe returns axes as the product knows them.
+func describe(axes []axis) (names []Axis) {
+	for _, a := range axes {
+		d := Axis{Name: a.name}
+		for _, v := range a.values {
+			d.Values = append(d.Values, v.name)
+		}
+		names = append(names, d)
+	}
+	return names
+}
+
+// settle makes the setting of a combination, and names the file that is in it.
+func settle(axes []axis, c combination) (s setting, file string) {
+	s = base()
+	for _, a := range axes {
+		for _, v := range a.values {
+			if v.name == c[a.name] {
+				v.set(&s)
+			}
+		}
+		if a.signed {
+			file += c[a.name] + ","
+		}
+	}
+	return s, file
 }
 
 // base is what every combination begins from.
