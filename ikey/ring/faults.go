@@ -8,23 +8,20 @@ import (
 	"usbhsm7/ikey/token"
 )
 
-// Damage makes a key unreadable for ever: a bit of its memory changes. Error:
-// ErrNoSuch.
+// Damage makes a key unreadable for ever: half of its memory is lost, and half of
+// what is left if it happens again. Errors: ErrNoSuch, ErrLost.
 func (r *Ring) Damage(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !validName(name) {
-		return fmt.Errorf("%w: %s", ErrNoSuch, name)
+	if err := r.reach(name); err != nil {
+		return err
 	}
 	content, err := r.folder.Load(name + keySuffix)
 	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrNoSuch, name, err)
+		return fmt.Errorf("damage the key %s: %w", name, err)
 	}
 	defer clear(content)
-	if len(content) > 0 {
-		content[len(content)/2] ^= 1
-	}
-	return r.folder.Replace(name+keySuffix, content)
+	return r.folder.Replace(name+keySuffix, content[:len(content)/2])
 }
 
 // Wear has the memory of a key take no more than a number of writes; a read with

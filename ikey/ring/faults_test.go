@@ -16,6 +16,7 @@ func TestADamagedKeyStaysDamaged(t *testing.T) {
 	h.make("one")
 	h.write("one", contents(1), nil)
 	h.do(h.Damage("one"))
+	h.do(h.Damage("one")) // twice is not as good as never
 	h.do(h.Insert("one"))
 	_, identified := h.device.Identify(ctx)
 	_, read := h.device.Read(ctx, nil)

@@ -1,8 +1,6 @@
 package ring
 
 import (
-	"fmt"
-
 	"usbhsm7/ikey"
 	"usbhsm7/ikey/token"
 )
@@ -14,12 +12,12 @@ type plugged struct {
 	lead  *lead
 }
 
-// Insert puts a key into the port. Errors: ErrNoSuch, ikey.ErrOccupied.
+// Insert puts a key into the port. Errors: ErrNoSuch, ErrLost, ikey.ErrOccupied.
 func (r *Ring) Insert(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !validName(name) || !r.has(name+keySuffix) {
-		return fmt.Errorf("%w: %s", ErrNoSuch, name)
+	if err := r.reach(name); err != nil {
+		return err
 	}
 	if r.port.Inside() != nil {
 		return ikey.ErrOccupied

@@ -19,6 +19,8 @@ var (
 	ErrColour   = errors.New("there is no sticker of this colour")
 	ErrText     = fmt.Errorf("the text on a sticker has at most %d characters, in one line", MaxText)
 	ErrNoSuch   = errors.New("there is no key of this name")
+	ErrLost     = errors.New("the key is lost: find it first")
+	ErrNotLost  = errors.New("the key is not lost")
 	ErrExists   = errors.New("there is a key of this name")
 	ErrInPort   = errors.New("the key is in the port: pull it out first")
 	ErrStickers = errors.New("the file of stickers is unreadable")
@@ -99,7 +101,7 @@ func (r *Ring) changed() {
 	}
 }
 
-// Keys returns all keys, sorted by name.
+// Keys returns all keys, sorted by name as people do: so-2 comes before so-10.
 func (r *Ring) Keys() ([]Key, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -118,6 +120,7 @@ func (r *Ring) Keys() ([]Key, error) {
 		s := r.stickers[name]
 		keys = append(keys, Key{Name: name, Colour: s.Colour, Text: s.Text, InPort: name == inside, Lost: lost})
 	}
+	slices.SortFunc(keys, func(a, b Key) int { return inOrder(a.Name, b.Name) })
 	return keys, nil
 }
 
@@ -129,15 +132,18 @@ func (r *Ring) Make(name, colour string) error {
 }
 
 // Copy makes a key of which no device can tell that it is not the other one.
-// Errors: ErrName, ErrExists, ErrNoSuch.
+// Errors: ErrName, ErrExists, ErrNoSuch, ErrLost.
 func (r *Ring) Copy(name, as string) error {
 	r.mu.Lock()
 	s := r.stickers[name]
 	r.mu.Unlock()
 	return r.add(as, s, func() error {
+		if err := r.reach(name); err != nil {
+			return err
+		}
 		content, err := r.folder.Load(name + keySuffix)
 		if err != nil {
-			return fmt.Errorf("%w: %s: %w", ErrNoSuch, name, err)
+			return fmt.Errorf("copy the key %s: %w", name, err)
 		}
 		defer clear(content)
 		return r.folder.Replace(as+keySuffix, content)
@@ -165,7 +171,7 @@ func (r *Ring) add(name string, s sticker, create func() error) error {
 }
 
 // Rename gives a key another name. Errors: ErrName, ErrExists, ErrNoSuch,
-// ErrInPort.
+// ErrLost, ErrInPort.
 func (r *Ring) Rename(name, to string) error {
 	if !validName(to) {
 		return fmt.Errorf("%w: %q", ErrName, to)
@@ -175,7 +181,7 @@ func (r *Ring) Rename(name, to string) error {
 	if r.has(to+keySuffix) || r.has(to+lostSuffix) {
 		return fmt.Errorf("%w: %s", ErrExists, to)
 	}
-	if err := r.move(name, keySuffix, to+keySuffix); err != nil {
+	if err := r.take(name, to+keySuffix); err != nil {
 		return err
 	}
 	s := r.stickers[name]
@@ -198,30 +204,50 @@ func (r *Ring) Sticker(name, colour, text string) error {
 	return r.label(name, s)
 }
 
-// Lose takes a key away from everybody. Errors: ErrNoSuch, ErrInPort.
+// Lose takes a key away from everybody. Errors: ErrNoSuch, ErrLost, ErrInPort.
 func (r *Ring) Lose(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.move(name, keySuffix, name+lostSuffix)
+	return r.take(name, name+lostSuffix)
 }
 
-// Find brings a lost key back. Error: ErrNoSuch.
+// Find brings a lost key back. Errors: ErrNoSuch, ErrNotLost.
 func (r *Ring) Find(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.move(name, lostSuffix, name+keySuffix)
+	switch err := r.reach(name); {
+	case err == nil:
+		return fmt.Errorf("%w: %s", ErrNotLost, name)
+	case !errors.Is(err, ErrLost):
+		return err
+	}
+	defer r.changed()
+	return r.folder.Rename(name+lostSuffix, name+keySuffix)
 }
 
-// move renames the file of a key that is not in the port.
-func (r *Ring) move(name, suffix, to string) error {
-	switch {
-	case !validName(name) || !r.has(name+suffix):
-		return fmt.Errorf("%w: %s", ErrNoSuch, name)
-	case r.inside() == name:
+// take renames the file of a key that is at hand, and not in the port. r.mu is held.
+func (r *Ring) take(name, to string) error {
+	if err := r.reach(name); err != nil {
+		return err
+	}
+	if r.inside() == name {
 		return fmt.Errorf("%w: %s", ErrInPort, name)
 	}
 	defer r.changed()
-	return r.folder.Rename(name+suffix, to)
+	return r.folder.Rename(name+keySuffix, to)
+}
+
+// reach tells why a key is not at hand: ErrNoSuch or ErrLost. Names that lead out
+// of the folder are those of no key. r.mu is held.
+func (r *Ring) reach(name string) error {
+	switch {
+	case !validName(name):
+	case r.has(name + keySuffix):
+		return nil
+	case r.has(name + lostSuffix):
+		return fmt.Errorf("%w: %s", ErrLost, name)
+	}
+	return fmt.Errorf("%w: %s", ErrNoSuch, name)
 }
 
 // label remembers a sticker.

@@ -102,8 +102,13 @@ func TestALostKeyIsOutOfReachUntilItIsFound(t *testing.T) {
 	if got, want := h.key("one"), (Key{Name: "one", Colour: "white", Lost: true}); got != want {
 		t.Errorf("key %+v, want %+v", got, want)
 	}
-	if err := h.Insert("one"); !errors.Is(err, ErrNoSuch) {
-		t.Errorf("put it in: %v, want %v", err, ErrNoSuch)
+	for what, err := range map[string]error{
+		"put it in": h.Insert("one"), "copy it": h.Copy("one", "two"), "lose it again": h.Lose("one"),
+		"rename it": h.Rename("one", "two"), "damage it": h.Damage("one"),
+	} {
+		if !errors.Is(err, ErrLost) {
+			t.Errorf("%s: %v, want %v", what, err, ErrLost)
+		}
 	}
 	if err := h.Make("one", ""); !errors.Is(err, ErrExists) {
 		t.Errorf("make another: %v, want %v", err, ErrExists)
@@ -151,7 +156,8 @@ func TestWhatCannotBeDoneIsRefused(t *testing.T) {
 		"rename the one in the port":     {h.Rename("inside", "y"), ErrInPort},
 		"lose one that is not there":     {h.Lose("x"), ErrNoSuch},
 		"lose the one in the port":       {h.Lose("inside"), ErrInPort},
-		"find one that is not lost":      {h.Find("there"), ErrNoSuch},
+		"find one that is not lost":      {h.Find("there"), ErrNotLost},
+		"find one that is not there":     {h.Find("x"), ErrNoSuch},
 		"put in one that is not there":   {h.Insert("x"), ErrNoSuch},
 		"put in one from elsewhere":      {h.Insert("../there"), ErrNoSuch},
 		"damage one that is not there":   {h.Damage("x"), ErrNoSuch},
@@ -169,6 +175,49 @@ func TestWhatCannotBeDoneIsRefused(t *testing.T) {
 		}
 	}
 	h.do(h.Sticker("there", "grey", strings.Repeat("é", MaxText)))
+}
+
+// TestNoNameLeadsOutOfTheFolder: there is a key of that name, elsewhere.
+func TestNoNameLeadsOutOfTheFolder(t *testing.T) {
+	above := t.TempDir()
+	outside, err := Open(above, ikey.NewPort())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outside.Close()
+	inside, err := Open(filepath.Join(above, "keys"), ikey.NewPort())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inside.Close()
+	if err := outside.Make("there", ""); err != nil {
+		t.Fatal(err)
+	}
+	const name = "../there"
+	for what, err := range map[string]error{
+		"copy": inside.Copy(name, "y"), "put in": inside.Insert(name), "lose": inside.Lose(name), "find": inside.Find(name),
+		"rename": inside.Rename(name, "y"), "damage": inside.Damage(name), "label": inside.Sticker(name, "red", ""),
+		"wear out": inside.Wear(name, 1), "pull": inside.PullAfter(name, 1),
+	} {
+		if !errors.Is(err, ErrNoSuch) {
+			t.Errorf("%s: %v, want %v", what, err, ErrNoSuch)
+		}
+	}
+}
+
+func TestKeysAreListedAsPeopleCount(t *testing.T) {
+	h := newHands(t)
+	want := []string{"a", "a-01", "a-1", "a-2", "a-2-1", "a-10", "a-100", "a1", "a1b", "a2", "b0", "b00", "b1"}
+	for _, name := range slices.Backward(want) {
+		h.make(name)
+	}
+	var got []string
+	for _, k := range h.keys() {
+		got = append(got, k.Name)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("keys %q, want %q", got, want)
+	}
 }
 
 func TestStickersThatCannotBeReadAreReported(t *testing.T) {

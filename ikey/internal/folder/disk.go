@@ -3,6 +3,7 @@ package folder
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,9 +53,10 @@ func (d *Disk) Names() ([]string, error) {
 	return names, nil
 }
 
-// Load implements Folder. It refuses what is longer than any file written here.
+// Load implements Folder. It refuses what is longer than any file written here, and
+// follows no links.
 func (d *Disk) Load(name string) ([]byte, error) {
-	info, err := os.Stat(d.at(name))
+	info, err := os.Lstat(d.at(name))
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +95,18 @@ func (d *Disk) at(name string) string { return filepath.Join(d.path, name) }
 // system carries the steps out.
 type system struct{}
 
+// write makes the file anew. Whatever has its name, perhaps a link to elsewhere or a
+// file that others may read, is only removed.
 func (system) write(path string, content []byte) error {
-	return os.WriteFile(path, content, 0o600)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	return errors.Join(err, file.Close())
 }
 
 func (system) sync(path string) error {

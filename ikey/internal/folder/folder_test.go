@@ -185,3 +185,38 @@ func TestAPowerCutLeavesTheOldContentOrTheNew(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingOutsideTheFolderIsTouched: neither where a link leads, nor a file that
+// was laid there for others to read along.
+func TestNothingOutsideTheFolderIsTouched(t *testing.T) {
+	top := t.TempDir()
+	elsewhere, inside := filepath.Join(top, "elsewhere"), filepath.Join(top, "keys")
+	disk, err := Open(inside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{
+		os.WriteFile(elsewhere, []byte("untouched"), 0o644),
+		os.Symlink(elsewhere, filepath.Join(inside, "a"+suffix)),
+		os.Symlink(elsewhere, filepath.Join(inside, "link")),
+		os.WriteFile(filepath.Join(inside, "b"+suffix), nil, 0o666),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace(t, disk, "a", "secret")
+	replace(t, disk, "b", "secret")
+	if got, err := os.ReadFile(elsewhere); string(got) != "untouched" {
+		t.Errorf("elsewhere there is %q now, %v", got, err)
+	}
+	if got, err := disk.Load("link"); err == nil {
+		t.Errorf("a link gives %q", got)
+	}
+	for _, name := range []string{"a", "b"} {
+		info, err := os.Lstat(filepath.Join(inside, name))
+		if err != nil || info.Mode() != 0o600 {
+			t.Errorf("%s: %v, %v; want a file for its owner alone", name, info.Mode(), err)
+		}
+	}
+}
