@@ -92,8 +92,10 @@ func checkTouch(t control.Touch) error {
 	switch {
 	case ways != 1, finger && (t.X == nil || t.Y == nil):
 		return errors.New("a touch has x and y, a key or an answer")
-	case t.Key != "" && !touchscreen.HasKey(t.Key):
-		return fmt.Errorf("a keyboard has no key %q here: it has %s", t.Key, strings.Join(touchscreen.Keys(), ", "))
+	case finger && !image.Pt(*t.X, *t.Y).In(image.Rect(0, 0, touchscreen.Width, touchscreen.Height)):
+		return fmt.Errorf("there is no screen at %d, %d: it has %d by %d pixels", *t.X, *t.Y, touchscreen.Width, touchscreen.Height)
+	case t.Key != "" && !touchscreen.HasKey(t.Key): // which may be a PIN
+		return fmt.Errorf("there is no such key on a keyboard here: it has %s", strings.Join(touchscreen.Keys(), ", "))
 	}
 	return nil
 }

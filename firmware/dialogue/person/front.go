@@ -46,8 +46,12 @@ func (f Front) Answer(_ context.Context, s Seen, a Act) error {
 	return nil
 }
 
-// Insert implements Hands. Errors are those of package ring.
+// Insert implements Hands. What is in the port stays there unless there is such a
+// key. Errors are those of package ring.
 func (f Front) Insert(ctx context.Context, key string) error {
+	if err := f.Keys.Insert(key); !errors.Is(err, ikey.ErrOccupied) {
+		return err
+	}
 	if err := f.Remove(ctx); err != nil && !errors.Is(err, ikey.ErrNoKey) {
 		return err
 	}

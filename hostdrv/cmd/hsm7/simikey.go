@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,13 +40,36 @@ func (a *app) ikeyCommand(simulator simulatorSource) *cobra.Command {
 
 // ikeyDo makes a command of one request about iKeys.
 func (a *app) ikeyDo(simulator simulatorSource, use, short string, args int, do func(context.Context, *control.Client, []string) error) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, Args: exactArgs(args), RunE: a.withSimulator(simulator,
+	return &cobra.Command{Use: use, Short: short, Args: exactArgs(args), ValidArgsFunction: namesOfIKeys(simulator, args), RunE: a.withSimulator(simulator,
 		func(ctx context.Context, c *control.Client, args []string) error {
 			if err := do(ctx, c, args); err != nil {
 				return err
 			}
 			return a.done("done")
 		})}
+}
+
+// namesOfIKeys completes the first of so many arguments. Without a simulator there
+// is nothing to complete.
+func namesOfIKeys(simulator simulatorSource, args int) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, given []string, _ string) (names []string, directive cobra.ShellCompDirective) {
+		if args > 0 && len(given) == 0 {
+			names = keysOf(cmd.Context(), simulator)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func keysOf(ctx context.Context, simulator simulatorSource) (names []string) {
+	c, err := simulator()
+	if err != nil {
+		return nil
+	}
+	keys, _ := c.IKeys(ctx)
+	for _, k := range keys {
+		names = append(names, k.Name)
+	}
+	return names
 }
 
 // changing returns what has something happen to an iKey: args are its name and,
@@ -100,21 +124,37 @@ func (a *app) ikeyMakeCommand(simulator simulatorSource) *cobra.Command {
 		}
 		return c.ChangeIKey(ctx, args[0], control.IKeyChange{Text: &text})
 	})
+	cmd.Example = "  hsm7 sim ikey make so-1 --colour blue --text 'SO 1 of 3'"
+	cmd.ValidArgsFunction = cobra.NoFileCompletions // the name is new
 	stickerFlags(cmd, &colour, &text)
 	return cmd
 }
 
 func (a *app) ikeyStickerCommand(simulator simulatorSource) *cobra.Command {
 	var colour, text string
-	cmd := a.ikeyDo(simulator, "sticker NAME", "Put another sticker on an iKey", 1, func(ctx context.Context, c *control.Client, args []string) error {
-		return c.ChangeIKey(ctx, args[0], control.IKeyChange{Colour: &colour, Text: &text})
+	var cmd *cobra.Command
+	cmd = a.ikeyDo(simulator, "sticker NAME", "Put another colour on the sticker of an iKey, or another text", 1, func(ctx context.Context, c *control.Client, args []string) error {
+		var change control.IKeyChange
+		if cmd.Flags().Changed("colour") {
+			change.Colour = &colour
+		}
+		if cmd.Flags().Changed("text") {
+			change.Text = &text
+		}
+		return c.ChangeIKey(ctx, args[0], change)
 	})
+	cmd.Example = "  hsm7 sim ikey sticker so-1 --colour grey\n  hsm7 sim ikey sticker so-1 --text ''"
 	stickerFlags(cmd, &colour, &text)
+	cmd.MarkFlagsOneRequired("colour", "text")
 	return cmd
 }
 
+// stickerColours are those of stickers, as package ring has them.
+var stickerColours = []string{"blue", "black", "grey", "red", "white", "orange", "purple"}
+
 // stickerFlags are about the outside of an iKey, which no device can see.
 func stickerFlags(cmd *cobra.Command, colour, text *string) {
-	cmd.Flags().StringVar(colour, "colour", "", "of the sticker: blue, black, grey, red, white, orange or purple (docs/trusted-path.md says for whom)")
+	cmd.Flags().StringVar(colour, "colour", "", "of the sticker: "+strings.Join(stickerColours, ", ")+" (docs/trusted-path.md says for whom)")
 	cmd.Flags().StringVar(text, "text", "", "on the sticker")
+	_ = cmd.RegisterFlagCompletionFunc("colour", cobra.FixedCompletions(stickerColours, cobra.ShellCompDirectiveNoFileComp))
 }

@@ -1,11 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 
 	"usbhsm7/firmware/control"
 	"usbhsm7/firmware/dialogue/person"
+	"usbhsm7/touchscreen"
 )
 
 // screenCommand shows the screen.
@@ -24,7 +26,7 @@ func (a *app) screenCommand(simulator simulatorSource) *cobra.Command {
 		Example: "  hsm7 sim screen\n  hsm7 sim screen --png screen.png\n  hsm7 sim screen --watch",
 		Args:    noArgs,
 	}
-	cmd.Flags().StringVar(&picture, "png", "", "write the picture to this file")
+	cmd.Flags().StringVar(&picture, "png", "", `write the picture to this file, "-" to the standard output`)
 	cmd.Flags().BoolVar(&watch, "watch", false, "go on with each new screen until interrupted")
 	cmd.Flags().BoolVar(&text, "text", true, "in words, which is the default")
 	cmd.MarkFlagsMutuallyExclusive("png", "watch", "text")
@@ -70,16 +72,14 @@ func (a *app) watchScreen(ctx context.Context, simulator simulatorSource) error 
 	}
 }
 
-func (a *app) savePicture(ctx context.Context, c *control.Client, path string) (err error) {
-	file, err := os.Create(path)
-	if err != nil {
+// savePicture writes the picture to a file. One that is there stays as it is unless
+// there is a picture.
+func (a *app) savePicture(ctx context.Context, c *control.Client, path string) error {
+	var picture bytes.Buffer
+	if err := c.ScreenPicture(ctx, &picture); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if err := c.ScreenPicture(ctx, file); err != nil {
-		return err
-	}
-	return a.done("picture written to %s", path)
+	return a.writeResult(path, picture.Bytes(), "picture")
 }
 
 // touchCommand is a finger.
@@ -103,8 +103,11 @@ func (a *app) pressCommand(simulator simulatorSource) *cobra.Command {
 	return &cobra.Command{
 		Use: "press KEY...", Short: "Press keys of a keyboard: 0 to 9, Enter, Escape, Backspace, Tab, y, n, ArrowUp, ArrowDown",
 		Example: "  hsm7 sim press 1 2 3 4 Enter",
-		Args:    checkArgs(cobra.MinimumNArgs(1)),
+		Args:    checkArgs(cobra.MinimumNArgs(1)), ValidArgsFunction: cobra.FixedCompletions(touchscreen.Keys(), cobra.ShellCompDirectiveNoFileComp),
 		RunE: a.withSimulator(simulator, func(ctx context.Context, c *control.Client, args []string) error {
+			if i := slices.IndexFunc(args, func(key string) bool { return !touchscreen.HasKey(key) }); i >= 0 {
+				return usagef("argument %d is no key of a keyboard here, which has %s", i+1, strings.Join(touchscreen.Keys(), ", ")) // it may be a PIN
+			}
 			for _, key := range args[:len(args)-1] {
 				if _, err := c.Touch(ctx, control.Touch{Key: key}); err != nil {
 					return err
@@ -115,6 +118,9 @@ func (a *app) pressCommand(simulator simulatorSource) *cobra.Command {
 	}
 }
 
+// answers are the words that answer a screen.
+var answers = []string{"ok", "yes", "no", "cancel", "type", "number", "choose"}
+
 // answerCommand answers a screen whatever it looks like.
 func (a *app) answerCommand(simulator simulatorSource) *cobra.Command {
 	var at string
@@ -123,9 +129,17 @@ func (a *app) answerCommand(simulator simulatorSource) *cobra.Command {
 		Long: `Answer the screen, without looking where its buttons are. With --at it waits until
 that screen is shown; docs/trusted-path.md lists the screens.`,
 		Example:   "  hsm7 sim answer yes\n  hsm7 sim answer --at write/pin type 1234\n  hsm7 sim answer --at create/m number 3\n  hsm7 sim answer choose 2",
-		ValidArgs: []string{"ok", "yes", "no", "cancel", "type", "number", "choose"},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return answers, cobra.ShellCompDirectiveNoFileComp
+		},
 		Args:      checkArgs(cobra.RangeArgs(1, 2)),
 		RunE: a.withSimulator(simulator, func(ctx context.Context, c *control.Client, args []string) error {
+			if !slices.Contains(answers, args[0]) {
+				return usagef("%q answers no screen; what does: %s", args[0], strings.Join(answers, ", "))
+			}
 			if _, err := person.ParseAct(args); err != nil {
 				return usagef("%w", err)
 			}
@@ -142,9 +156,12 @@ that screen is shown; docs/trusted-path.md lists the screens.`,
 
 // awaitScreen waits until the screen of an ID is shown; an empty one is any.
 func awaitScreen(ctx context.Context, c *control.Client, id string) (s control.Screen, err error) {
-	for {
-		if s, err = c.Screen(ctx, s.Number); err != nil || id == "" || s.ID == id {
-			return s, err
+	for shown := "nothing"; ; shown = s.ID {
+		if s, err = c.Screen(ctx, s.Number); err != nil {
+			return s, fmt.Errorf("wait for the screen %s, while %s is shown: %w", id, shown, err)
+		}
+		if id == "" || s.ID == id {
+			return s, nil
 		}
 	}
 }
