@@ -24,17 +24,17 @@ var pin = regexp.MustCompile(`^[0-9]{4,48}$`)
 func (c *Ceremony) check() error {
 	var found []error
 	if c.Title == "" {
-		found = append(found, errors.New("there is no title"))
+		found = append(found, at(max(c.lines["title"], 1), "there is no title"))
 	}
 	if len(c.Steps) == 0 {
-		found = append(found, errors.New("there are no steps"))
+		found = append(found, at(max(c.lines["steps"], 1), "there are no steps"))
 	}
 	if c.Follows != "" && c.Follows != filepath.Base(c.Follows) {
-		found = append(found, fmt.Errorf("follows: %s is not a file beside this one", c.Follows))
+		found = append(found, at(c.lines["follows"], "follows: %s is not a file beside this one", c.Follows))
 	}
 	for name := range c.Papers {
 		if !filepath.IsLocal(name) {
-			found = append(found, fmt.Errorf("papers: %s is not in the folder of the ceremony", name))
+			found = append(found, at(c.lines["papers"], "papers: %s is not in the folder of the ceremony", name))
 		}
 	}
 	found = append(found, c.checkPeople()...)
@@ -57,7 +57,7 @@ func (n names) add(line int, what, id string) (found []error) {
 		found = append(found, at(line, "%s %q: a name has 1 to 32 small letters, digits and hyphens", what, id))
 	}
 	if n[id] {
-		found = append(found, at(line, "there is a %s %s already", what, id))
+		found = append(found, at(line, "the %s %s is there already", what, id))
 	}
 	n[id] = true
 	return found
@@ -73,7 +73,7 @@ func (c *Ceremony) checkPeople() (found []error) {
 	}
 	for _, id := range c.Witnesses {
 		if !people[id] {
-			found = append(found, fmt.Errorf("witnesses: %s is not among the people", id))
+			found = append(found, at(c.lines["witnesses"], "witnesses: %s is not among the people", id))
 		}
 	}
 	return found
@@ -88,6 +88,9 @@ func (c *Ceremony) checkKeysets() (found []error) {
 		}
 		if set.Open < 1 || set.Open > len(set.Keys) || len(set.Keys) > maxKeys {
 			found = append(found, at(set.line, "keyset %s: %d of %d iKeys cannot open it; a set has 1 to %d", set.ID, set.Open, len(set.Keys), maxKeys))
+		}
+		if err := (person.Key{Name: set.ID, Colour: set.Sticker}).Check(); err != nil && identifier.MatchString(set.ID) {
+			found = append(found, at(set.line, "keyset %s: %w", set.ID, err))
 		}
 		for _, k := range set.Keys {
 			found = append(found, keys.add(k.line, "iKey", k.Key)...)
@@ -138,6 +141,11 @@ func (c *Ceremony) checkStep(s Step) error {
 	if s.Host == "" && len(s.Makes)+len(s.Presents)+len(s.Device) > 0 {
 		return errors.New("people are at the device because a command of the host waits for them; host is missing")
 	}
+	for _, p := range s.Presents {
+		if err := c.checkPresented(p); err != nil {
+			return err
+		}
+	}
 	for _, file := range s.Files {
 		if !filepath.IsLocal(file) {
 			return fmt.Errorf("files: %s is not in the folder of the ceremony", file)
@@ -148,6 +156,20 @@ func (c *Ceremony) checkStep(s Step) error {
 	}
 	_, err := c.script(s, nil)
 	return err
+}
+
+// checkPresented finds iKeys that do not open the keyset together. What a fault has
+// people present is wrong on purpose.
+func (c *Ceremony) checkPresented(p Presented) error {
+	for i, name := range p.With {
+		switch _, set, ok := c.key(name); {
+		case ok && set.ID != p.Keyset:
+			return fmt.Errorf("the iKey %s is one of the keyset %s, not of %s", name, set.ID, p.Keyset)
+		case slices.Contains(p.With[:i], name):
+			return fmt.Errorf("the iKey %s is presented twice", name)
+		}
+	}
+	return nil
 }
 
 func (c *Ceremony) checkFaults() (found []error) {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -36,9 +38,10 @@ type Ceremony struct {
 	Steps     []Step            `yaml:"steps"`
 	Faults    []Fault           `yaml:"faults"` // that rehearsals rehearse
 
-	Name   string `yaml:"-"` // of the file
-	SHA256 string `yaml:"-"` // of the file, hexadecimal
-	folder string // of the file
+	Name   string         `yaml:"-"` // of the file
+	SHA256 string         `yaml:"-"` // of the file, hexadecimal
+	folder string         // of the file
+	lines  map[string]int // of the fields at the top
 }
 
 // Participant is somebody who takes part.
@@ -133,7 +136,6 @@ func Parse(text []byte) (*Ceremony, error) {
 	}
 	var c Ceremony
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
 	if err := decoder.Decode(&c); err != nil {
 		return nil, fmt.Errorf("%w: %s", ErrFile, plain(err))
 	}
@@ -148,20 +150,49 @@ func Parse(text []byte) (*Ceremony, error) {
 	return &c, nil
 }
 
+// mismatch is what the decoder says of a value that is not what its field holds.
+var mismatch = regexp.MustCompile("cannot unmarshal !!([a-z]+)(?: `(.*)`)? into (.*)$")
+
+// shapes are what fields hold, by the beginning of their types in Go.
+var shapes = []struct{ of, words string }{
+	{"int", "a whole number"},
+	{"string", "text"},
+	{"[]", "a list, such as [one, two]"},
+	{"map[", "lines like name: text"},
+	{"ceremony.", "fields, each with its name"},
+}
+
 // plain returns what a YAML decoder says, in one line and without names of Go.
 func plain(err error) string {
 	if errors.Is(err, io.EOF) {
 		return "the file is empty"
 	}
 	lines := strings.Split(strings.TrimPrefix(err.Error(), "yaml: "), "\n")
-	for i, line := range lines {
-		line, _, _ = strings.Cut(strings.TrimSpace(line), " in type ceremony.")
-		lines[i] = strings.Replace(line, " not found", " is unknown", 1)
-	}
 	if len(lines) > 1 {
 		lines = lines[1:] // "unmarshal errors:"
 	}
+	for i, line := range lines {
+		lines[i] = expected(strings.TrimSpace(line))
+	}
 	return strings.Join(lines, "; ")
+}
+
+// expected tells what a value should be, in a line of the decoder about one.
+func expected(line string) string {
+	parts := mismatch.FindStringSubmatch(line)
+	if parts == nil {
+		return line
+	}
+	found := map[string]string{"seq": "a list", "map": "fields", "null": "nothing"}[parts[1]]
+	if found == "" {
+		found = strconv.Quote(parts[2])
+	}
+	for _, shape := range shapes {
+		if strings.HasPrefix(parts[3], shape.of) {
+			return mismatch.ReplaceAllLiteralString(line, fmt.Sprintf("here should be %s, not %s", shape.words, found))
+		}
+	}
+	return line
 }
 
 // Before returns the ceremony that this one follows, nil if there is none.

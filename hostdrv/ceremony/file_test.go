@@ -74,22 +74,51 @@ func TestOnlyPeopleKnowAPINThatIsAsked(t *testing.T) {
 	}
 }
 
+// TestAStepPresentsIKeysOfItsKeyset: those of another one do not open it. A fault may
+// have them presented, to see that they are refused.
+func TestAStepPresentsIKeysOfItsKeyset(t *testing.T) {
+	two := strings.Replace(whole, "papers:", `  - id: old
+    for: HSM Security Officer
+    sticker: blue
+    open: 1
+    keys:
+      - {key: old-1, holder: alice}
+papers:`, 1)
+	fault := strings.Replace(two, "    presents: [so]", "    presents: [{keyset: so, with: [so-1, old-1]}]", 1)
+	if _, err := ceremony.Parse([]byte(fault)); err != nil {
+		t.Errorf("a fault: %v", err)
+	}
+	step := strings.Replace(two, "with: [so-1, so-3]", "with: [so-1, old-1]", 1)
+	const want = "line 30: step use: the iKey old-1 is one of the keyset old, not of so"
+	if _, err := ceremony.Parse([]byte(step)); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a step: %v, want %s", err, want)
+	}
+}
+
 // Each mistake is named with what helps to find it.
 func TestMistakesInAFile(t *testing.T) {
 	for name, test := range map[string]struct{ old, now, want string }{
 		"no YAML":                    {"title: A ceremony", "title: [", "line "},
 		"unknown field":              {"purpose:", "porpoise:", "line 2: field porpoise is unknown"},
+		"a word for a number":        {"    open: 2", "    open: two", `line 12: here should be a whole number, not "two"`},
+		"a word for a list":          {"makes: [so]", "makes: so", `line 22: here should be a list, such as [one, two], not "so"`},
+		"a list for a word":          {"host: partition create", "host: [partition, create]", "line 26: here should be text, not a list"},
+		"a word for a value":         {"{label: demo}", "demo", `line 3: here should be lines like name: text, not "demo"`},
+		"a number for a time":        {`power: "off"`, "clock: 24", `line 31: clock: here should be a time such as 24h or 90m, not "24"`},
+		"a word for a person":        {"{id: walter, name: Walter Wright}", "walter", "line 6: here should be id: and so on"},
+		"a colour of no sticker":     {"sticker: blue", "sticker: pink", `line 9: keyset so: there is no sticker of this colour: "pink"; there are black`},
+		"an iKey twice":              {"with: [so-1, so-3]", "with: [so-1, so-1]", "line 24: step use: the iKey so-1 is presented twice"},
 		"unknown field of a person":  {"{id: walter,", "{id: walter, age: 7,", "line 6: field age is unknown"},
 		"unknown field of a keyset":  {"    open: 2", "    opens: 2", "line 12: field opens is unknown"},
 		"unknown field of a key":     {`pin: "4711"`, "pim: 4711", "line 14: field pim is unknown"},
 		"unknown field of a step":    {"    makes: [so]", "    making: [so]", "line 22: field making is unknown"},
 		"unknown field of a fault":   {"    before:", "    after:", "line 35: field after is unknown"},
-		"no title":                   {"title: A ceremony\n", "", "there is no title"},
-		"two people of one ID":       {"id: walter", "id: alice", "line 6: there is a person alice already"},
+		"no title":                   {"title: A ceremony\n", "", "line 1: there is no title"},
+		"two people of one ID":       {"id: walter", "id: alice", "line 6: the person alice is there already"},
 		"a name in capitals":         {"id: walter", "id: Walter", "small letters"},
-		"a witness who is not there": {"witnesses: [walter]", "witnesses: [wilma]", "wilma is not among the people"},
+		"a witness who is not there": {"witnesses: [walter]", "witnesses: [wilma]", "line 7: witnesses: wilma is not among the people"},
 		"nobody holds a key":         {"key: so-2, holder: alice", "key: so-2, holder: bob", `line 15: iKey so-2: its holder "bob"`},
-		"two keys of one name":       {"key: so-2", "key: so-1", "line 15: there is a iKey so-1 already"},
+		"two keys of one name":       {"key: so-2", "key: so-1", "line 15: the iKey so-1 is there already"},
 		"too few keys":               {"open: 2", "open: 4", "line 9: keyset so: 4 of 3"},
 		"a PIN with letters":         {`"4711"`, `"471x"`, "line 14: iKey so-1: a PIN has 4 to 48 digits"},
 		"an unknown keyset":          {"makes: [so]", "makes: [po]", `line 19: step make: there is no keyset "po"`},

@@ -6,10 +6,25 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"usbhsm7/firmware/control"
 )
 
 // What follows decodes as YAML does by itself, and keeps the line. The decoder's
 // KnownFields does not reach into a node, so unknown fields are looked for here.
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (c *Ceremony) UnmarshalYAML(n *yaml.Node) error {
+	type plain Ceremony
+	if err := strictly(n, (*plain)(c), "title", "purpose", "follows", "values", "people", "witnesses", "keysets", "papers", "steps", "faults"); err != nil {
+		return err
+	}
+	c.lines = map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		c.lines[n.Content[i].Value] = n.Content[i].Line
+	}
+	return nil
+}
 
 // UnmarshalYAML implements yaml.Unmarshaler.
 func (p *Participant) UnmarshalYAML(n *yaml.Node) error {
@@ -36,7 +51,21 @@ func (k *Key) UnmarshalYAML(n *yaml.Node) error {
 func (s *Step) UnmarshalYAML(n *yaml.Node) error {
 	type plain Step
 	s.line = n.Line
+	if err := checkClock(n); err != nil {
+		return err
+	}
 	return strictly(n, (*plain)(s), "step", "title", "say", "who", "host", "makes", "presents", "device", "power", "clock", "expect", "files")
+}
+
+// checkClock checks the clock of a step, of which the decoder would not tell the line.
+func checkClock(n *yaml.Node) error {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, value := n.Content[i], n.Content[i+1]
+		if name.Value == "clock" && new(control.Duration).UnmarshalText([]byte(value.Value)) != nil {
+			return fmt.Errorf("line %d: clock: here should be a time such as 24h or 90m, not %q", value.Line, value.Value)
+		}
+	}
+	return nil
 }
 
 // UnmarshalYAML implements yaml.Unmarshaler: a keyset, or one with its iKeys.

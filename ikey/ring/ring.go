@@ -150,12 +150,18 @@ func (r *Ring) Copy(name, as string) error {
 	})
 }
 
-// add adds a key, whose file create makes.
-func (r *Ring) add(name string, s sticker, create func() error) error {
+// Check tells why there can be no key of that name with a sticker of that colour:
+// ErrName or ErrColour.
+func Check(name, colour string) error {
 	if !validName(name) {
 		return fmt.Errorf("%w: %q", ErrName, name)
 	}
-	if err := s.check(); err != nil {
+	return sticker{Colour: colour}.check()
+}
+
+// add adds a key, whose file create makes.
+func (r *Ring) add(name string, s sticker, create func() error) error {
+	if err := Check(name, s.Colour); err != nil {
 		return err
 	}
 	r.mu.Lock()

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"usbhsm7/ikey/ring"
 )
 
 // MaxScript bounds the text of a script, in bytes.
@@ -27,6 +29,9 @@ type Key struct {
 	Name   string
 	Colour string // of its sticker; may be empty
 }
+
+// Check tells why there can be no such key: ring.ErrName or ring.ErrColour.
+func (k Key) Check() error { return ring.Check(k.Name, k.Colour) }
 
 // Rule says what to do when a screen is shown.
 type Rule struct {
@@ -163,8 +168,9 @@ func (s *Script) readKey(words []string) error {
 	if slices.ContainsFunc(s.Keys, func(k Key) bool { return k.Name == words[0] }) {
 		return fmt.Errorf("there is a key %s already", words[0])
 	}
-	s.Keys = append(s.Keys, Key{Name: words[0], Colour: strings.Join(words[1:], "")})
-	return nil
+	k := Key{Name: words[0], Colour: strings.Join(words[1:], "")}
+	s.Keys = append(s.Keys, k)
+	return k.Check()
 }
 
 func (s *Script) readRule(r Rule, text string) error {

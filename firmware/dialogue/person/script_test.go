@@ -38,6 +38,8 @@ func TestParseSaysWhatIsWrongAndWhere(t *testing.T) {
 		"\n\nkey":                             "line 3: a key has a name",
 		"key a blue thick":                    "a key has a name",
 		"key a\nkey a":                        "line 2: there is a key a already",
+		"key a pink":                          `line 1: there is no sticker of this colour: "pink"; there are black, blue`,
+		"key ../a":                            "line 1: the name of a key has 1 to 64 letters",
 		"when":                                "a rule is like: when create/reuse: no",
 		"when : ok":                           "a rule is like",
 		"when home ok":                        "no colon behind the screen",

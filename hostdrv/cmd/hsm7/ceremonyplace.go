@@ -124,7 +124,9 @@ func checkCommands(c *ceremony.Ceremony) error {
 		root := (&app{}).command()
 		cmd, rest, err := root.Find(line.Args)
 		if err == nil && cmd.HasSubCommands() {
-			err = fmt.Errorf("it stops at %q", cmd.CommandPath())
+			if err = knownCommand(cmd, rest); err == nil {
+				err = usagef("%q alone does nothing; %s --help lists what it has", cmd.CommandPath(), cmd.CommandPath())
+			}
 		}
 		if err == nil {
 			err = cmd.ParseFlags(rest)

@@ -128,14 +128,14 @@ func (a *app) answerCommand(simulator simulatorSource) *cobra.Command {
 		Use: "answer ok|yes|no|cancel|type DIGITS|number N|choose ITEM", Short: "Answer the screen, without looking where its buttons are",
 		Long: `Answer the screen, without looking where its buttons are. With --at it waits until
 that screen is shown; docs/trusted-path.md lists the screens.`,
-		Example:   "  hsm7 sim answer yes\n  hsm7 sim answer --at write/pin type 1234\n  hsm7 sim answer --at create/m number 3\n  hsm7 sim answer choose 2",
+		Example: "  hsm7 sim answer yes\n  hsm7 sim answer --at write/pin type 1234\n  hsm7 sim answer --at create/m number 3\n  hsm7 sim answer choose 2",
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
 			return answers, cobra.ShellCompDirectiveNoFileComp
 		},
-		Args:      checkArgs(cobra.RangeArgs(1, 2)),
+		Args: checkArgs(cobra.RangeArgs(1, 2)),
 		RunE: a.withSimulator(simulator, func(ctx context.Context, c *control.Client, args []string) error {
 			if !slices.Contains(answers, args[0]) {
 				return usagef("%q answers no screen; what does: %s", args[0], strings.Join(answers, ", "))
