@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdh"
+	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/rsa"
-	"encoding/asn1"
 	"fmt"
 	"io"
-	"math/big"
 
 	"filippo.io/mldsa"
 
@@ -59,28 +57,38 @@ func (k *Signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byt
 // command.StatusMechanismParamInvalid, a digest of another length than its
 // hash has is StatusDataLenRange.
 func (k *Signer) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	hash := opts.HashFunc()
-	if m, ok := signsMessages(k.public); ok {
-		if hash != 0 {
-			return nil, command.StatusMechanismParamInvalid.With(fmt.Sprintf("%s signs the message itself, not a hash", m), "use the hash function 0")
-		}
-		return k.session.Sign(ctx, command.Mechanism{Type: m}, k.private, digest)
-	}
-	if h, ok := hashes[hash]; ok && len(digest) != int(h.size) {
-		return nil, command.StatusDataLenRange.With(
-			fmt.Sprintf("a digest of %d bytes, %s has %d", len(digest), hash, h.size), "")
-	}
-	if _, ok := k.public.(*rsa.PublicKey); !ok {
-		return k.signECDSA(ctx, digest)
-	}
-	if pss, ok := opts.(*rsa.PSSOptions); ok {
-		return k.signPSS(ctx, digest, hash, pss.SaltLength)
-	}
-	info, err := digestInfo(hash, digest)
+	m, data, err := k.scheme(digest, opts)
 	if err != nil {
 		return nil, err
 	}
-	return k.session.Sign(ctx, command.Mechanism{Type: command.MechRSAPKCS}, k.private, info)
+	signature, err := k.session.Sign(ctx, m, k.private, data)
+	if err != nil || m.Type != command.MechECDSA {
+		return signature, err
+	}
+	return derECDSA(signature)
+}
+
+// Verify has the device check a signature that SignContext made of digest with
+// opts; public is the handle of the public key in the device. A wrong signature is
+// command.StatusSignatureInvalid.
+func (k *Signer) Verify(ctx context.Context, public command.Handle, digest, signature []byte, opts crypto.SignerOpts) error {
+	m, data, err := k.scheme(digest, opts)
+	if err != nil {
+		return err
+	}
+	if key, ok := k.public.(*ecdsa.PublicKey); ok {
+		if signature, err = rawECDSA(key, signature); err != nil {
+			return err
+		}
+	}
+	return k.session.Verify(ctx, m, public, data, signature)
+}
+
+// SignsMessages reports whether the key signs messages and not their hashes, as
+// Ed25519 and ML-DSA do.
+func (k *Signer) SignsMessages() bool {
+	_, messages := signsMessages(k.public)
+	return messages
 }
 
 // signsMessages returns the mechanism of a key that signs messages and not
@@ -93,88 +101,4 @@ func signsMessages(public crypto.PublicKey) (command.MechanismType, bool) {
 		return command.MechMLDSA, true
 	}
 	return 0, false
-}
-
-// signECDSA turns the device's r || s into ASN.1 (RFC 3279, section 2.2.3).
-func (k *Signer) signECDSA(ctx context.Context, digest []byte) ([]byte, error) {
-	raw, err := k.session.Sign(ctx, command.Mechanism{Type: command.MechECDSA}, k.private, digest)
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) == 0 || len(raw)%2 != 0 {
-		return nil, fmt.Errorf("%w: an ECDSA signature of %d bytes", ErrProtocol, len(raw))
-	}
-	half := len(raw) / 2
-	return asn1.Marshal(struct{ R, S *big.Int }{
-		new(big.Int).SetBytes(raw[:half]), new(big.Int).SetBytes(raw[half:]),
-	})
-}
-
-// signPSS translates the salt lengths of crypto/rsa into the device's.
-func (k *Signer) signPSS(ctx context.Context, digest []byte, hash crypto.Hash, salt int) ([]byte, error) {
-	h, ok := hashes[hash]
-	if !ok {
-		return nil, unsupportedHash(hash)
-	}
-	var length uint
-	switch {
-	case salt == rsa.PSSSaltLengthEqualsHash:
-		length = uint(h.size)
-	case salt == rsa.PSSSaltLengthAuto: // the longest that fits: RFC 8017, section 9.1.1, step 3
-		bits := k.public.(*rsa.PublicKey).N.BitLen()
-		length = uint((bits-1+7)/8 - int(h.size) - 2)
-	case salt > 0:
-		length = uint(salt)
-	default:
-		return nil, command.StatusMechanismParamInvalid.With(fmt.Sprintf("a salt of %d bytes", salt), "")
-	}
-	m := command.Mechanism{Type: command.MechRSAPKCSPSS, Hash: h.mechanism, SaltLength: &length}
-	return k.session.Sign(ctx, m, k.private, digest)
-}
-
-// digestInfo returns the DER DigestInfo that PKCS#1 v1.5 signs (RFC 8017,
-// section 9.2, note 1), or digest itself for hash 0.
-func digestInfo(hash crypto.Hash, digest []byte) ([]byte, error) {
-	if hash == 0 {
-		return digest, nil
-	}
-	h, ok := hashes[hash]
-	if !ok {
-		return nil, unsupportedHash(hash)
-	}
-	return append(h.prefix(), digest...), nil
-}
-
-// hashFunction is what the two RSA schemes need to know of a hash function.
-type hashFunction struct {
-	mechanism command.MechanismType
-	size      byte // of the digest, bytes
-	oid       byte // the last arc of its object identifier 2.16.840.1.101.3.4.2.x
-}
-
-var hashes = map[crypto.Hash]hashFunction{
-	crypto.SHA224: {command.MechSHA224, 28, 4},
-	crypto.SHA256: {command.MechSHA256, 32, 1},
-	crypto.SHA384: {command.MechSHA384, 48, 2},
-	crypto.SHA512: {command.MechSHA512, 64, 3},
-
-	crypto.SHA3_224: {command.MechSHA3224, 28, 7},
-	crypto.SHA3_256: {command.MechSHA3256, 32, 8},
-	crypto.SHA3_384: {command.MechSHA3384, 48, 9},
-	crypto.SHA3_512: {command.MechSHA3512, 64, 10},
-}
-
-// prefix returns the DigestInfo up to the digest: a sequence of the algorithm
-// (its identifier and NULL) and an octet string.
-func (h hashFunction) prefix() []byte {
-	return []byte{
-		0x30, 17 + h.size,
-		0x30, 13, 0x06, 9, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, h.oid, 0x05, 0,
-		0x04, h.size,
-	}
-}
-
-func unsupportedHash(hash crypto.Hash) error {
-	return command.StatusMechanismParamInvalid.With(
-		fmt.Sprintf("the device has no hash function %s", hash), "use SHA-224, SHA-256, SHA-384 or SHA-512")
 }

@@ -180,6 +180,25 @@ func certificates(t *testing.T, goal Target) {
 		})
 	}
 	t.Run("PSS with the longest salt", func(t *testing.T) { longestSalt(t, s, rsaPair.Private) })
+	t.Run("the device verifies ECDSA", func(t *testing.T) { verifies(t, s, ec, crypto.SHA256) })
+	t.Run("the device verifies PKCS#1 v1.5", func(t *testing.T) { verifies(t, s, rsaPair, crypto.SHA256) })
+	t.Run("the device verifies PSS", func(t *testing.T) {
+		verifies(t, s, rsaPair, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto, Hash: crypto.SHA256})
+	})
+}
+
+// verifies has the device tell a signature of a pair from one of another digest.
+func verifies(t *testing.T, s *hostdrv.Session, pair command.KeyPairResponse, opts crypto.SignerOpts) {
+	ctx := deadline(t)
+	signer, err := s.Signer(ctx, pair.Private)
+	must(t, err)
+	digest, other := sha256.Sum256([]byte("signed")), sha256.Sum256([]byte("not signed"))
+	signature, err := signer.SignContext(ctx, digest[:], opts)
+	must(t, err)
+	must(t, signer.Verify(ctx, pair.Public, digest[:], signature, opts))
+	if err := signer.Verify(ctx, pair.Public, other[:], signature, opts); !errors.Is(err, command.StatusSignatureInvalid) {
+		t.Errorf("verifying another digest: %v", err)
+	}
 }
 
 func longestSalt(t *testing.T, s *hostdrv.Session, key command.Handle) {

@@ -48,11 +48,7 @@ func (a *app) fmLoadCommand() *cobra.Command {
 }
 
 func (a *app) loadModule(ctx context.Context, file, codeFile string, from passwordSource) error {
-	content, err := readBounded(file, maxModuleFile)
-	if err != nil {
-		return err
-	}
-	code, err := readCode(codeFile)
+	content, code, err := readWithCode(file, maxModuleFile, codeFile)
 	if err != nil {
 		return err
 	}

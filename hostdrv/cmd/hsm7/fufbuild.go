@@ -127,6 +127,16 @@ func readCode(name string) (fuf.Authcode, error) {
 	return code, nil
 }
 
+// readWithCode reads an update file of at most limit bytes and its authentication
+// code, which is to be cleared after use.
+func readWithCode(file string, limit int64, codeFile string) (content []byte, code fuf.Authcode, err error) {
+	if content, err = readBounded(file, limit); err != nil {
+		return nil, code, err
+	}
+	code, err = readCode(codeFile)
+	return content, code, err
+}
+
 func readModelsPublic(name string) (hpke.PublicKey, error) {
 	if name == "" {
 		return testkeys.Models().PublicKey(), nil

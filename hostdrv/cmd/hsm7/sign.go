@@ -4,18 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/rsa"
 	_ "crypto/sha256" // for crypto.Hash
 	_ "crypto/sha512"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"fmt"
 	"io"
-	"math/big"
 
-	"filippo.io/mldsa"
 	"github.com/spf13/cobra"
 
 	"usbhsm7/firmware/command"
@@ -23,15 +17,7 @@ import (
 )
 
 // hashes are the hash functions of --hash.
-var hashes = map[string]struct {
-	hash      crypto.Hash
-	mechanism command.MechanismType
-	oid       asn1.ObjectIdentifier // NIST, RFC 5754 section 2
-}{
-	"sha256": {crypto.SHA256, command.MechSHA256, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}},
-	"sha384": {crypto.SHA384, command.MechSHA384, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 2}},
-	"sha512": {crypto.SHA512, command.MechSHA512, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3}},
-}
+var hashes = map[string]crypto.Hash{"sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}
 
 // scheme says how a file is signed.
 type scheme struct {
@@ -61,7 +47,7 @@ type content struct {
 
 // readContent hashes the input on the host, however long it is.
 func (a *app) readContent(c scheme) (*content, error) {
-	h, ok := hashes[c.hash]
+	hash, ok := hashes[c.hash]
 	if !ok {
 		return nil, usagef("--hash %q is not sha256, sha384 or sha512", c.hash)
 	}
@@ -70,7 +56,7 @@ func (a *app) readContent(c scheme) (*content, error) {
 		return nil, err
 	}
 	defer f.Close()
-	state := h.hash.New()
+	state := hash.New()
 	var start bytes.Buffer
 	_, err = io.Copy(io.MultiWriter(state, &start), io.LimitReader(f, maxInput))
 	if err != nil {
@@ -83,45 +69,27 @@ func (a *app) readContent(c scheme) (*content, error) {
 	return &content{state.Sum(nil), start.Bytes(), more > 0}, nil
 }
 
-// signsMessages returns the mechanism of a key that signs messages and not
-// their hashes.
-func signsMessages(public crypto.PublicKey) (command.MechanismType, bool) {
-	switch public.(type) {
-	case ed25519.PublicKey:
-		return command.MechEdDSA, true
-	case *mldsa.PublicKey:
-		return command.MechMLDSA, true
+// data returns what a key signs, and what crypto.Signer calls the way it does so.
+func (c scheme) data(signer *hostdrv.Signer, in *content) ([]byte, crypto.SignerOpts, error) {
+	hash := hashes[c.hash]
+	switch {
+	case signer.SignsMessages() && in.long:
+		return nil, nil, usagef("the input has more than the %d bytes that such a key signs", maxInput)
+	case signer.SignsMessages():
+		return in.message, crypto.Hash(0), nil
+	case c.pss:
+		return in.digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}, nil
 	}
-	return 0, false
+	return in.digest, hash, nil
 }
 
 // sign has a key sign, whichever way it signs.
 func (c scheme) sign(ctx context.Context, signer *hostdrv.Signer, in *content) ([]byte, error) {
-	if _, whole := signsMessages(signer.Public()); !whole {
-		return signer.SignContext(ctx, in.digest, c.options())
-	}
-	message, err := in.whole()
+	data, options, err := c.data(signer, in)
 	if err != nil {
 		return nil, err
 	}
-	return signer.SignContext(ctx, message, crypto.Hash(0))
-}
-
-// whole returns the message for a key that signs it unhashed.
-func (in *content) whole() ([]byte, error) {
-	if in.long {
-		return nil, usagef("the input has more than the %d bytes that such a key signs", maxInput)
-	}
-	return in.message, nil
-}
-
-// options returns what crypto.Signer calls the scheme.
-func (c scheme) options() crypto.SignerOpts {
-	hash := hashes[c.hash].hash
-	if c.pss {
-		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}
-	}
-	return hash
+	return signer.SignContext(ctx, data, options)
 }
 
 func (a *app) signCommand() *cobra.Command {
@@ -188,9 +156,9 @@ func (a *app) verifyCommand() *cobra.Command {
 	return cmd
 }
 
-// verify has the device check signature over digest.
+// verify has the device check a signature as OpenSSL writes it.
 func (a *app) verify(ctx context.Context, s *hostdrv.Session, c scheme, in *content, signature []byte) error {
-	private, err := a.signer(ctx, s, c.key)
+	signer, err := a.signer(ctx, s, c.key)
 	if err != nil {
 		return err
 	}
@@ -198,51 +166,9 @@ func (a *app) verify(ctx context.Context, s *hostdrv.Session, c scheme, in *cont
 	if err != nil {
 		return err
 	}
-	mechanism, data, signature, err := c.verification(private.Public(), in, signature)
+	data, options, err := c.data(signer, in)
 	if err != nil {
 		return err
 	}
-	return s.Verify(ctx, mechanism, public, data, signature)
-}
-
-// verification turns a digest and a signature as OpenSSL writes it into what
-// the device takes.
-func (c scheme) verification(public crypto.PublicKey, in *content, signature []byte) (command.Mechanism, []byte, []byte, error) {
-	if m, whole := signsMessages(public); whole {
-		message, err := in.whole()
-		return command.Mechanism{Type: m}, message, signature, err
-	}
-	hash, digest := hashes[c.hash], in.digest
-	switch key := public.(type) {
-	case *ecdsa.PublicKey:
-		raw, err := rawECDSA(key, signature)
-		return command.Mechanism{Type: command.MechECDSA}, digest, raw, err
-	case *rsa.PublicKey:
-		if c.pss {
-			return command.Mechanism{Type: command.MechRSAPKCSPSS, Hash: hash.mechanism}, digest, signature, nil
-		}
-		info, err := asn1.Marshal(digestInfo{pkix.AlgorithmIdentifier{Algorithm: hash.oid, Parameters: asn1.NullRawValue}, digest})
-		return command.Mechanism{Type: command.MechRSAPKCS}, info, signature, err
-	}
-	return command.Mechanism{}, nil, nil, usagef("key %q cannot verify", c.key)
-}
-
-// digestInfo is DigestInfo of RFC 8017, section 9.2.
-type digestInfo struct {
-	Algorithm pkix.AlgorithmIdentifier
-	Digest    []byte
-}
-
-// rawECDSA turns an ASN.1 signature (RFC 3279, section 2.2.3) into r || s.
-func rawECDSA(key *ecdsa.PublicKey, signature []byte) ([]byte, error) {
-	var sig struct{ R, S *big.Int }
-	size := (key.Curve.Params().N.BitLen() + 7) / 8
-	rest, err := asn1.Unmarshal(signature, &sig)
-	if err != nil || len(rest) > 0 || sig.R.Sign() < 0 || sig.S.Sign() < 0 || sig.R.BitLen() > 8*size || sig.S.BitLen() > 8*size {
-		return nil, command.StatusSignatureInvalid.With("the signature is not an ASN.1 ECDSA signature for this key", "")
-	}
-	raw := make([]byte, 2*size)
-	sig.R.FillBytes(raw[:size])
-	sig.S.FillBytes(raw[size:])
-	return raw, nil
+	return signer.Verify(ctx, public, data, signature, options)
 }

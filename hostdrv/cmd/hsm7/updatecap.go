@@ -41,11 +41,7 @@ inspect shows what the vendor says about it. The device leaves the bus and comes
 }
 
 func (a *app) updateCapability(ctx context.Context, file, codeFile string, from passwordSource) error {
-	content, err := readBounded(file, maxCapabilityFile)
-	if err != nil {
-		return err
-	}
-	code, err := readCode(codeFile)
+	content, code, err := readWithCode(file, maxCapabilityFile, codeFile)
 	if err != nil {
 		return err
 	}
