@@ -106,19 +106,26 @@ func (b bootloader) Rollback(modules bool) error { return refused(b.boot.Rollbac
 // RaiseFloor implements hsm.Bootloader.
 func (b bootloader) RaiseFloor(security uint32) error { return refused(b.boot.RaiseFloor(security)) }
 
-// Licence implements hsm.Bootloader.
-func (b bootloader) Licence(file, authcode []byte, f hsm.UpdateFacts) (*hsm.Licence, error) {
+// unpack verifies a whole file of a kind that is not firmware, and returns what it
+// carries.
+func (b bootloader) unpack(file []byte, kind fuf.Kind, authcode []byte, f hsm.UpdateFacts) (*fuf.Release, []byte, error) {
 	facts, err := factsOf(f)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	code, err := codeOf(authcode)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	_, payload, err := b.boot.Unpack(file, fuf.Capability, *code, facts)
+	release, payload, err := b.boot.Unpack(file, kind, *code, facts)
+	return release, payload, refused(err)
+}
+
+// Licence implements hsm.Bootloader.
+func (b bootloader) Licence(file, authcode []byte, f hsm.UpdateFacts) (*hsm.Licence, error) {
+	_, payload, err := b.unpack(file, fuf.Capability, authcode, f)
 	if err != nil {
-		return nil, refused(err)
+		return nil, err
 	}
 	l, err := boot.DecodeLicence(payload)
 	if err != nil {
@@ -133,17 +140,9 @@ func (b bootloader) Licence(file, authcode []byte, f hsm.UpdateFacts) (*hsm.Lice
 
 // Module implements hsm.Bootloader.
 func (b bootloader) Module(file, authcode []byte, f hsm.UpdateFacts) (*hsm.Module, error) {
-	facts, err := factsOf(f)
+	release, payload, err := b.unpack(file, fuf.Module, authcode, f)
 	if err != nil {
 		return nil, err
-	}
-	code, err := codeOf(authcode)
-	if err != nil {
-		return nil, err
-	}
-	release, payload, err := b.boot.Unpack(file, fuf.Module, *code, facts)
-	if err != nil {
-		return nil, refused(err)
 	}
 	m, err := boot.DecodeModule(payload)
 	if err != nil {
