@@ -18,6 +18,10 @@ type Config struct {
 	Factory  *Image // in read-only memory; nil means Factory()
 	Product  string // as files name it
 	Model    string // as files name it
+
+	// Fits reports why the device does not start in an image that is about to be staged.
+	// Nil means that nobody knows before it is tried.
+	Fits func(*Image) error
 }
 
 // Boot is the bootloader of a device that is switched on. It may be used by
@@ -29,6 +33,7 @@ type Boot struct {
 	factory  *Image
 	product  string
 	model    string
+	fits     func(*Image) error
 
 	mu       sync.Mutex
 	records  *records
@@ -51,7 +56,10 @@ func Open(region flash.Device, c Config) (*Boot, error) {
 	if c.Factory == nil {
 		c.Factory = Factory()
 	}
-	b := &Boot{flash: region, layout: layout, verifier: c.Verifier, factory: c.Factory, product: c.Product, model: c.Model}
+	b := &Boot{flash: region, layout: layout, verifier: c.Verifier, factory: c.Factory, product: c.Product, model: c.Model, fits: c.Fits}
+	if b.fits == nil {
+		b.fits = func(*Image) error { return nil }
+	}
 	fresh := Record{Running: ROM, Previous: Nowhere, Incoming: Nowhere, Security: c.Factory.SecurityVersion}
 	if b.records, err = openRecords(region, fresh); err != nil {
 		return nil, err

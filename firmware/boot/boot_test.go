@@ -219,6 +219,24 @@ func TestPayloadThatIsNoImageIsNotStaged(t *testing.T) {
 	}
 }
 
+func TestFirmwareThatDoesNotFitIsNotStaged(t *testing.T) {
+	u, update, reason := newUnit(t), newUpdate(t, v793, 2), errors.New("a mechanism is missing")
+	c := boottest.Config()
+	c.Fits = func(m *boot.Image) error {
+		if m.Version != v793 {
+			t.Errorf("asked for %v", m.Version)
+		}
+		return reason
+	}
+	b, err := boot.Open(u.chip, c)
+	u.must(err)
+	if err := update.Upload(b); !errors.Is(err, boot.ErrUnfit) || !errors.Is(err, reason) {
+		t.Errorf("%v", err)
+	}
+	u.powerCycle()
+	u.runs(v792, boot.Idle)
+}
+
 func encode(t testing.TB, m *boot.Image) []byte {
 	t.Helper()
 	b, err := m.Encode()

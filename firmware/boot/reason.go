@@ -21,6 +21,7 @@ const (
 	ErrRoom       Reason = "room"       // larger than a slot
 	ErrIncomplete Reason = "incomplete" // chunks are missing
 	ErrImage      Reason = "image"      // the payload is no firmware image, or another one than the manifest says
+	ErrUnfit      Reason = "unfit"      // the device would not start in it
 	ErrNoRollback Reason = "rollback"   // there is nothing to go back to
 	ErrModules    Reason = "modules"    // functional modules were enabled once, so there is no way back
 	ErrFloor      Reason = "floor"      // a floor that falls, or that the running firmware is below
@@ -49,6 +50,7 @@ var meanings = map[Reason]string{
 	ErrRoom:       "the firmware is too large",
 	ErrIncomplete: "the firmware is not here completely",
 	ErrImage:      "this is no firmware image, or not the one that the manifest promises",
+	ErrUnfit:      "the device would not start in this firmware",
 	ErrNoRollback: "there is no firmware to go back to",
 	ErrModules:    "functional modules were enabled on this device",
 	ErrFloor:      "the floor cannot be set so",

@@ -231,8 +231,8 @@ func (b *Boot) knownChunks(key *fuf.Key) (map[fuf.Tag][]byte, error) {
 }
 
 // Stage ends an upload: it verifies the whole image. The error carries
-// ErrIncomplete if chunks are missing. If it carries fuf.ErrPayload or ErrImage, the
-// upload is given up, and has to begin again.
+// ErrIncomplete if chunks are missing. If it carries fuf.ErrPayload, ErrImage or
+// ErrUnfit, the upload is given up, and has to begin again.
 func (b *Boot) Stage() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -264,8 +264,14 @@ func (b *Boot) verifyUpload() error {
 	if err := b.verifier.Check(u, payload); err != nil {
 		return err
 	}
-	_, err = decodeFor(u, payload)
-	return err
+	image, err := decodeFor(u, payload)
+	if err != nil {
+		return err
+	}
+	if err := b.fits(image); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnfit, err)
+	}
+	return nil
 }
 
 // Abort gives an upload up.

@@ -193,7 +193,7 @@ var refusals = map[error]command.Status{
 	boot.ErrTime: command.StatusOperationRestricted, boot.ErrPolicies: command.StatusOperationRestricted,
 	boot.ErrCapacity: command.StatusHSMStorageFull, boot.ErrRoom: command.StatusHSMStorageFull,
 	boot.ErrIncomplete: command.StatusOperationRestricted, boot.ErrImage: command.StatusInvalidFUFHeader,
-	boot.ErrNoRollback: command.StatusOperationRestricted, boot.ErrModules: command.StatusOperationRestricted,
+	boot.ErrUnfit: command.StatusInvalidFUFVersion, boot.ErrNoRollback: command.StatusOperationRestricted, boot.ErrModules: command.StatusOperationRestricted,
 	boot.ErrFloor: command.StatusArgumentsBad,
 
 	fuf.ErrSchema: command.StatusInvalidFUFVersion, fuf.ErrRecipient: command.StatusInvalidFUFTarget,

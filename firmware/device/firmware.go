@@ -30,7 +30,7 @@ type Core struct {
 // in.
 func StartCore(images flash.Device, verifier boot.Verifier, c hsm.Config) (*Core, error) {
 	for {
-		b, err := boot.Open(images, boot.Config{Verifier: verifier, Product: product, Model: model})
+		b, err := boot.Open(images, boot.Config{Verifier: verifier, Product: product, Model: model, Fits: fits})
 		if err != nil {
 			return nil, fmt.Errorf("start the bootloader: %w", err)
 		}
@@ -53,6 +53,17 @@ func StartCore(images flash.Device, verifier boot.Verifier, c hsm.Config) (*Core
 			return nil, err
 		}
 	}
+}
+
+// fits reports why the HSM does not start in an image, whatever it holds.
+func fits(image *boot.Image) error {
+	firmware, err := firmwareOf(image)
+	if err != nil {
+		return err
+	}
+	engine := fm.New(fm.Standard())
+	defer engine.Close()
+	return firmware.Check(modules{engine})
 }
 
 // start starts the HSM in the firmware that runs.
@@ -112,6 +123,9 @@ func firmwareOf(image *boot.Image) (*hsm.Firmware, error) {
 		})
 	}
 	for _, m := range image.Mechanisms {
+		if _, _, known := command.FindMechanism(command.MechanismType(m.Type)); !known {
+			return nil, fmt.Errorf("firmware %s: %v is not built in", f.Version, command.MechanismType(m.Type))
+		}
 		if m.Withheld {
 			f.Withheld = append(f.Withheld, command.MechanismType(m.Type))
 		}

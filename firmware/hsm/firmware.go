@@ -33,8 +33,18 @@ func BuiltIn(m Model) *Firmware {
 	return &Firmware{Version: m.Firmware, DataSchema: FirstDataSchema, HSM: policy.HSM, Partition: policy.Partition}
 }
 
-// check reports why firmware cannot run here.
-func (f *Firmware) check() error {
+// Check reports why the firmware cannot run here, whatever the HSM holds: its data
+// schema, a mechanism that is not built in, a table that makes no sense, or a module that
+// does not run in runs, where nil means that none does.
+func (f *Firmware) Check(runs Modules) error {
+	if err := f.checkTables(); err != nil {
+		return err
+	}
+	_, err := f.builtIn(runs)
+	return err
+}
+
+func (f *Firmware) checkTables() error {
 	if f.DataSchema < FirstDataSchema || f.DataSchema > LastDataSchema {
 		return fmt.Errorf("firmware %s: data schema %d, not %d to %d", f.Version, f.DataSchema, FirstDataSchema, LastDataSchema)
 	}

@@ -107,7 +107,11 @@ func Open(c Config) (*HSM, error) {
 	if c.Firmware == nil {
 		c.Firmware = BuiltIn(c.Model)
 	}
-	if err := c.Firmware.check(); err != nil {
+	if err := c.Firmware.checkTables(); err != nil {
+		return nil, err
+	}
+	builtIn, err := c.Firmware.builtIn(c.Modules)
+	if err != nil {
 		return nil, err
 	}
 	if c.Firmware.Storage > 0 {
@@ -120,13 +124,10 @@ func Open(c Config) (*HSM, error) {
 		c.Clock = func() time.Time { return time.Time{} }
 	}
 	h := &HSM{
-		model: c.Model, firmware: *c.Firmware, boot: c.Boot, runs: c.Modules, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost, path: c.Path,
+		model: c.Model, firmware: *c.Firmware, builtIn: builtIn, boot: c.Boot, runs: c.Modules, serial: c.Serial, notify: c.Notify, entropy: mech.Entropy{Reader: trueEntropy{c.Entropy}, Seeded: c.Seeded}, clock: c.Clock, setClock: c.SetClock, cost: c.Cost, path: c.Path,
 		restarts: c.Restarts, room: c.Room, delayed: c.Clock(),
 		hosts: make(map[*Host]struct{}), waiting: make(map[*call]context.CancelCauseFunc), uses: make(map[command.Handle]*object.Uses),
 		storage: storage{sizes: make(map[command.Handle]int64)}, lastObject: firstSessionObject - 1,
-	}
-	if err := h.loadBuiltIn(); err != nil {
-		return nil, err
 	}
 	if err := h.load(c.Store, c.Transport); err != nil {
 		return nil, err

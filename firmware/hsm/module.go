@@ -149,26 +149,26 @@ func describeModule(m *Module, functions []string) module {
 	}
 }
 
-// loadBuiltIn makes the modules ready that come with the firmware. Firmware with one
-// that does not run does not run either.
-func (h *HSM) loadBuiltIn() error {
-	for i := range h.firmware.Modules {
-		m := &h.firmware.Modules[i]
-		if h.runs == nil {
-			return fmt.Errorf("firmware %s: no functional modules run here", h.firmware.Version)
+// builtIn returns the modules that come with the firmware. Firmware with one that does
+// not run does not run either.
+func (f *Firmware) builtIn(runs Modules) (list []module, err error) {
+	for i := range f.Modules {
+		m := &f.Modules[i]
+		if runs == nil {
+			return nil, fmt.Errorf("firmware %s: no functional modules run here", f.Version)
 		}
-		functions, err := h.runs.Check(m.Code)
+		functions, err := runs.Check(m.Code)
 		if err == nil {
 			err = checkFunctions(functions)
 		}
 		if err != nil {
-			return fmt.Errorf("firmware %s: module %q: %w", h.firmware.Version, m.Name, err)
+			return nil, fmt.Errorf("firmware %s: module %q: %w", f.Version, m.Name, err)
 		}
 		next := describeModule(m, functions)
 		next.Info.BuiltIn = true
-		h.builtIn = append(h.builtIn, next)
+		list = append(list, next)
 	}
-	return nil
+	return list, nil
 }
 
 // allModules returns the modules by their names. One that was loaded counts for one

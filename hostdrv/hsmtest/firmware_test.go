@@ -136,14 +136,63 @@ func TestAnUpdateIsRefusedIfItsConditionsHoldNoMore(t *testing.T) {
 	}
 }
 
-// Firmware that does not start is given up without anybody's help: this one wants
-// data in a form that the device does not know.
-func TestFirmwareThatDoesNotStartGivesWayToTheOneBefore(t *testing.T) {
+// unfit are images in which the HSM does not start.
+var unfit = map[string]func(*boot.Image){
+	"a data schema that nobody knows":     func(m *boot.Image) { m.DataSchema = 99 },
+	"a mechanism more, not built in":      func(m *boot.Image) { m.Mechanisms = []boot.Mechanism{{Type: 0xDEADBEEF}} },
+	"a mechanism less, not built in":      func(m *boot.Image) { m.Mechanisms = []boot.Mechanism{{Type: 0xDEADBEEF, Withheld: true}} },
+	"a policy beyond the last number":     func(m *boot.Image) { m.Policies[0].ID = 64 },
+	"a policy that cannot have its value": func(m *boot.Image) { m.Policies[0].Default, m.Policies[0].Capability = 1, 0 },
+	"a module that does not run":          func(m *boot.Image) { m.Modules = []boot.Module{{Name: "calls", Code: []byte("no code")}} },
+}
+
+// unfitUpdate returns an update to an image in which the HSM does not start.
+func unfitUpdate(t *testing.T, spoil func(*boot.Image)) file {
+	t.Helper()
 	image := newer()
-	image.DataSchema = 99
+	spoil(image)
+	return release(t, image, func(r *fuf.Release) {
+		if r.Data.To != 1 {
+			r.Data.From, r.Data.Class = 1, fuf.MigrateInPlace
+		}
+	})
+}
+
+// No power-on is spent on firmware of which it can be told before that it does not start.
+func TestFirmwareInWhichTheHSMWouldNotStartIsNotStaged(t *testing.T) {
+	dev := hsmtest.Start(t)
+	so := dev.Login(t, command.RoleSO)
+	for name, spoil := range unfit {
+		if err := so.Upload(t.Context(), unfitUpdate(t, spoil), boottest.Code[:], nil); !errors.Is(err, command.StatusInvalidFUFVersion) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if s := firmware(t, so); s.State != command.UpdateIdle || s.Last != command.UpdateNever {
+			t.Errorf("%s leaves %+v", name, s)
+		}
+		if err := so.ApplyUpdate(t.Context()); !errors.Is(err, command.StatusOperationRestricted) {
+			t.Errorf("%s, applied nevertheless: %v", name, err)
+		}
+	}
+}
+
+// Firmware that does not start is given up without anybody's help. This one was staged
+// by a bootloader that does not ask.
+func TestFirmwareThatDoesNotStartGivesWayToTheOneBefore(t *testing.T) {
 	dev := hsmtest.Start(t)
 	generate(t, dev.Login(t, command.RoleCO))
-	dev = install(t, dev, release(t, image, func(r *fuf.Release) { r.Data = fuf.DataChange{From: 1, To: 99, Class: fuf.MigrateInPlace} }))
+	_, images, err := boot.Divide(dev.Flash())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := boot.Open(images, boottest.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	update := unfitUpdate(t, unfit["a data schema that nobody knows"])
+	if err := errors.Join(update.Update.Upload(b), b.Activate()); err != nil {
+		t.Fatal(err)
+	}
+	dev = dev.PowerCycle(t)
 	so := dev.Login(t, command.RoleSO)
 	if s := firmware(t, so); s.Running != "7.9.2" || s.Last != command.UpdateFellBack || s.Security != 1 {
 		t.Errorf("status %+v", s)

@@ -188,6 +188,10 @@ func (d *Device) PowerCycle(t testing.TB, list ...Option) *Device {
 	return restart(t, image, d.people, list)
 }
 
+// Flash returns the flash of the device, for who wants to see what becomes of one that
+// is damaged. What is changed shows after the next PowerCycle.
+func (d *Device) Flash() *flash.Memory { return d.image }
+
 // Tamper has a sensor of the device find something.
 func (d *Device) Tamper(t testing.TB, cause command.TamperCause) {
 	t.Helper()
