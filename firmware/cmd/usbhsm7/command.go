@@ -70,6 +70,7 @@ func newCommand() *cobra.Command {
 	flags.BoolVar(&o.attach, "attach", false, "attach the device to this machine's kernel, and again after each power cycle; needs root and vhci_hcd; listens nowhere unless --listen is given")
 	flags.StringVar(&o.seed, "seed", "", "make everything random follow from this text, and freeze the clock: for tests only")
 	flags.StringVar(&o.control, "control", "", "path of the control socket, for hsm7 sim (default control.sock in the state directory; none for --ephemeral)")
+	updateKeyFlags(flags, &o.updates)
 	flags.StringVar(&o.faults, "fault", "", "file with a fault script, in force from the start; hsm7 sim fault changes it (docs/faults.md)")
 	flags.StringVar(&o.screen, "screen", "", "serve the device's screen as a web page on this address of this machine, such as 127.0.0.1:0; the ready line and the log have its URL, which holds the key to it")
 	flags.StringVar(&o.ikeys, "ikeys", "", "folder of the iKeys beside the device; made if absent (default ikeys in the state directory; in memory for --ephemeral)")

@@ -57,7 +57,7 @@ func (u *unit) fork(ctx context.Context, busID string) (*unit, error) {
 		return nil, err
 	}
 	f := &unit{
-		options: u.options, log: u.log, server: u.server, chip: &memoryChip{image}, address: u.address,
+		options: u.options, log: u.log, server: u.server, chip: &memoryChip{image}, address: u.address, updates: u.updates,
 		faults: fault.New(fault.Options{}), tap: capture.NewTap(),
 	}
 	f.options.busID = busID

@@ -27,6 +27,7 @@ type options struct {
 	attach    bool
 	tls       socket.Identity
 	control   string
+	updates   updateKeys
 	faults    string
 	ikeys     string
 	auto      string

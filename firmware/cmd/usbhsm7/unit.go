@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"usbhsm7/firmware/boot"
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/control"
 	"usbhsm7/firmware/device"
@@ -33,6 +34,7 @@ type unit struct {
 	server  *server.Server
 	chip    chip
 	clock   device.Clock
+	updates boot.Verifier // nil: by the published keys
 	faults  *fault.Injector
 	address string // of the USB/IP server
 	page    string // URL of the screen
@@ -60,7 +62,11 @@ var _ control.Unit = (*unit)(nil)
 
 // newUnit returns a unit that is switched off.
 func newUnit(o options, log zerolog.Logger) (*unit, error) {
-	u := &unit{options: o, log: log, tap: capture.NewTap(), chip: newFileChip(o.stateDir)}
+	updates, err := o.verifier()
+	if err != nil {
+		return nil, err
+	}
+	u := &unit{options: o, log: log, tap: capture.NewTap(), chip: newFileChip(o.stateDir), updates: updates}
 	if o.ephemeral {
 		memory, err := newMemoryChip()
 		if err != nil {
@@ -72,7 +78,6 @@ func newUnit(o options, log zerolog.Logger) (*unit, error) {
 		u.clock.Freeze(true) // first, so that it does not go on for a moment
 		u.clock.Set(seededTime)
 	}
-	var err error
 	if u.panel, err = touchscreen.New(u.clock.Now); err != nil {
 		return nil, err
 	}
@@ -131,7 +136,7 @@ func (u *unit) start() (*device.Device, error) {
 	config := device.Config{
 		Flash: image, Vendor: vendor, Product: product, Speed: speed, Serial: u.options.serial, Logger: u.log,
 		Clock: u.clock.Now, SetClock: u.clock.Set, Seed: u.options.seedBytes(),
-		Wait: u.clock.Wait, Transport: u.options.stm, Restart: func() { u.restarts.Go(u.restart) },
+		Wait: u.clock.Wait, Verifier: u.updates, Transport: u.options.stm, Restart: func() { u.restarts.Go(u.restart) },
 	}
 	if u.panel != nil { // a fork has none
 		config.Panel, config.Reader = u.panel, u.reader
