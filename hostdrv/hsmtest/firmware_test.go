@@ -108,6 +108,74 @@ func TestRollbackBringsTheFirmwareBackAndDestroysEverything(t *testing.T) {
 	}
 }
 
+// Later firmware brings what older firmware withholds: mechanisms that can be used at
+// once, and a policy.
+func TestFirmwareBringsMechanismsAndARollbackTakesThemAway(t *testing.T) {
+	lattice := []command.MechanismType{command.MechMLKEMKeyPairGen, command.MechMLKEM, command.MechMLDSAKeyPairGen, command.MechMLDSA}
+	older, later := boottest.Image(fuf.V(7, 9, 3), 1, 1000, 1), boottest.Image(fuf.V(7, 9, 4), 1, 1000, 2)
+	older.Policies = []boot.Policy{{Table: boot.HSMPolicies, ID: 57, Withheld: true}}
+	for _, m := range lattice {
+		older.Mechanisms = append(older.Mechanisms, boot.Mechanism{Type: uint32(m), Withheld: true})
+	}
+	dev := hsmtest.Start(t)
+	all := mechanisms(t, dev)
+	sign := func() error {
+		set, labelled := command.Template{command.AttrParameterSet: command.MLDSA65}, command.Template{command.AttrLabel: "later"}
+		co := dev.Login(t, command.RoleCO)
+		pair, err := co.GenerateKeyPair(t.Context(), command.Mechanism{Type: command.MechMLDSAKeyPairGen}, set, labelled)
+		if err != nil {
+			return err
+		}
+		_, err = co.Sign(t.Context(), command.Mechanism{Type: command.MechMLDSA}, pair.Private, []byte("text"))
+		return err
+	}
+	turnOn := func() error {
+		on := command.PolicyChangeRequest{Settings: []command.PolicySetting{{ID: 57, Value: 1}}}
+		so := dev.Login(t, command.RoleSO)
+		err := so.ChangeHSMPolicies(t.Context(), on)
+		return errors.Join(err, so.Logout(t.Context()))
+	}
+
+	dev = install(t, dev, release(t, older, nil))
+	if got := mechanisms(t, dev); len(got) != len(all)-len(lattice) || slices.Contains(got, command.MechMLDSA) {
+		t.Errorf("older firmware has %d mechanisms of %d", len(got), len(all))
+	}
+	if err := sign(); !errors.Is(err, command.StatusMechanismInvalid) {
+		t.Errorf("a key of a mechanism that is withheld: %v", err)
+	}
+	if err := turnOn(); err == nil {
+		t.Error("a policy that is withheld was turned on")
+	}
+
+	dev = install(t, dev, release(t, later, nil))
+	if got := mechanisms(t, dev); !slices.Equal(got, all) {
+		t.Errorf("later firmware has %d mechanisms of %d", len(got), len(all))
+	}
+	if err := errors.Join(sign(), turnOn()); err != nil {
+		t.Errorf("what later firmware brings: %v", err)
+	}
+
+	if err := dev.Login(t, command.RoleSO).RollbackFirmware(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	dev = dev.PowerCycle(t)
+	if got := mechanisms(t, dev); len(got) != len(all)-len(lattice) {
+		t.Errorf("after the rollback there are %d mechanisms of %d", len(got), len(all))
+	}
+}
+
+func mechanisms(t *testing.T, dev *hsmtest.Device) (list []command.MechanismType) {
+	t.Helper()
+	infos, err := dev.Driver.Mechanisms(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, info := range infos {
+		list = append(list, info.Type)
+	}
+	return list
+}
+
 // What an update demands must hold when it is applied, however long ago it was sent.
 func TestAnUpdateIsRefusedIfItsConditionsHoldNoMore(t *testing.T) {
 	const metrics = 49

@@ -23,6 +23,8 @@ var pages = []struct {
 	{path: "../../../docs/simulator.md", given: "echo 'on bulk-in: delay 1ms' >bad-cable.faults", says: "2030-01-01T00:00:00Z"},
 	{path: "../../../docs/audit.md", given: "usbhsm7 --ephemeral --serial 7000001 & hsm7 --wait 10s info", says: " 0 findings"},
 	{path: "../../../docs/firmware-update.md", heading: "## Update a device", says: "firmware 7.9.3 runs in the place of 7.9.2"},
+	{path: "../../../docs/firmware-update.md", heading: "### Firmware that brings mechanisms", says: "ML_DSA"},
+	{path: "../../../docs/firmware-update.md", heading: "### Firmware by your own keys", says: "firmware 7.9.3 runs in the place of 7.9.2"},
 	{
 		path: "../../../docs/functional-modules.md", given: "cp $REPOSITORY/firmware/fm/testdata/orders.wasm .",
 		says: "the module ended with 1",
