@@ -60,52 +60,58 @@ func Run(o Options) (*Report, error) {
 		return nil, err
 	}
 	chosen := choose(o.Scenes)
-	r := &run{options: o, stages: stages, scenes: len(chosen), report: Report{Rig: o.Rig.Name, Scenes: len(chosen)}}
-	queue := make(chan *Scene, len(chosen))
+	r := &run{options: o, stages: stages, sweeps: make([]*sweep, len(chosen))}
+	queue := make(chan int, len(chosen))
 	for i := range chosen {
-		queue <- &chosen[i]
+		r.sweeps[i] = &sweep{rig: o.Rig, plan: o.Plan, seed: o.Seed, verdict: verdict{scene: &chosen[i]}}
+		queue <- i
 	}
 	close(queue)
 	var all sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {
-			for scene := range queue {
-				r.play(scene)
+			for i := range queue {
+				r.play(r.sweeps[i])
 			}
 		})
 	}
 	all.Wait()
-	r.report.Took = time.Since(begin)
-	return &r.report, errors.Join(r.errs...)
+	return r.report(time.Since(begin)), errors.Join(r.errs...)
 }
 
 // run is a rehearsal under way.
 type run struct {
 	options Options
 	stages  *stages
-	scenes  int
+	sweeps  []*sweep // one for each scene
 
-	mu     sync.Mutex // guards what follows
-	done   int
-	report Report
-	errs   []error
+	mu   sync.Mutex // guards what follows
+	done int
+	errs []error
 }
 
-// play plays one scene and adds what it finds.
-func (r *run) play(scene *Scene) {
-	s := &sweep{rig: r.options.Rig, plan: r.options.Plan, seed: r.options.Seed, verdict: verdict{scene: scene}}
+// play plays one scene.
+func (r *run) play(s *sweep) {
 	err := s.play(r.stages)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {
-		r.errs = append(r.errs, fmt.Errorf("%s: %w", scene.Name, err))
+		r.errs = append(r.errs, fmt.Errorf("%s: %w", s.scene.Name, err))
 	}
 	r.done++
-	r.report.CrashStates += s.states
-	r.report.Faults = append(r.report.Faults, s.faults...)
 	if r.options.Progress != nil {
-		r.options.Progress(r.done, r.scenes, scene.Name, s.states)
+		r.options.Progress(r.done, len(r.sweeps), s.scene.Name, s.states)
 	}
+}
+
+// report adds up what was found, in the order of the scenes, whichever was over first.
+func (r *run) report(took time.Duration) *Report {
+	found := &Report{Rig: r.options.Rig.Name, Scenes: len(r.sweeps), Took: took}
+	for _, s := range r.sweeps {
+		found.CrashStates += s.states
+		found.Faults = append(found.Faults, s.faults...)
+	}
+	return found
 }
 
 func choose(pattern *regexp.Regexp) (chosen []Scene) {

@@ -1,6 +1,7 @@
 package rehearse_test
 
 import (
+	"encoding/json"
 	"regexp"
 	"strings"
 	"testing"
@@ -60,6 +61,35 @@ func TestPlantedDefectsAreNoticed(t *testing.T) {
 			t.Errorf("%s: %v", d.Name, err)
 		case r.Count(d.Kind) == 0:
 			t.Errorf("nobody noticed that %s; found %v", d.Name, r.Faults)
+		}
+	}
+}
+
+// TestSameSeedGivesTheSameReport has several scenes with faults, which are over in no
+// order, and the assembled device, in which goroutines are at work.
+func TestSameSeedGivesTheSameReport(t *testing.T) {
+	late := rehearse.Defects()[0]
+	for _, c := range []struct {
+		rig    rehearse.Rig
+		scenes string
+	}{
+		{late.Rig(), late.Scenes},
+		{rehearse.Assembled(), "^(login of the SO|generation of a key|chunk of an update|update of the firmware)$"},
+	} {
+		report := func() string {
+			r, err := rehearse.Run(rehearse.Options{Rig: c.rig, Plan: rehearse.Fast, Seed: 5, Scenes: regexp.MustCompile(c.scenes)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Took = 0
+			text, err := json.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(text)
+		}
+		if one, two := report(), report(); one != two {
+			t.Errorf("%s:\n%s\n%s", c.rig.Name, one, two)
 		}
 	}
 }

@@ -78,13 +78,20 @@ func (r *report) spoil(short bool) error {
 	return nil
 }
 
-// combine adds what the bootloader answers to every combination of update and device.
-func (r *report) combine() error {
-	found, err := policies.Run(policies.Options{})
+// combine adds what comes of every combination of update, device, state and roles.
+func (r *report) combine(short bool) error {
+	o := policies.Options{}
+	if short {
+		o.Every = 101
+	}
+	found, err := policies.Run(o)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("  %d combinations of update, device and state, %d mismatches\n", found.Combinations, found.Mismatches)
+	for _, p := range found.Products {
+		fmt.Printf("  %d combinations of %s\n", p.Combinations, p.Name)
+	}
+	fmt.Printf("  %d combinations of update, device, state and roles, %d mismatches\n", found.Combinations, found.Mismatches)
 	r.PolicyCombinations += found.Combinations
 	r.PolicyMismatches += found.Mismatches
 	for _, f := range found.Failures {

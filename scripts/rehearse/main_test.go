@@ -2,10 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"usbhsm7/firmware/rehearse"
 )
 
 func TestCanaryFails(t *testing.T) {
@@ -16,10 +20,10 @@ func TestCanaryFails(t *testing.T) {
 
 func TestMutantsAndCombinationsAreCounted(t *testing.T) {
 	r := &report{Findings: []string{}}
-	if err := r.spoil(true); err != nil {
+	if err := errors.Join(r.spoil(true), r.combine(true)); err != nil {
 		t.Fatal(err)
 	}
-	if r.FileMutants < 1000 || r.Accepted > 0 || r.Writes > 0 || len(r.Findings) > 0 {
+	if r.FileMutants < 1000 || r.PolicyCombinations < 5000 || r.PolicyMismatches > 0 || r.Accepted > 0 || r.Writes > 0 || len(r.Findings) > 0 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -46,5 +50,32 @@ func TestCutsOfTheLabAreTakenOver(t *testing.T) {
 	}
 	if err := r.countLabCuts(file); err != nil || r.LabCuts != 60 {
 		t.Errorf("%d, %v", r.LabCuts, err)
+	}
+}
+
+// TestSameSeedGivesTheSameBytes rehearses a part of everything twice, and a device that
+// is known to be wrong besides, so that there are findings.
+func TestSameSeedGivesTheSameBytes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rehearsal.json")
+	rehearsal := func() string {
+		r := &report{Seed: 3, Findings: []string{}}
+		for _, rig := range []rehearse.Rig{rehearse.Core(), rehearse.Assembled(), rehearse.Defects()[0].Rig()} {
+			o := rehearse.Options{Rig: rig, Plan: rehearse.Fast, Seed: r.Seed, Scenes: regexp.MustCompile("^(login of the|update of the firmware$)"), Progress: progress}
+			if err := r.sweep(o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := errors.Join(r.sweepBoot(r.Seed, true, regexp.MustCompile("^(rollback|floor)$")), r.spoil(true), r.disturb(true), r.write(file))
+		text, err2 := os.ReadFile(file)
+		if err := errors.Join(err, err2); err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Findings) == 0 || r.FreeGuesses == 0 || r.TransferFaults == 0 {
+			t.Errorf("%+v", r)
+		}
+		return string(text)
+	}
+	if one, two := rehearsal(), rehearsal(); one != two {
+		t.Errorf("%s\n%s", one, two)
 	}
 }

@@ -160,12 +160,20 @@ func spoil(ctx context.Context, r *rehearsal, p *report.Phase) error {
 	)
 	p.Notes = append(p.Notes, fmt.Sprintf("Accepted: %d. Operations on the flash for the sake of a file that was refused: %d.", found.Accepted, found.Writes))
 	if o.Head > 1 || o.Every > 1 {
-		p.Notes = append(p.Notes, fmt.Sprintf("Of the bits of the head one in %d was flipped, of those of the chunks one in %d; --depth full flips all.", o.Head, o.Every))
+		p.Notes = append(p.Notes, fmt.Sprintf("Of the bits of the head %s flipped, of those of the chunks %s; --depth full flips all.", share(o.Head), share(o.Every)))
 	}
 	for _, f := range found.Failures {
 		p.Failures = append(p.Failures, report.Failure{Case: familyOf(f.Mutant), Rule: "a file that is not genuine is refused, and costs no write", Detail: f.Mutant + ": " + f.Detail, Token: f.Mutant})
 	}
 	return nil
+}
+
+// share says that one in n was done.
+func share(n int) string {
+	if n <= 1 {
+		return "all were"
+	}
+	return fmt.Sprintf("one in %d was", n)
 }
 
 func rowsOf(families []mutants.Family) (rows [][]string) {

@@ -27,6 +27,10 @@ var errRehearsal = errors.New("the rehearsal found that the update is not safe o
 // profiles are the devices that are rehearsed as they are made, by the model's name.
 var profiles = []string{"U700"}
 
+// trusting makes the verifier of the bootloader that is rehearsed. Tests plant defects in
+// it.
+var trusting = boot.Trusting
+
 // rehearseFlags are the flags of hsm7 fuf rehearse and replay.
 type rehearseFlags struct {
 	file, device, trust, models, code string
@@ -166,7 +170,7 @@ func (f *rehearseFlags) options() (o update.Options, err error) {
 		return o, err
 	}
 	s := sweep.Subject{
-		Verifier: boot.Trusting(o.Trust, models), Product: "usbhsm7", Model: profiles[0],
+		Verifier: trusting(o.Trust, models), Product: "usbhsm7", Model: profiles[0],
 		Facts: boot.Facts{Now: time.Now(), Client: client, FreePercent: 100},
 	}
 	if s.File, err = readBounded(f.file, maxUpdate); err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(withBuilds{m}, map[string]func(){"hsm7": main})
+	testscript.Main(withBuilds{m}, map[string]func(){"hsm7": main, "hsm7-credulous": credulous})
 }
 
 // TestScripts runs each script of testdata/script against a device of its own.
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"log": logEntry},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"log": logEntry, "reproduce": reproduce},
 		Setup: func(env *testscript.Env) error {
 			address, err := serve(new(peopletest.People), env.Defer)
 			if err != nil {
