@@ -72,6 +72,9 @@ func (d *Device) unit() (u touchscreen.Unit) {
 		return u
 	}
 	u.Label, u.State = info.Label, states[info.State]
+	if info.State == command.HSMInitialised && info.Halt != 0 {
+		u.State = "Locked"
+	}
 	for _, b := range banners {
 		if info.Halt&b.halt != 0 {
 			u.Banner = b.text

@@ -60,7 +60,7 @@ func TestTheHomeScreenTellsTheStateOfTheDevice(t *testing.T) {
 	if err := d.Tamper(command.TamperTable[0].Cause); err != nil {
 		t.Fatal(err)
 	}
-	await(t, bench, func(s touchscreen.Screen) bool { return s.Unit.Banner == "Tampered with" })
+	await(t, bench, func(s touchscreen.Screen) bool { return s.Unit.Banner == "Tampered with" && s.Unit.State == "Locked" })
 }
 
 func TestTheMenusAreThereWithoutAHost(t *testing.T) {

@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -41,6 +42,17 @@ func TestPeopleUseThePage(t *testing.T) {
 	b.step("focus", ring, focusStays)
 	b.step("screen reader", ring, screenReader)
 	b.step("looks", ring, looks)
+	b.step("small window", drawerful(40), smallWindow)
+	b.step("many keys", drawerful(40), manyKeys)
+	b.step("wheel", ring, wheel)
+}
+
+// drawerful returns so many keys, of which the last has no sticker.
+func drawerful(count int) (keys []page.Key) {
+	for i := range count - 1 {
+		keys = append(keys, page.Key{Name: fmt.Sprintf("so-%d", i+1), Colour: "blue", Note: "of 39"})
+	}
+	return append(keys, page.Key{Name: "bare"})
 }
 
 // touchPIN: digits by touch and by keyboard are the same.
@@ -79,6 +91,12 @@ func dragKey(b *browser) {
 	b.click(`[data-name="CO"]`)
 	b.until(`document.querySelector('#plugged [data-name="CO"]')`)
 	b.looksLike("page-plugged")
+	b.click("#plugged button")
+	b.until(`!document.querySelector("#plugged button")`)
+	from = b.middle(`[data-name="Domain"]`)
+	do(b, chromedp.DragAndDropXY(from.X, from.Y, from.X, 5, 5)) // beside the port, after which it lies where it lay
+	b.click(`[data-name="Domain"]`)
+	b.until(`document.querySelector('#plugged [data-name="Domain"]')`)
 }
 
 // keyboardAlone makes a key, plugs it in, and answers, without a mouse.
@@ -147,6 +165,66 @@ func screenReader(b *browser) {
 	if b.Failed() {
 		b.Logf("it finds %v", found)
 	}
+}
+
+// smallWindow is a window of 1280 by 1024 pixels at 400 %: the screen stays large
+// enough to be read, nothing sticks out sideways, and all is reached from the keyboard.
+func smallWindow(b *browser) {
+	do(b, chromedp.EmulateViewport(320, 256))
+	defer func() { do(b, chromedp.EmulateViewport(1120, 900)) }()
+	b.show(enterPIN)
+	b.until(`document.getElementById("screen").getBoundingClientRect().width >= 240`)
+	b.until(`document.documentElement.scrollWidth <= innerWidth`)
+	b.keep("page-small")
+	do(b, chromedp.Focus(`[data-name="bare"]`))
+	b.press(kb.Enter)
+	b.until(`document.querySelector('#plugged [data-name="bare"]')`)
+	b.until(`document.activeElement.id === "screen"`)
+}
+
+// manyKeys are read and reached one by one, and the form below them is in sight.
+func manyKeys(b *browser) {
+	b.show(insert)
+	found := b.readable()
+	for _, want := range []string{"button Insert so-1, blue sticker, of 39", "button Insert so-39, blue sticker, of 39", "button Insert bare, no sticker"} {
+		if !found[want] {
+			b.Errorf("a screen reader finds no %s", want)
+		}
+	}
+	b.until(`document.querySelector("#make button").getBoundingClientRect().bottom < innerHeight`)
+	eval[bool](b, `document.querySelector('[data-name="so-30"]').focus() ?? true`)
+	far := eval[float64](b, `document.getElementById("keys").scrollTop`)
+	if err := b.shelf.Make("another", "red"); err != nil {
+		b.Fatal(err)
+	}
+	b.until(`document.querySelector('[data-name="another"]')`)
+	if now := eval[float64](b, `document.getElementById("keys").scrollTop`); far == 0 || now != far {
+		b.Errorf("the drawer was scrolled to %v and is at %v when there is another key", far, now)
+	}
+	if name := eval[string](b, `document.activeElement.dataset.name`); name != "so-30" {
+		b.Errorf("the focus is at %q", name)
+	}
+}
+
+// wheel turns a list that is too long for the screen, and nothing else there: the
+// page may have to be scrolled.
+func wheel(b *browser) {
+	const turns = `!document.getElementById("screen").dispatchEvent(new WheelEvent("wheel", { deltaY: 100, cancelable: true }))`
+	b.show(insert)
+	if eval[bool](b, turns) {
+		b.Error("the screen keeps the page from being scrolled")
+	}
+	long := menu
+	long.Title = "A long list"
+	for i := range 30 {
+		long.Items = append(long.Items, fmt.Sprintf("item %d", i))
+	}
+	b.show(long)
+	b.until(`[...document.querySelectorAll("#controls button")].some((button) => button.textContent === "Items after these")`)
+	if !eval[bool](b, turns) {
+		b.Error("the page is scrolled instead of the list")
+	}
+	b.until(`[...document.querySelectorAll("#controls button")].some((button) => button.textContent === "Items before these")`)
 }
 
 func looks(b *browser) {

@@ -17,8 +17,9 @@ import (
 	"usbhsm7/usbip/socket"
 )
 
-// pageHeaderTimeout bounds the time in which a browser says what it wants.
-const pageHeaderTimeout = 5 * time.Second
+// pageTimeout bounds the time in which a browser says what it wants, takes the
+// answer, and asks for more. The WebSocket has no part in it.
+const pageTimeout = 10 * time.Second
 
 // checkScreen refuses to serve the page to other machines: who has it has the
 // fingers of everybody in front of the device.
@@ -53,7 +54,7 @@ func servePage(ctx context.Context, listener net.Listener, p *page.Page, keys *d
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watching.Go(func() { keys.watch(ctx) })
-	server := &http.Server{Handler: p, ReadHeaderTimeout: pageHeaderTimeout}
+	server := &http.Server{Handler: p, ReadTimeout: pageTimeout, WriteTimeout: pageTimeout, IdleTimeout: pageTimeout}
 	ended := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		err := server.Shutdown(context.WithoutCancel(ctx))

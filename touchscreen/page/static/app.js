@@ -101,13 +101,21 @@ screen.addEventListener("pointerdown", (event) => {
   down = true;
   act("down", pixel(event));
 });
-window.addEventListener("pointerup", (event) => {
-  if (down) act("up", pixel(event)); // beside the screen, it touches nothing
+window.addEventListener("pointerup", (event) => lift(pixel(event))); // beside the screen, it touches nothing
+window.addEventListener("pointercancel", () => lift({ x: -1, y: -1 })); // the finger scrolls or zooms the page
+
+function lift(at) {
+  if (down) act("up", at);
   down = false;
-});
+}
+
+// The wheel turns a list that is longer than the screen (layout_list.go names what
+// it turns with); otherwise it turns the page.
+const long = () => [...element("controls").children].some((button) => /^Items (before|after) these$/.test(button.textContent));
 
 let turned = 0;
 screen.addEventListener("wheel", (event) => {
+  if (!long()) return;
   event.preventDefault();
   if (event.timeStamp - turned < 250) return;
   turned = event.timeStamp;
@@ -131,7 +139,7 @@ let hide;
 function notify(text, milliseconds) {
   const notice = element("notice");
   clearTimeout(hide);
-  notice.textContent = text;
+  if (notice.textContent !== text) notice.textContent = text; // what was said is not said again
   notice.hidden = text === "";
   if (milliseconds) hide = setTimeout(() => (notice.hidden = true), milliseconds);
 }

@@ -35,9 +35,9 @@ export class Drawer {
 
   lying(key) {
     const item = document.createElement("li");
-    const button = item.appendChild(face(key, key.note || `${key.colour} sticker`));
+    const button = item.appendChild(face(key, looks(key)));
     button.disabled = key.out;
-    button.ariaLabel = `Insert ${key.name}, ${key.colour} sticker${key.note ? ", " + key.note : ""}`;
+    button.ariaLabel = `Insert ${key.name}, ${looks(key)}`;
     button.addEventListener("click", (event) => {
       if (event.detail === 0 || !button.moved) this.insert(key);
       button.moved = false;
@@ -48,7 +48,7 @@ export class Drawer {
 
   plugged(key) {
     const button = face(key, "");
-    button.ariaLabel = `Pull out ${key.name}, ${key.colour} sticker`;
+    button.ariaLabel = `Pull out ${key.name}, ${looks(key)}`;
     button.title = "Pull out";
     button.addEventListener("click", () => {
       this.link.send({ do: "remove" });
@@ -64,6 +64,7 @@ export class Drawer {
 
   // drag carries a likeness of the key until the pointer comes up.
   drag(event, button, key) {
+    button.moved = false; // a key that was dropped beside the port got no click
     if (event.button !== 0 || button.disabled) return;
     const start = { x: event.clientX, y: event.clientY };
     const watch = new AbortController();
@@ -98,6 +99,9 @@ export class Drawer {
     on("pointercancel", end);
   }
 }
+
+// looks tells in words what a picture of the key shows.
+const looks = (key) => `${key.colour || "no"} sticker${key.note && ", " + key.note}`;
 
 // face makes a button that looks like a key.
 function face(key, note) {
