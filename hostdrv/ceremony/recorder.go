@@ -79,10 +79,9 @@ func (h *recorder) missing(people script) error {
 
 // note records what is on the screen, and what people do.
 func (h *recorder) note(ctx context.Context, s person.Seen, acts []person.Act, unexpected bool) {
-	shown := Shown{Device: h.passTime(ctx), Screen: s.ID, Title: s.Title, Text: s.Text, Unexpected: unexpected}
-	if s.ID == secretScreen {
-		shown.Text = s.Text[:min(1, len(s.Text))]
-	} else if h.run.Pictures {
+	text, all := s.Public()
+	shown := Shown{Device: h.passTime(ctx), Screen: s.ID, Title: s.Title, Text: text, Unexpected: unexpected}
+	if all && h.run.Pictures {
 		shown.Picture = h.picture(ctx)
 	}
 	for _, act := range acts {
@@ -110,9 +109,6 @@ func (h *recorder) passTime(ctx context.Context) time.Time {
 	h.fail(ctx, err)
 	return k.Time.UTC()
 }
-
-// secretScreen shows a challenge secret, which no record may hold.
-const secretScreen = "reveal"
 
 // concerns reports whether what is done is done by who holds the iKey in the port.
 func (h *recorder) concerns(s person.Seen, acts []person.Act) bool {

@@ -20,6 +20,18 @@ type Seen struct {
 	Number uint64 // of screens shown so far, this one included
 }
 
+// secretScreen shows a challenge secret, below a line that says whose it is.
+const secretScreen = "reveal"
+
+// Public returns the text on the screen that records and messages may repeat, and
+// whether that is all of it: there is no challenge secret.
+func (s Seen) Public() (text []string, all bool) {
+	if s.ID == secretScreen {
+		return s.Text[:min(1, len(s.Text))], false
+	}
+	return s.Text, true
+}
+
 // ErrPatient says that nobody can stay away from a screen for too long.
 var ErrPatient = errors.New("the screen waits for as long as it takes")
 
@@ -139,12 +151,22 @@ func (p *Person) do(ctx context.Context, s Seen, a Act) error {
 
 // unexpected names the screen, what it says, and a line that might help.
 func unexpected(s Seen) error {
+	says, _ := s.Public()
 	return fmt.Errorf("%w at the screen %s (%q): add a line such as %q",
-		ErrUnexpected, s.ID, strings.Join(append([]string{s.Title}, s.Text...), " | "), fmt.Sprintf("when %s: %s", s.ID, suggestions[s.Kind]))
+		ErrUnexpected, s.ID, strings.Join(append([]string{s.Title}, says...), " | "), fmt.Sprintf("when %s: %s", s.ID, suggestion(s)))
 }
 
 // suggestions are answers that a kind of screen takes.
 var suggestions = map[touchscreen.Kind]Verb{
-	touchscreen.List: "choose 1", touchscreen.Prompt: "insert KEY", touchscreen.PIN: "type 1234",
+	touchscreen.List: "choose 1", touchscreen.Prompt: OK, touchscreen.PIN: "type 1234",
 	touchscreen.YesNo: No, touchscreen.Number: "number 1", touchscreen.Status: OK, touchscreen.Failure: OK,
+}
+
+// suggestion is an answer that the screen takes; those that ask for an iKey are
+// called like present/insert and present/next.
+func suggestion(s Seen) Verb {
+	if strings.HasSuffix(s.ID, "/insert") || strings.HasSuffix(s.ID, "/next") {
+		return "insert KEY"
+	}
+	return suggestions[s.Kind]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"usbhsm7/firmware/dialogue/person"
@@ -94,5 +95,21 @@ func TestUnexpectedScreensAreLeftToWhoAsksForThem(t *testing.T) {
 	}
 	if want := []string{"what is a", "b: power-off"}; !slices.Equal(p.done, want) {
 		t.Errorf("done %q, want %q", p.done, want)
+	}
+}
+
+// TestAMessageAboutAScreenHoldsNoSecret: the one about a screen that the script does
+// not know ends up in logs.
+func TestAMessageAboutAScreenHoldsNoSecret(t *testing.T) {
+	revealed := screen("reveal", "For the Crypto Officer:", "ABCD-EFGH")
+	revealed.Kind = touchscreen.Prompt
+	err := (&person.Person{Hands: &played{screens: []touchscreen.Screen{revealed}}}).Attend(t.Context())
+	if !errors.Is(err, person.ErrUnexpected) || strings.Contains(err.Error(), "ABCD") {
+		t.Errorf("error %v", err)
+	}
+	for _, want := range []string{"For the Crypto Officer:", `"when reveal: ok"`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/coder/websocket"
+
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/control"
 	"usbhsm7/firmware/dialogue/person"
@@ -69,15 +71,23 @@ when reveal: ok
 
 // TestNoSecretOfTheTrustedPathLeavesTheDevice has a device made and used with
 // iKeys, and looks for their shares, for what they open, for a PIN and for a
-// challenge secret in all that leaves it: the bus, the log and the flash, and in the
-// memory of a host that waits for people.
+// challenge secret in all that leaves it: the bus, the log, the flash and a snapshot
+// of it, what a web page of the screen is sent, what a script says that does not know
+// the screen with the secret, and the memory of a host that waits for people. The page
+// shows challenge secrets; of everything else it has no part either.
 func TestNoSecretOfTheTrustedPathLeavesTheDevice(t *testing.T) {
 	dir := t.TempDir()
 	state, recording := filepath.Join(dir, "state"), filepath.Join(dir, "bus.pcapng")
-	f := powerOn(t, buildFirmware(t), "--state-dir", state, "--capture", recording, "--capture-with-secrets", "--log-level", "debug", "--log-format", "json")
+	f := powerOn(t, buildFirmware(t), "--state-dir", state, "--capture", recording, "--capture-with-secrets", "--log-level", "debug", "--log-format", "json", "--screen", "127.0.0.1:0")
 	simulator := control.NewClient(filepath.Join(state, "control.sock"))
+	web := watchPage(t, simulator)
 	challenge := setUpByCustodians(t, f, simulator)
 	memory, second := memoryOfHost(t, f, simulator)
+	complaint, third := complaintOfScript(t, f, simulator)
+	var snapshot bytes.Buffer
+	if err := simulator.Snapshot(t.Context(), &snapshot); err != nil {
+		t.Fatal(err)
+	}
 	if err := f.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -85,11 +95,25 @@ func TestNoSecretOfTheTrustedPathLeavesTheDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	secrets := secretsOf(t, filepath.Join(state, "ikeys"), 6)
-	secrets["the PIN"], secrets["the challenge secret"], secrets["the next one"] = []byte(canaryPIN), []byte(challenge), []byte(second)
-	for where, content := range map[string][]byte{
+	secrets["the PIN"] = []byte(canaryPIN)
+	page := web()
+	lookFor(t, secrets, map[string][]byte{"traffic of the page": page})
+	secrets["the challenge secret"], secrets["the next one"], secrets["the third"] = []byte(challenge), []byte(second), []byte(third)
+	lookFor(t, secrets, map[string][]byte{
 		"log": f.stderr.Bytes(), "recording of the bus": readFile(t, recording), "flash": readFile(t, filepath.Join(state, "flash.bin")),
-		"memory of the host": memory,
-	} {
+		"memory of the host": memory, "snapshot": snapshot.Bytes(), "complaint of a script": []byte(complaint),
+	})
+	if !bytes.Contains(memory, []byte("canary-argument")) || !bytes.Contains(readFile(t, recording), []byte("canary-label")) ||
+		!strings.Contains(f.stderr.String(), "device ready") || !bytes.Contains(page, []byte("canary-label")) || !bytes.Contains(page, []byte(second)) || !strings.Contains(complaint, "reveal") {
+		t.Error("what is looked through is not the session")
+	}
+}
+
+// lookFor looks for parts of secrets in what left the device, as they are and in
+// hexadecimal.
+func lookFor(t *testing.T, secrets, left map[string][]byte) {
+	t.Helper()
+	for where, content := range left {
 		if len(content) == 0 {
 			t.Errorf("there is no %s", where)
 		}
@@ -101,9 +125,81 @@ func TestNoSecretOfTheTrustedPathLeavesTheDevice(t *testing.T) {
 			}
 		}
 	}
-	if !bytes.Contains(memory, []byte("canary-argument")) || !bytes.Contains(readFile(t, recording), []byte("canary-label")) || !strings.Contains(f.stderr.String(), "device ready") {
-		t.Error("what is looked through is not the session")
+}
+
+// watchPage opens the page of the screen as a browser does. The function that it
+// returns waits until the page is closed, and returns all that it was sent.
+func watchPage(t *testing.T, simulator *control.Client) (sent func() []byte) {
+	t.Helper()
+	status, err := simulator.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
+	address, token, _ := strings.Cut(status.Screen, "#")
+	socket, _, err := websocket.Dial(t.Context(), address+"screen", &websocket.DialOptions{Subprotocols: []string{"usbhsm7.screen.1", "token." + token}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket.SetReadLimit(1 << 20)
+	all := make(chan []byte, 1)
+	go func() {
+		var read []byte
+		for {
+			_, message, err := socket.Read(t.Context())
+			if err != nil {
+				all <- read
+				return
+			}
+			read = append(read, message...)
+		}
+	}()
+	return func() []byte { return <-all }
+}
+
+// complaintOfScript has a challenge secret made in front of somebody who does not
+// know the screen that reveals it, and returns what they say, and the secret.
+func complaintOfScript(t *testing.T, f *firmware, simulator *control.Client) (complaint, challenge string) {
+	t.Helper()
+	script, err := person.Parse(strings.Replace(custodians, "when reveal: ok", "", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hands := ceremony.NewHands(simulator)
+	hands.Seen = func(s person.Seen) {
+		if s.ID == "reveal" {
+			challenge = s.Text[len(s.Text)-1]
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- challengeOfCO(ctx, f) }()
+	err = (&person.Person{Script: script, Hands: hands}).Attend(ctx)
+	if !errors.Is(err, person.ErrUnexpected) {
+		t.Fatalf("the person left: %v", err)
+	}
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("the host did not wait for people")
+	}
+	return err.Error(), challenge
+}
+
+// challengeOfCO has the Crypto Officer given another challenge secret.
+func challengeOfCO(ctx context.Context, f *firmware) error {
+	d, err := hostdrv.Dial(ctx, usbip.New(f.address), transport.Selector{}, hostdrv.Options{})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	keys, err := d.OpenSession(ctx, command.SlotPartition, hostdrv.SessionOptions{})
+	if err == nil {
+		err = keys.Login(ctx, command.RolePO, nil)
+	}
+	if err != nil {
+		return err
+	}
+	return keys.CreateChallenge(ctx, command.RoleCO, nil)
 }
 
 // memoryOfHost has hsm7 make another challenge secret of the Crypto Officer, as the
