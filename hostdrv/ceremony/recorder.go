@@ -50,7 +50,8 @@ func (h *recorder) attend(ctx context.Context, people script, giveUp func()) err
 		if h.run.ByHand {
 			return nil
 		}
-		return fmt.Errorf("%w: it does not know what to do at the screen %s (%q)", ErrDeparted, s.ID, s.Title)
+		return fmt.Errorf("%w: it does not know what to do at the screen %s (%q): what a keyset is for must stand there, or a rule under device be about it",
+			ErrDeparted, s.ID, s.Says())
 	}
 	err := p.Attend(ctx)
 	if ctx.Err() == nil {

@@ -32,6 +32,12 @@ func (s Seen) Public() (text []string, all bool) {
 	return s.Text, true
 }
 
+// Says returns title and text in one line, as far as that is public.
+func (s Seen) Says() string {
+	text, _ := s.Public()
+	return strings.Join(append([]string{s.Title}, text...), " | ")
+}
+
 // ErrPatient says that nobody can stay away from a screen for too long.
 var ErrPatient = errors.New("the screen waits for as long as it takes")
 
@@ -151,9 +157,8 @@ func (p *Person) do(ctx context.Context, s Seen, a Act) error {
 
 // unexpected names the screen, what it says, and a line that might help.
 func unexpected(s Seen) error {
-	says, _ := s.Public()
 	return fmt.Errorf("%w at the screen %s (%q): add a line such as %q",
-		ErrUnexpected, s.ID, strings.Join(append([]string{s.Title}, says...), " | "), fmt.Sprintf("when %s: %s", s.ID, suggestion(s)))
+		ErrUnexpected, s.ID, s.Says(), fmt.Sprintf("when %s: %s", s.ID, suggestion(s)))
 }
 
 // suggestions are answers that a kind of screen takes.

@@ -102,6 +102,21 @@ func TestCeremoniesOfTheDocuments(t *testing.T) {
 	}
 }
 
+// TestWordsThatAreNotOnTheScreenAreToldBesideThoseThatAre: who writes a ceremony has
+// to know the words of the screen, and may err.
+func TestWordsThatAreNotOnTheScreenAreToldBesideThoseThatAre(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "errs.yaml")
+	text := strings.Replace(string(readFile(t, filepath.Join(ceremonies, "first-run.yaml"))), "for: HSM Security Officer", "for: HSM SO", 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	output, exit, _, _ := hold(t, buildFirmware(t), file, "--set", "challenge="+challengeFile(t), "--no-pictures")
+	const want = `at the screen create/reuse ("Create a keyset | HSM Security Officer of “demo” | Would you like to reuse an existing keyset?")`
+	if exit != 9 || !strings.Contains(output, want) {
+		t.Errorf("exit status %d, want 9; want %s:\n%s", exit, want, output)
+	}
+}
+
 // faults counts what went wrong on purpose.
 func faults(r *ceremony.Record) (n int) {
 	for _, d := range r.Steps {
