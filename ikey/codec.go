@@ -31,13 +31,13 @@ func (c *Contents) Encode() ([]byte, error) {
 }
 
 // DecodeContents is the reverse of Encode. It shares no memory with b. The error
-// wraps ErrContents.
+// wraps ErrContents; it is ErrVersion whatever follows another version's number.
 func DecodeContents(b []byte) (Contents, error) {
 	switch {
+	case len(b) > 0 && b[0] != contentsVersion:
+		return Contents{}, fmt.Errorf("%w: %d, want %d", ErrVersion, b[0], contentsVersion)
 	case len(b) != ContentsSize:
 		return Contents{}, fmt.Errorf("%w: %d bytes, want %d", ErrContents, len(b), ContentsSize)
-	case b[0] != contentsVersion:
-		return Contents{}, fmt.Errorf("%w: version %d, want %d", ErrContents, b[0], contentsVersion)
 	}
 	c := Contents{Kind: Kind(b[1])}
 	rest := b[2+copy(c.Set[:], b[2:]):]

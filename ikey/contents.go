@@ -72,6 +72,10 @@ var (
 	ErrContents = errors.New("the contents of the iKey make no sense")
 	ErrRemoved  = errors.New("the iKey was pulled out")
 
+	// ErrVersion is a kind of ErrContents: they are written in another version of
+	// the layout, by other firmware.
+	ErrVersion = fmt.Errorf("%w: another version of the layout", ErrContents)
+
 	// ErrWorn is a kind of ErrDamaged: what was on the key can still be read.
 	ErrWorn = fmt.Errorf("%w: it cannot be written any more", ErrDamaged)
 )

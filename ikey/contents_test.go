@@ -92,8 +92,10 @@ func TestContentsOfAnotherLengthOrVersionAreRefused(t *testing.T) {
 		t.Errorf("a byte more: %v, want %v", err, ErrContents)
 	}
 	whole[0] = contentsVersion + 1
-	if _, err := DecodeContents(whole); !errors.Is(err, ErrContents) {
-		t.Errorf("the next version: %v, want %v", err, ErrContents)
+	for _, b := range [][]byte{whole, append(whole, 0), whole[:1]} { // its length is its own business
+		if _, err := DecodeContents(b); !errors.Is(err, ErrVersion) || !errors.Is(err, ErrContents) {
+			t.Errorf("%d bytes of the next version: %v, want %v", len(b), err, ErrVersion)
+		}
 	}
 }
 

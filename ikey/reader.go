@@ -39,7 +39,7 @@ func (r *Reader) Identify(ctx context.Context) (Info, error) {
 
 // Read returns the contents, which the caller wipes. A key without a PIN takes
 // any. Errors: ErrBlank; ErrPIN, with which the key has a try less, or has erased
-// itself, unless what was given cannot be a PIN; ErrContents.
+// itself, unless what was given cannot be a PIN; ErrContents; ErrVersion.
 func (r *Reader) Read(ctx context.Context, pin []byte) (Contents, error) {
 	if CheckPIN(pin) != nil {
 		return Contents{}, ErrPIN

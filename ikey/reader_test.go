@@ -3,6 +3,7 @@ package ikey_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -335,5 +336,28 @@ func TestRequestsOfEveryLengthArrive(t *testing.T) {
 		if err := r.ChangePIN(t.Context(), old, pin); !errors.Is(err, ikey.ErrBlank) {
 			t.Errorf("PINs of %d digits together: %v, want %v", n, err, ikey.ErrBlank)
 		}
+	}
+}
+
+func TestAKeyOfAnotherVersionIsKnownAsOne(t *testing.T) {
+	memory := folder.File{Folder: &folder.Memory{}, Name: "key"}
+	if err := token.Format(memory); err != nil {
+		t.Fatal(err)
+	}
+	c := contents()
+	data, err := c.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[0]++
+	if err := token.New(memory, rand.Reader).Write(ikey.SO, data, nil); err != nil {
+		t.Fatal(err)
+	}
+	reader, _ := readerOf(t, stickOf(t, memory))
+	if info, err := reader.Identify(t.Context()); err != nil || info.Kind != ikey.SO {
+		t.Errorf("it says %+v, %v", info, err)
+	}
+	if _, err := reader.Read(t.Context(), nil); !errors.Is(err, ikey.ErrVersion) {
+		t.Errorf("read: %v, want %v", err, ikey.ErrVersion)
 	}
 }

@@ -118,6 +118,11 @@ const (
 	StatusAssignedCannotBeReset   Status = 0x8000009B // the authorization data of an assigned key can only be changed by who knows it
 	StatusAuthDataIncorrectLimit  Status = 0x8000009C // wrong authorization data and the last attempt: the key is locked
 	StatusMissingSplits           Status = 0x80000207 // fewer iKeys were presented than open the keyset
+	StatusSplitDataInvalid        Status = 0x80000208 // the last iKey presented is damaged, or contradicts the others of its keyset
+	StatusVectorVersionInvalid    Status = 0x80000219 // the last iKey presented was written in another version of the layout
+	StatusVectorOfDifferentSet    Status = 0x8000021A // the last iKey presented is of another keyset than the ones before
+	StatusVectorDuplicate         Status = 0x8000021B // the last iKey presented, or its duplicate, was presented before
+	StatusVectorTypeInvalid       Status = 0x8000021C // the last iKey presented is for something else
 	StatusMofNSecretInvalid       Status = 0x80000221 // the iKeys do not open the secret of their keyset
 	StatusFWUpdateDenied          Status = 0x80000306 // the authentication code is not the one of the update
 	StatusMultipleAccessDisabled  Status = 0x80000402 // as many sessions as the device can hold

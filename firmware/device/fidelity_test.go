@@ -113,6 +113,7 @@ var claims = []struct {
 		{"the first question is whether an existing keyset is reused, in these words", published, "PED documentation, release 5.3; that the screen of the USB model says the same is inferred"},
 		{"order of the questions: M, N, then for each iKey overwrite and PIN, then duplicates", inferred, "fragments of the PED documentation"},
 		{"an iKey of another kind is ignored and named on the screen", published, "PED documentation; that the screen names it is ours"},
+		{"if people leave after an iKey that did not count, the host is told what was wrong with it: `VECTOR_OF_DIFFERENT_SET` and the like", inferred, "that there are these statuses is published, when the real unit gives them is not"},
 		{"PINs of 4 to 48 digits; an iKey erases itself after ten wrong ones in a row", ours, "the numbers are not published for this model"},
 		{"all other wording, the layout of screens and the tree of menus", ours, "pictures of the real screen are not public"},
 		{"statuses of dialogues that do not end well", inferred, "names of pycryptoki; which of them the real unit returns is not published"},

@@ -32,7 +32,7 @@ var presenting = []conversation{
 		"the key is exchanged while the screen tells of the wrong PIN", present(domain), locked("red-1"),
 		"when present/insert: insert red-1\nwhen read/pin: type 654321\nwhen read/wrong-pin: insert blue-1\nwhen read/other-kind: wait",
 		[]string{"present/insert", "read/pin", "read/wait", "read/wrong-pin", "read/other-kind"},
-		command.StatusTimeout,
+		command.StatusVectorTypeInvalid,
 	},
 	{
 		"the key is pulled out while the screen tells of the wrong PIN", present(so), locked("blue-1"),
@@ -88,6 +88,14 @@ when present/next: insert black-2`,
 		"a key that contradicts its keyset", present(co), on("black-2", func(k *dialoguetest.Key) { k.Contents.M = 3 }),
 		"when present/insert: insert black-1\nonce present/next: insert black-2\nonce present/unfit: ok\nonce present/next: insert black-2\nwhen present/unfit: insert black-3",
 		[]string{"present/insert", "read/wait", "present/next", "read/wait", "present/unfit", "present/next", "read/wait", "present/unfit", "read/wait"},
+		command.StatusOK,
+	},
+	{
+		"a key of another version, told and waved away, and again", present(so), on("bad", func(k *dialoguetest.Key) {
+			k.Contents, k.Unread = ikey.Contents{Kind: ikey.SO}, ikey.ErrVersion
+		}),
+		"once present/insert: insert bad\nonce read/other-version: ok\nonce present/insert: insert bad\nwhen read/other-version: insert blue-1",
+		[]string{"present/insert", "read/wait", "read/other-version", "present/insert", "read/wait", "read/other-version", "read/wait"},
 		command.StatusOK,
 	},
 	{
@@ -194,6 +202,22 @@ when create/duplicate: no`,
 	},
 	{
 		"the key is pulled out when it is written and before it is read back", create(so), on("white", func(k *dialoguetest.Key) { k.Pull = 4 }),
+		begin + `when write/insert: insert white
+when write/blank: yes
+when write/pin: ok
+when write/pulled: insert white
+when write/used: yes
+when create/duplicate: no`,
+		[]string{
+			"create/reuse", "create/m", "create/n", "write/insert", "write/blank", "write/pin", "write/wait", "write/pulled", "write/used", "write/pin", "write/wait",
+			"create/duplicate",
+		},
+		command.StatusOK,
+	},
+	{
+		"the key is exchanged when it is written and before it is read back", create(so), on("white", func(k *dialoguetest.Key) {
+			k.Gone, k.Instead = 4, &dialoguetest.Key{Tries: ikey.MaxTries}
+		}),
 		begin + `when write/insert: insert white
 when write/blank: yes
 when write/pin: ok

@@ -145,12 +145,18 @@ type interruption struct {
 	told   []command.Status
 }
 
+// left are what the host may be told if people leave.
+var left = []command.Status{
+	command.StatusTimeout, command.StatusMissingSplits, command.StatusSplitDataInvalid,
+	command.StatusVectorOfDifferentSet, command.StatusVectorDuplicate, command.StatusVectorTypeInvalid, command.StatusVectorVersionInvalid,
+}
+
 var interruptions = []interruption{
 	{"cancelled", false, func(s *sweep, seen person.Seen) {
 		_ = s.Answer(s.ctx, seen, person.Act{Verb: person.Cancel}) // not every screen takes it: then nobody answers
-	}, []command.Status{command.StatusFunctionCanceled, command.StatusTimeout, command.StatusMissingSplits}},
-	{"left alone", false, func(*sweep, person.Seen) {}, []command.Status{command.StatusTimeout, command.StatusMissingSplits}},
-	{"the key is pulled", true, func(s *sweep, _ person.Seen) { s.Port.Remove() }, []command.Status{command.StatusTimeout, command.StatusMissingSplits, command.StatusFunctionCanceled}},
+	}, append([]command.Status{command.StatusFunctionCanceled}, left...)},
+	{"left alone", false, func(*sweep, person.Seen) {}, left},
+	{"the key is pulled", true, func(s *sweep, _ person.Seen) { s.Port.Remove() }, append([]command.Status{command.StatusFunctionCanceled}, left...)},
 	{"the host gives up", true, func(s *sweep, _ person.Seen) { s.giveUp() }, []command.Status{command.StatusFunctionCanceled}},
 	{"power fails", false, func(s *sweep, _ person.Seen) { s.powerOff() }, []command.Status{command.StatusFunctionCanceled}},
 }

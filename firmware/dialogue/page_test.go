@@ -48,6 +48,11 @@ func trustedPathPage() string {
 		name, _ := s.status.Name()
 		fmt.Fprintf(&b, "| %s | `%08X` | %s |\n", s.when, uint32(s.status), name)
 	}
+	b.WriteString(pageRefusals)
+	for _, r := range refusals {
+		name, _ := r.status.Name()
+		fmt.Fprintf(&b, "| %s | %s | `%08X` | %s |\n", r.verdict, r.cause, uint32(r.status), name)
+	}
 	b.WriteString(pageDialogues)
 	for _, d := range dialogues {
 		writeDialogue(&b, d)
@@ -156,6 +161,14 @@ const pageStatuses = `
 
 | When | Status | Name |
 |---|---|---|
+`
+
+const pageRefusals = `
+If the last iKey that was presented did not count when a person cancels or the time is over, the host is told that instead,
+whether the screen still tells of it or asks for the next one. Another iKey since then, or a wrong PIN, makes it history.
+
+| What came of the iKey | Cause | Status | Name |
+|---|---|---|---|
 `
 
 const pageDialogues = `

@@ -33,7 +33,7 @@ var presentTable = table{
 		{state: stFirst, work: asking("present/insert"), does: "the dialogue read"},
 		{state: stNext, work: asking("present/next"), does: "the dialogue read"},
 		{state: stSwappedIn, work: another, does: "the dialogue read, of the iKey in the port"},
-		{state: stAccept, work: (*talk).accept, does: "see whether the iKey belongs to those before"},
+		{state: stAccept, work: (*talk).accept, does: "see whether the iKey belongs to those before", judges: true},
 		{state: stOpen, work: (*talk).open, does: "open the secret of the keyset"},
 		{state: stMixed, show: "present/other-set", port: true},
 		{state: stTwice, show: "present/same-key", port: true},

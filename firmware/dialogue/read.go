@@ -18,6 +18,7 @@ const (
 	stWrong   state = "wrong PIN"
 	stBlank   state = "blank"
 	stOther   state = "other kind"
+	stVersion state = "other version"
 	stStrange state = "not an iKey"
 	stDamaged state = "damaged"
 	stPulled  state = "pulled out"
@@ -27,6 +28,7 @@ const (
 const (
 	evBlank   event = "blank"
 	evOther   event = "other kind"
+	evVersion event = "other version"
 	evPIN     event = "has a PIN"
 	evOpen    event = "has no PIN"
 	evWrong   event = "wrong PIN"
@@ -42,17 +44,18 @@ var readTable = table{
 	steps: []step{
 		{state: stInsert, show: scAsk, port: true},
 		{state: stNoKey, show: "read/none", port: true},
-		{state: stCheck, work: (*talk).checkKind, does: "ask the iKey what it is"},
+		{state: stCheck, work: (*talk).checkKind, does: "ask the iKey what it is", judges: true},
 		{state: stPIN, show: "read/pin", take: (*talk).takePIN},
-		{state: stRead, show: "read/wait", work: (*talk).read, does: "read the iKey"},
+		{state: stRead, show: "read/wait", work: (*talk).read, does: "read the iKey", judges: true},
 		{state: stWrong, show: "read/wrong-pin", port: true},
 		{state: stBlank, show: "read/blank", port: true},
 		{state: stOther, show: "read/other-kind", port: true},
+		{state: stVersion, show: "read/other-version", port: true},
 		{state: stStrange, show: "read/not-a-key", port: true},
 		{state: stDamaged, show: "read/damaged", port: true},
 		{state: stPulled, show: "read/pulled", port: true},
 	},
-	moves: withTold([]state{stNoKey, stBlank, stOther, stStrange, stDamaged, stPulled}, []move{
+	moves: withTold([]state{stNoKey, stBlank, stOther, stVersion, stStrange, stDamaged, stPulled}, []move{
 		{stInsert, evKey, stCheck},
 		{stInsert, evNoKey, stNoKey},
 		{stCheck, evNoKey, stInsert},
@@ -64,6 +67,7 @@ var readTable = table{
 		{stRead, evDone, endDone},
 		{stRead, evWrong, stWrong},
 		{stRead, evBlank, stBlank},
+		{stRead, evVersion, stVersion},
 		{stRead, evNoKey, stPulled},
 		{stWrong, evOK, stCheck},
 		{stWrong, evKey, stCheck},
@@ -118,7 +122,8 @@ func (t *talk) takePIN(a touchscreen.Answer) event {
 	return evGiven
 }
 
-// mishaps says which event an error of the reader is.
+// mishaps says which event an error of the reader is. Of two that fit, the first
+// counts.
 var mishaps = []struct {
 	err error
 	on  event
@@ -126,6 +131,7 @@ var mishaps = []struct {
 	{ikey.ErrNoKey, evNoKey},
 	{ikey.ErrNotAKey, evStrange},
 	{ikey.ErrDamaged, evDamaged},
+	{ikey.ErrVersion, evVersion},
 	{ikey.ErrContents, evDamaged},
 	{ikey.ErrPIN, evWrong},
 	{ikey.ErrBlank, evBlank},

@@ -77,6 +77,7 @@ var screens = []screen{
 	{id: "read/wrong-pin", kind: touchscreen.Failure, title: "Wrong PIN", text: []string{"The iKey refuses this PIN. After too many wrong ones it erases itself."}, basis: ours},
 	{id: "read/blank", kind: touchscreen.Failure, title: "Blank iKey", text: []string{"There is nothing on this iKey."}, basis: ours},
 	{id: "read/other-kind", kind: touchscreen.Failure, title: "Another iKey", text: []string{"The iKey is for {holds}. It is ignored.", "Insert one with this sticker: {sticker}."}, basis: ours},
+	{id: "read/other-version", kind: touchscreen.Failure, title: "Another version", text: []string{"The iKey was written by firmware of another version. It is ignored."}, basis: ours},
 	{id: "read/not-a-key", kind: touchscreen.Failure, icon: touchscreen.RemoveKey, title: "Not an iKey", text: []string{"What is in the port is no iKey. Take it out."}, basis: ours},
 	{id: "read/damaged", kind: touchscreen.Failure, title: "iKey damaged", text: []string{"The iKey cannot be read. Use a duplicate, or another iKey of the keyset."}, basis: ours},
 	{id: "read/pulled", kind: touchscreen.Failure, title: "Pulled out", text: []string{"The iKey was pulled out too early. Insert it again."}, basis: ours},

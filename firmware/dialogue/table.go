@@ -68,6 +68,8 @@ type step struct {
 	idle  bool                                  // a dialogue of the HSM may end this
 	take  func(*talk, touchscreen.Answer) event // makes an event of digits or a number
 	items []event                               // of a list: what each item is
+
+	judges bool // what comes of it is said of an iKey that a person presents
 }
 
 // move leads from a state to the next.

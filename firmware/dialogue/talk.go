@@ -37,6 +37,8 @@ type talk struct {
 	copies int             // how often the keyset was written whole
 	secret []byte          // what it is all about
 	err    error           // why the dialogue failed
+
+	verdict event // on the iKey that was presented last
 }
 
 // wipe forgets everything secret but the secret, which the caller takes.
@@ -68,6 +70,9 @@ func (t *talk) runFrom(d *table, at state) event {
 			return t.broken(d, at, "")
 		}
 		on := t.perform(s)
+		if s.judges {
+			t.verdict = on
+		}
 		next, ok := d.next(at, on)
 		if !ok {
 			return t.broken(d, at, on)

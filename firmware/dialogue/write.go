@@ -130,10 +130,21 @@ func (t *talk) store() event {
 	got, err := t.reader.Read(t.ctx, t.pin)
 	defer wipeContents(&got)
 	if err != nil {
-		return t.mishap(err)
+		return t.exchanged(err)
 	}
 	if got.Set != want.Set || got.Index != want.Index || subtle.ConstantTimeCompare(got.Share, want.Share) == 0 {
 		return evDamaged
 	}
 	return evDone
+}
+
+// exchanged says what it means that a key cannot be read back: if it wants another
+// PIN, or is blank, or of another version, it is not the one that was written.
+func (t *talk) exchanged(err error) event {
+	switch on := t.mishap(err); on {
+	case evWrong, evBlank, evVersion:
+		return evPulled
+	default:
+		return on
+	}
 }

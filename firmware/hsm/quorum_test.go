@@ -183,7 +183,9 @@ func TestEveryRoleLogsInWithItsKeyset(t *testing.T) {
 // far more often than a role has attempts.
 func TestWhatIsNoWholeKeysetDoesNotCount(t *testing.T) {
 	for _, status := range []command.Status{
-		command.StatusFunctionCanceled, command.StatusPEDUnplugged, 0x00300144, 0x80000207, 0x8000021A, 0x8000021B, 0x8000021C,
+		command.StatusFunctionCanceled, command.StatusTimeout, command.StatusPEDUnplugged, command.StatusPEDError,
+		command.StatusMissingSplits, command.StatusSplitDataInvalid, command.StatusVectorVersionInvalid,
+		command.StatusVectorOfDifferentSet, command.StatusVectorDuplicate, command.StatusVectorTypeInvalid,
 	} {
 		q := quorum(t)
 		q.people.Refuse(status.With("no whole keyset", ""))

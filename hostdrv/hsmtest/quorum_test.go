@@ -85,3 +85,68 @@ func BenchmarkThreeOfFivePeopleForEveryRole(b *testing.B) {
 		everyRole(b)
 	}
 }
+
+// twoOfThree is the script of Custodians of whom two of three present the keyset of
+// the Crypto Officer, once all the rules in first are used up.
+func twoOfThree(first string) string {
+	return first + `
+key co-1
+key co-2
+key co-3
+once create/m "Crypto Officer": number 2
+once create/n "Crypto Officer": number 3
+when write/insert "iKey 1 of 3": insert co-1
+when write/insert "iKey 2 of 3": insert co-2
+when write/insert "iKey 3 of 3": insert co-3
+when present/insert "Crypto Officer": insert co-1
+when present/next "Crypto Officer": insert co-2
+` + hsmtest.Custodians
+}
+
+// What was wrong with the last iKey is told as far as the program that waits, and
+// costs the role none of its attempts.
+func TestTheProgramIsToldWhichKeyDidNotCount(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		script string // of the login that fails
+		damage string // an iKey
+		want   command.Status
+	}{
+		{"another keyset", "once present/insert \"Crypto Officer\": insert co-1\nonce present/next: insert cu\nonce present/other-set: ok\nonce present/next: cancel", "", command.StatusVectorOfDifferentSet},
+		{"twice the same", "once present/insert \"Crypto Officer\": insert co-1\nonce present/next: insert co-1\nonce present/same-key: ok\nonce present/next: cancel", "", command.StatusVectorDuplicate},
+		{"another kind", "once present/insert \"Crypto Officer\": insert domain\nonce read/other-kind: ok\nonce present/insert \"Crypto Officer\": cancel", "", command.StatusVectorTypeInvalid},
+		{"a damaged one", "once present/insert \"Crypto Officer\": insert co-3\nonce read/damaged: ok\nonce present/insert \"Crypto Officer\": cancel", "co-3", command.StatusSplitDataInvalid},
+		{"none", "once present/insert \"Crypto Officer\": cancel", "", command.StatusFunctionCanceled},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			const before = "once present/insert \"Crypto Officer\": insert co-1\nonce present/next: insert co-2\n"
+			dev := hsmtest.Start(t, hsmtest.Quorum(twoOfThree(before+c.script)))
+			officer := dev.Login(t, command.RoleCO)
+			if err := errors.Join(officer.InitRole(t.Context(), command.RoleCU, nil), officer.Logout(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			if c.damage != "" {
+				if err := dev.Keys().Damage(c.damage); err != nil {
+					t.Fatal(err)
+				}
+			}
+			attempts := func() uint {
+				state, err := officer.RoleState(t.Context(), command.RoleCO)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return state.AttemptsLeft
+			}
+			had := attempts()
+			if err := officer.Login(t.Context(), command.RoleCO, nil); !errors.Is(err, c.want) {
+				t.Errorf("%v, want %v", err, c.want)
+			}
+			if left := attempts(); left != had {
+				t.Errorf("%d attempts left, had %d", left, had)
+			}
+			if err := officer.Login(t.Context(), command.RoleCO, nil); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}

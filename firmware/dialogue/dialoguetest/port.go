@@ -16,9 +16,11 @@ type Key struct {
 	PIN      string
 	Tries    int   // left; 0: ikey.MaxTries, or none if it was counted down
 	Fault    error // of every access, such as ikey.ErrDamaged or ikey.ErrNotAKey
+	Unread   error // of every read, such as ikey.ErrVersion
 	Worn     bool  // cannot be written
 	Pull     int   // it is pulled out during the Pull-th access from now; 0: never
 	Gone     int   // it is pulled out before the Gone-th access from now; 0: never
+	Instead  *Key  // is plugged in where this one is Gone
 }
 
 // Port is a port for iKeys with keys beside it. It implements dialogue.Reader.
@@ -87,8 +89,10 @@ func (p *Port) access(ctx context.Context) (*Key, error) {
 	}
 	if key.Gone > 0 {
 		if key.Gone--; key.Gone == 0 {
-			p.plug(nil)
-			return nil, ikey.ErrNoKey
+			p.plug(key.Instead)
+			if key = p.in; key == nil {
+				return nil, ikey.ErrNoKey
+			}
 		}
 	}
 	if key.Pull > 0 {
@@ -116,6 +120,9 @@ func (p *Port) Read(ctx context.Context, pin []byte) (ikey.Contents, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key, err := p.open(ctx, pin)
+	if err == nil {
+		err = key.Unread
+	}
 	if err != nil {
 		return ikey.Contents{}, err
 	}
