@@ -13,6 +13,7 @@ import (
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/hsm"
 	"usbhsm7/firmware/hsm/auth"
+	"usbhsm7/firmware/hsm/peopletest"
 	"usbhsm7/firmware/hsm/policy"
 	"usbhsm7/firmware/store"
 )
@@ -38,6 +39,7 @@ type unit struct {
 	admin  uint32 // session with the HSM
 	user   uint32 // session with the partition
 	events chan command.Event
+	people *peopletest.People // in front of it; nil: nobody, and roles have passwords
 }
 
 // newUnit returns an HSM as delivered, with an admin session.
@@ -82,6 +84,7 @@ func powerOnAt(t testing.TB, chip flash.Device, clock func() time.Time) *unit {
 func powerOnConfig(t testing.TB, chip flash.Device, c hsm.Config) *unit {
 	t.Helper()
 	u := &unit{t: t, flash: chip, events: make(chan command.Event, 1000)}
+	u.people, _ = c.Path.(*peopletest.People)
 	records, err := store.Open(chip)
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +106,37 @@ func powerOnConfig(t testing.TB, chip flash.Device, c hsm.Config) *unit {
 // reboot cuts the power and starts again.
 func (u *unit) reboot() *unit {
 	u.t.Helper()
+	if u.people != nil {
+		return powerOnWithPeople(u.t, u.flash).unit
+	}
 	return powerOn(u.t, u.flash)
+}
+
+// method is how roles authenticate.
+func (u *unit) method() command.AuthMethod {
+	if u.people != nil {
+		return command.AuthQuorum
+	}
+	return command.AuthPassword
+}
+
+// typed is what a host sends as a password or a domain: nothing where people present
+// iKeys.
+func (u *unit) typed(secret string) string {
+	if u.people != nil {
+		return ""
+	}
+	return secret
+}
+
+// mistake logs a role in with a wrong password or a wrong keyset.
+func (u *unit) mistake(want command.Status, role command.Role) {
+	u.t.Helper()
+	if u.people != nil {
+		u.people.Bring("stranger")
+		defer u.people.Bring("")
+	}
+	u.login(want, u.session(role.Slot()), role, u.typed("a wrong one"))
 }
 
 // do runs a command and decodes its answer into out; the status must be want.
@@ -191,15 +224,19 @@ func (u *unit) initPartition() *unit {
 const firstPassword = "first-secret-canary"
 
 // appoint has the role above, which is logged in, initialise a role. The role
-// chooses its own password and logs out, and then nobody is logged in.
+// chooses its own password, unless it has a keyset, which is its own from the
+// beginning. Then nobody is logged in.
 func (u *unit) appoint(role command.Role, password string) {
 	u.t.Helper()
 	session := u.user
 	if role.Slot() == command.SlotAdmin {
 		session = u.admin
 	}
-	u.ok(command.CodeRoleInit, session, &command.RoleInitRequest{Role: role, Password: []byte(firstPassword)}, nil)
+	u.ok(command.CodeRoleInit, session, &command.RoleInitRequest{Role: role, Password: []byte(u.typed(firstPassword))}, nil)
 	u.ok(command.CodeLogout, session, nil, nil)
+	if u.people != nil {
+		return
+	}
 	u.login(command.StatusOK, session, role, firstPassword)
 	u.ok(command.CodeChangePassword, session, &command.ChangePasswordRequest{Old: []byte(firstPassword), New: []byte(password)}, nil)
 	u.ok(command.CodeLogout, session, nil, nil)
@@ -281,7 +318,7 @@ func passwordOf(role command.Role) string {
 // logIn logs a role in to its usual session.
 func (u *unit) logIn(role command.Role) *unit {
 	u.t.Helper()
-	u.login(command.StatusOK, u.session(role.Slot()), role, passwordOf(role))
+	u.login(command.StatusOK, u.session(role.Slot()), role, u.typed(passwordOf(role)))
 	return u
 }
 

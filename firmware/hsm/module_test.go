@@ -47,8 +47,12 @@ var modulesOn = command.PolicySetting{ID: policy.FunctionalModules, Value: 1}
 func powerOnWithModules(t testing.TB, i interpreter) (*unit, *loader) {
 	t.Helper()
 	l := new(loader)
-	u := powerOnConfig(t, newChip(t, 256), hsm.Config{Entropy: rand.Reader, Serial: "7000001", Firmware: permitting(), Boot: l, Modules: i})
-	return u, l
+	return powerOnConfig(t, newChip(t, 256), running(l, i)), l
+}
+
+// running is how an HSM is made that runs modules.
+func running(l *loader, i interpreter) hsm.Config {
+	return hsm.Config{Entropy: rand.Reader, Serial: "7000001", Firmware: permitting(), Boot: l, Modules: i}
 }
 
 // load loads a module as the HSM SO.
@@ -78,10 +82,14 @@ func (u *unit) call(want command.Status, function, input string) string {
 	return string(r.Output)
 }
 
-// fullWithModule holds everything, and a module.
-func fullWithModule(t testing.TB) *unit {
+// fullWithModule holds everything, and a module. The people at path, if there are
+// any, have keysets.
+func fullWithModule(t testing.TB, path hsm.TrustedPath) *unit {
 	t.Helper()
-	u, l := powerOnWithModules(t, nil)
+	l := new(loader)
+	c := running(l, nil)
+	c.Path = path
+	u := powerOnConfig(t, newChip(t, 256), c)
 	fill(u, modulesOn)
 	u.load(command.StatusOK, l, &hsm.Module{Name: "m", Version: "1.0.0", Code: []byte("f")})
 	return u
@@ -242,7 +250,7 @@ func TestModulesOnceOnRuleOutRollbacksForEver(t *testing.T) {
 }
 
 func TestModulesComeBackWhenSecureTransportModeEnds(t *testing.T) {
-	u := fullWithModule(t)
+	u := fullWithModule(t, nil)
 	var s command.STMStrings
 	u.ok(command.CodeSTMTransport, u.admin, nil, &s)
 	u = u.reboot()

@@ -17,10 +17,7 @@ import (
 )
 
 // crew is an HSM with people in front of it.
-type crew struct {
-	*unit
-	people *peopletest.People
-}
+type crew struct{ *unit }
 
 // powerOnWithPeople starts an HSM on a chip, with the usual people.
 func powerOnWithPeople(t testing.TB, chip flash.Device) *crew {
@@ -32,12 +29,11 @@ var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 
 func powerOnWithPeopleAt(t testing.TB, chip flash.Device, clock func() time.Time) *crew {
 	t.Helper()
-	people := new(peopletest.People)
-	u := powerOnConfig(t, chip, hsm.Config{Entropy: rand.Reader, Serial: "7000001", Path: people, Clock: clock})
+	u := powerOnConfig(t, chip, hsm.Config{Entropy: rand.Reader, Serial: "7000001", Path: new(peopletest.People), Clock: clock})
 	if u.info().Partition != command.PartitionAbsent {
 		u.user = u.open(command.SlotPartition, false)
 	}
-	return &crew{u, people}
+	return &crew{u}
 }
 
 // reboot cuts the power and starts again.
@@ -551,9 +547,8 @@ func TestPowerCutNeverGivesAGuessOfAKeyset(t *testing.T) {
 // secrets and for every key, in an HSM that uses all of them.
 func TestSecretsOfPeopleStayOffTheFlash(t *testing.T) {
 	r := &recorder{}
-	people := new(peopletest.People)
-	u := powerOnConfig(t, newChip(t, 128), hsm.Config{Entropy: r, Serial: "7000001", Path: people, Clock: func() time.Time { return noon }})
-	q := &crew{u, people}
+	u := powerOnConfig(t, newChip(t, 128), hsm.Config{Entropy: r, Serial: "7000001", Path: new(peopletest.People), Clock: func() time.Time { return noon }})
+	q := &crew{u}
 	q.found()
 	q.activate()
 	q.enter(command.StatusOK, command.RoleCO, coChallenge)
@@ -567,7 +562,7 @@ func TestSecretsOfPeopleStayOffTheFlash(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{coChallenge, firstChallenge, people.Shown()} {
+	for _, text := range []string{coChallenge, firstChallenge, q.people.Shown()} {
 		if text == "" || holds(shown, text) {
 			t.Errorf("challenge secret %q is on the flash, or there is none", text)
 		}
