@@ -53,7 +53,7 @@ func TestTheKeySlipsOutAfterAnyByte(t *testing.T) {
 func slip(t *testing.T, reading bool, n int) bool {
 	t.Helper()
 	port := ikey.NewPort()
-	keys := ring.New(port)
+	keys := ring.New(port, nil)
 	defer keys.Close()
 	panel, err := touchscreen.New(nil)
 	if err != nil {

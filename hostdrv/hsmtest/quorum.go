@@ -77,7 +77,7 @@ func attend(t testing.TB, script string) *people {
 		t.Fatal(err)
 	}
 	port := ikey.NewPort()
-	p := &people{front: person.Front{Panel: panel, Keys: ring.New(port)}, reader: ikey.NewReader(port)}
+	p := &people{front: person.Front{Panel: panel, Keys: ring.New(port, nil)}, reader: ikey.NewReader(port)}
 	ctx, leave := context.WithCancel(context.WithoutCancel(t.Context()))
 	left := make(chan error, 1)
 	go func() { left <- (&person.Person{Script: parsed, Hands: p.front}).Attend(ctx) }()

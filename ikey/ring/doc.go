@@ -3,7 +3,7 @@
 // plugged into.
 //
 //	port := ikey.NewPort()
-//	keys, err := ring.Open("state/ikeys", port)
+//	keys, err := ring.Open("state/ikeys", port, nil)
 //	defer keys.Close()
 //	err = keys.Make("blue-1", "blue")
 //	err = keys.Insert("blue-1")
@@ -11,5 +11,5 @@
 // A key is the file NAME.ikey, which may be copied like any file: the copy is a
 // second key that no device can tell from the first. A lost one is NAME.lost.
 // Stickers are in ring.json. They are for people only, and no device can read
-// them.
+// them. So is there how many writes a key still takes that wears out.
 package ring

@@ -1,11 +1,7 @@
 package ring
 
 import (
-	"errors"
 	"fmt"
-	"sync"
-
-	"usbhsm7/ikey/token"
 )
 
 // Damage makes a key unreadable for ever: half of its memory is lost, and half of
@@ -25,24 +21,20 @@ func (r *Ring) Damage(name string) error {
 }
 
 // Wear has the memory of a key take no more than a number of writes; a read with
-// a PIN needs two. It lasts until the ring is closed. Errors: ErrNoSuch,
-// ErrInPort.
+// a PIN needs two. Errors: ErrNoSuch,
+// ErrLost, ErrInPort.
 func (r *Ring) Wear(name string, writes int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case !validName(name) || !r.has(name+keySuffix):
-		return fmt.Errorf("%w: %s", ErrNoSuch, name)
-	case r.inside() == name:
-		return fmt.Errorf("%w: %s", ErrInPort, name)
+	if err := r.free(name); err != nil {
+		return err
 	}
-	r.wear[name] = &wear{left: writes}
-	return nil
+	return r.notes.change(name, func(n *note) { n.Writes = &writes })
 }
 
 // PullAfter has a key pulled out of the port when n bytes have passed between it
 // and the device, either way, counted from now if it is in the port, or else from
-// when it is put in. Error: ErrNoSuch.
+// when it is put in. It lasts until the ring is closed. Error: ErrNoSuch.
 func (r *Ring) PullAfter(name string, n int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,24 +47,4 @@ func (r *Ring) PullAfter(name string, n int) error {
 		r.leads[name] = n
 	}
 	return nil
-}
-
-// wear is a memory that takes so many writes and no more.
-type wear struct {
-	token.Memory
-	mu   sync.Mutex
-	left int
-}
-
-var errWorn = errors.New("the memory is worn out")
-
-// Replace implements token.Memory.
-func (w *wear) Replace(b []byte) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.left <= 0 {
-		return errWorn
-	}
-	w.left--
-	return w.Memory.Replace(b)
 }

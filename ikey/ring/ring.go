@@ -1,9 +1,9 @@
 package ring
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -46,39 +46,43 @@ type Ring struct {
 	folder  folder.Folder
 	port    *ikey.Port
 	changes chan struct{}
+	notes   *notes
+	entropy io.Reader // for keys
 
-	mu       sync.Mutex
-	stickers stickers
-	wear     map[string]*wear // by name, of the keys that wear out
-	leads    map[string]int   // by name, of the keys to be pulled out: after how many bytes
-	plugged  *plugged         // the key of this ring that was last put into the port
+	mu      sync.Mutex
+	leads   map[string]int // by name, of the keys to be pulled out: after how many bytes
+	plugged *plugged       // the key of this ring that was last put into the port
 }
 
 // Open returns the keys in the folder at path, which it makes if there is none.
-// They go into port. Close it. The error may wrap ErrStickers.
-func Open(path string, port *ikey.Port) (*Ring, error) {
+// They go into port. With a seed, which is nil for none, all that is random on keys
+// follows from it and from what is in the folder: for tests only. Close the ring. The
+// error may wrap ErrStickers.
+func Open(path string, port *ikey.Port, seed []byte) (*Ring, error) {
 	disk, err := folder.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("folder of iKeys: %w", err)
 	}
-	return open(disk, port)
+	return open(disk, port, seed)
 }
 
-// New returns a ring without keys that is lost with the process. Close it.
-func New(port *ikey.Port) *Ring {
-	r, _ := open(&folder.Memory{}, port) // an empty folder has nothing to complain of
+// New returns a ring without keys that is lost with the process. The seed is that of
+// Open. Close the ring.
+func New(port *ikey.Port, seed []byte) *Ring {
+	r, _ := open(&folder.Memory{}, port, seed) // an empty folder has nothing to complain of
 	return r
 }
 
-func open(f folder.Folder, port *ikey.Port) (*Ring, error) {
-	s, err := loadStickers(f)
+func open(f folder.Folder, port *ikey.Port, seed []byte) (*Ring, error) {
+	n, err := loadNotes(f)
 	if err != nil {
 		return nil, err
 	}
-	r := &Ring{
-		folder: f, port: port, changes: make(chan struct{}, 1), stickers: s,
-		wear: map[string]*wear{}, leads: map[string]int{},
+	random, err := entropy(f, seed)
+	if err != nil {
+		return nil, err
 	}
+	r := &Ring{folder: f, port: port, changes: make(chan struct{}, 1), notes: n, entropy: random, leads: map[string]int{}}
 	port.Notify(r.changes)
 	return r, nil
 }
@@ -117,7 +121,7 @@ func (r *Ring) Keys() ([]Key, error) {
 		if found == lost || !validName(name) {
 			continue
 		}
-		s := r.stickers[name]
+		s := r.notes.get(name)
 		keys = append(keys, Key{Name: name, Colour: s.Colour, Text: s.Text, InPort: name == inside, Lost: lost})
 	}
 	slices.SortFunc(keys, func(a, b Key) int { return inOrder(a.Name, b.Name) })
@@ -134,10 +138,7 @@ func (r *Ring) Make(name, colour string) error {
 // Copy makes a key of which no device can tell that it is not the other one.
 // Errors: ErrName, ErrExists, ErrNoSuch, ErrLost.
 func (r *Ring) Copy(name, as string) error {
-	r.mu.Lock()
-	s := r.stickers[name]
-	r.mu.Unlock()
-	return r.add(as, s, func() error {
+	return r.add(as, r.notes.get(name).sticker, func() error {
 		if err := r.reach(name); err != nil {
 			return err
 		}
@@ -173,7 +174,7 @@ func (r *Ring) add(name string, s sticker, create func() error) error {
 		return err
 	}
 	defer r.changed()
-	return r.label(name, s)
+	return r.notes.change(name, func(n *note) { *n = note{sticker: s} })
 }
 
 // Rename gives a key another name. Errors: ErrName, ErrExists, ErrNoSuch,
@@ -187,12 +188,19 @@ func (r *Ring) Rename(name, to string) error {
 	if r.has(to+keySuffix) || r.has(to+lostSuffix) {
 		return fmt.Errorf("%w: %s", ErrExists, to)
 	}
-	if err := r.take(name, to+keySuffix); err != nil {
+	if err := r.free(name); err != nil {
 		return err
 	}
-	s := r.stickers[name]
-	delete(r.stickers, name)
-	return r.label(to, s)
+	defer r.changed()
+	// Noted under both names in between, so that no loss of power parts them.
+	was := r.notes.get(name)
+	if err := r.notes.change(to, func(n *note) { *n = was }); err != nil {
+		return err
+	}
+	if err := r.folder.Rename(name+keySuffix, to+keySuffix); err != nil {
+		return err
+	}
+	return r.notes.forget(name)
 }
 
 // Sticker puts another sticker on a key. Errors: ErrColour, ErrText, ErrNoSuch.
@@ -207,14 +215,18 @@ func (r *Ring) Sticker(name, colour, text string) error {
 		return fmt.Errorf("%w: %s", ErrNoSuch, name)
 	}
 	defer r.changed()
-	return r.label(name, s)
+	return r.notes.change(name, func(n *note) { n.sticker = s })
 }
 
 // Lose takes a key away from everybody. Errors: ErrNoSuch, ErrLost, ErrInPort.
 func (r *Ring) Lose(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.take(name, name+lostSuffix)
+	if err := r.free(name); err != nil {
+		return err
+	}
+	defer r.changed()
+	return r.folder.Rename(name+keySuffix, name+lostSuffix)
 }
 
 // Find brings a lost key back. Errors: ErrNoSuch, ErrNotLost.
@@ -231,16 +243,19 @@ func (r *Ring) Find(name string) error {
 	return r.folder.Rename(name+lostSuffix, name+keySuffix)
 }
 
-// take renames the file of a key that is at hand, and not in the port. r.mu is held.
-func (r *Ring) take(name, to string) error {
+// free tells why a key is not at hand, or ErrInPort. If it was pulled out, what it
+// had begun has ended. r.mu is held.
+func (r *Ring) free(name string) error {
 	if err := r.reach(name); err != nil {
 		return err
 	}
 	if r.inside() == name {
 		return fmt.Errorf("%w: %s", ErrInPort, name)
 	}
-	defer r.changed()
-	return r.folder.Rename(name+keySuffix, to)
+	if r.inside() == "" {
+		r.unplug()
+	}
+	return nil
 }
 
 // reach tells why a key is not at hand: ErrNoSuch or ErrLost. Names that lead out
@@ -256,12 +271,6 @@ func (r *Ring) reach(name string) error {
 	return fmt.Errorf("%w: %s", ErrNoSuch, name)
 }
 
-// label remembers a sticker.
-func (r *Ring) label(name string, s sticker) error {
-	r.stickers[name] = s
-	return r.stickers.save(r.folder)
-}
-
 // has reports whether there is a file of this name, whatever is in it: one that no
 // token can read is a damaged key. r.mu is held.
 func (r *Ring) has(file string) bool {
@@ -275,15 +284,8 @@ func validName(name string) bool {
 	return name != "" && len(name) <= 64 && strings.Trim(name, allowed) == ""
 }
 
-// memory is what the chip of a key writes to.
-func (r *Ring) memory(name string) token.Memory {
-	file := folder.File{Folder: r.folder, Name: name + keySuffix}
-	if w := r.wear[name]; w != nil {
-		w.Memory = file
-		return w
-	}
-	return file
-}
-
 // chip returns the token in the file of a key.
-func (r *Ring) chip(name string) *token.Token { return token.New(r.memory(name), rand.Reader) }
+func (r *Ring) chip(name string) *token.Token {
+	file := folder.File{Folder: r.folder, Name: name + keySuffix}
+	return token.New(&memory{Memory: file, notes: r.notes, name: name}, r.entropy)
+}

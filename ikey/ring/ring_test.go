@@ -180,12 +180,12 @@ func TestWhatCannotBeDoneIsRefused(t *testing.T) {
 // TestNoNameLeadsOutOfTheFolder: there is a key of that name, elsewhere.
 func TestNoNameLeadsOutOfTheFolder(t *testing.T) {
 	above := t.TempDir()
-	outside, err := Open(above, ikey.NewPort())
+	outside, err := Open(above, ikey.NewPort(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer outside.Close()
-	inside, err := Open(filepath.Join(above, "keys"), ikey.NewPort())
+	inside, err := Open(filepath.Join(above, "keys"), ikey.NewPort(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,10 +229,10 @@ func TestStickersThatCannotBeReadAreReported(t *testing.T) {
 		"null":     {"null", nil},
 	} {
 		path := t.TempDir()
-		if err := os.WriteFile(filepath.Join(path, stickersFile), []byte(test.content), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(path, notesFile), []byte(test.content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r, err := Open(path, ikey.NewPort())
+		r, err := Open(path, ikey.NewPort(), nil)
 		if !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
 		}
@@ -254,7 +254,7 @@ func TestStickersOfSomebodyElseAreTakenOffIfTheyMakeNoSense(t *testing.T) {
 	}
 	h.Close()
 	content := `{"good": {"colour": "red", "text": "1 of 3"}, "mauve": {"colour": "mauve"}, "escape": {"text": "\u001b[31m"}, "long": {"text": "` + strings.Repeat("x", MaxText+1) + `"}}`
-	if err := os.WriteFile(filepath.Join(path, stickersFile), []byte(content), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(path, notesFile), []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	want := []Key{{Name: "escape"}, {Name: "good", Colour: "red", Text: "1 of 3"}, {Name: "long"}, {Name: "mauve"}}

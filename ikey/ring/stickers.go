@@ -1,21 +1,12 @@
 package ring
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"usbhsm7/ikey/internal/folder"
 )
-
-// stickersFile is where stickers are remembered.
-const stickersFile = "ring.json"
 
 // MaxText is how many characters fit on a sticker.
 const MaxText = 40
@@ -52,34 +43,4 @@ func (s sticker) check() error {
 		return ErrText
 	}
 	return nil
-}
-
-// stickers are those of all keys, by name.
-type stickers map[string]sticker
-
-func loadStickers(f folder.Folder) (stickers, error) {
-	b, err := f.Load(stickersFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return stickers{}, nil
-	}
-	s := stickers{}
-	if err == nil {
-		err = json.Unmarshal(b, &s)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrStickers, stickersFile, err)
-	}
-	if s == nil { // the file says null
-		s = stickers{}
-	}
-	maps.DeleteFunc(s, func(_ string, s sticker) bool { return s.check() != nil }) // somebody else wrote them
-	return s, nil
-}
-
-func (s stickers) save(f folder.Folder) error {
-	b, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return err
-	}
-	return f.Replace(stickersFile, append(b, '\n'))
 }

@@ -38,7 +38,7 @@ type hands struct {
 func newHands(t testing.TB) *hands {
 	t.Helper()
 	port := ikey.NewPort()
-	h := &hands{Ring: New(port), t: t, port: port, device: ikey.NewReader(port)}
+	h := &hands{Ring: New(port, nil), t: t, port: port, device: ikey.NewReader(port)}
 	t.Cleanup(h.Close)
 	return h
 }
@@ -46,7 +46,7 @@ func newHands(t testing.TB) *hands {
 func openHands(t testing.TB, path string) *hands {
 	t.Helper()
 	port := ikey.NewPort()
-	r, err := Open(path, port)
+	r, err := Open(path, port, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,13 +14,14 @@ import (
 func (u *unit) openIKeys() (err error) {
 	u.port = ikey.NewPort()
 	u.reader = ikey.NewReader(u.port)
+	seed := u.options.seedBytes()
 	switch path := u.options.ikeys; {
 	case path != "":
-		u.keys, err = ring.Open(path, u.port)
+		u.keys, err = ring.Open(path, u.port, seed)
 	case u.options.ephemeral:
-		u.keys = ring.New(u.port)
+		u.keys = ring.New(u.port, seed)
 	default:
-		u.keys, err = ring.Open(filepath.Join(u.options.stateDir, "ikeys"), u.port)
+		u.keys, err = ring.Open(filepath.Join(u.options.stateDir, "ikeys"), u.port, seed)
 	}
 	return err
 }

@@ -18,7 +18,7 @@ import (
 
 func newDrawer(t *testing.T) *drawer {
 	t.Helper()
-	keys := ring.New(ikey.NewPort())
+	keys := ring.New(ikey.NewPort(), nil)
 	t.Cleanup(keys.Close)
 	return &drawer{front: person.Front{Keys: keys}, changed: make(chan struct{})}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -332,7 +333,7 @@ func useWithKeys(t *testing.T, f *firmware) {
 func secretsOf(t *testing.T, folder string, count int) map[string][]byte {
 	t.Helper()
 	port := ikey.NewPort()
-	keys, err := ring.Open(folder, port)
+	keys, err := ring.Open(folder, port, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,4 +374,37 @@ func readFile(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return content
+}
+
+// TestASeedAndPeopleGiveTheSameKeyFiles has the same people set two devices of one
+// seed up: all that is in their folders of iKeys is the same, salts of PINs included.
+func TestASeedAndPeopleGiveTheSameKeyFiles(t *testing.T) {
+	binary, files := buildFirmware(t), [2]map[string]string{}
+	for i := range files {
+		state := filepath.Join(t.TempDir(), "state")
+		f := powerOn(t, binary, "--state-dir", state, "--seed", "42")
+		setUpByCustodians(t, f, control.NewClient(filepath.Join(state, "control.sock")))
+		if err := errors.Join(f.cmd.Process.Signal(syscall.SIGTERM), f.cmd.Wait()); err != nil {
+			t.Fatal(err)
+		}
+		folder := filepath.Join(state, "ikeys")
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[i] = map[string]string{}
+		for _, e := range entries {
+			files[i][e.Name()] = string(readFile(t, filepath.Join(folder, e.Name())))
+		}
+	}
+	if len(files[0]) != 7 {
+		t.Errorf("%d files, want six iKeys and their stickers", len(files[0]))
+	}
+	if !maps.Equal(files[0], files[1]) {
+		for name, content := range files[0] {
+			if files[1][name] != content {
+				t.Errorf("%s is %x, and then %x", name, content, files[1][name])
+			}
+		}
+	}
 }

@@ -1,0 +1,112 @@
+package ring
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"usbhsm7/ikey/internal/folder"
+	"usbhsm7/ikey/token"
+)
+
+// notesFile is where notes are kept.
+const notesFile = "ring.json"
+
+// note is what a ring knows of a key and no device can read.
+type note struct {
+	sticker
+	Writes *int `json:"writes_left,omitempty"` // that its memory still takes; nil: any number
+}
+
+// notes are those of all keys, in a file. A key that was renamed or is lost keeps
+// its own.
+type notes struct {
+	folder folder.Folder
+
+	mu sync.Mutex // a key that writes does not wait for the ring, which may wait for it
+	of map[string]note
+}
+
+// loadNotes returns what the file says. Stickers that make no sense are taken off:
+// somebody else wrote them.
+func loadNotes(f folder.Folder) (*notes, error) {
+	n := &notes{folder: f, of: map[string]note{}}
+	b, err := f.Load(notesFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return n, nil
+	}
+	var of map[string]note
+	if err == nil {
+		err = json.Unmarshal(b, &of)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrStickers, notesFile, err)
+	}
+	for name, note := range of {
+		if note.check() != nil {
+			note.sticker = sticker{}
+		}
+		n.of[name] = note
+	}
+	return n, nil
+}
+
+// get returns the note of a key, which is empty if there is none.
+func (n *notes) get(name string) note {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.of[name]
+}
+
+// change changes the note of a key, durably.
+func (n *notes) change(name string, change func(*note)) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	note := n.of[name]
+	change(&note)
+	n.of[name] = note
+	return n.save()
+}
+
+// forget drops a note.
+func (n *notes) forget(name string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.of, name)
+	return n.save()
+}
+
+func (n *notes) save() error {
+	b, err := json.MarshalIndent(n.of, "", "  ")
+	if err != nil {
+		return err
+	}
+	return n.folder.Replace(notesFile, append(b, '\n'))
+}
+
+// memory is that of a key: it takes as many writes as the note of the key says.
+type memory struct {
+	token.Memory
+	notes *notes
+	name  string
+}
+
+var errWorn = errors.New("the memory is worn out")
+
+// Replace implements token.Memory. A write is counted before it is begun, so that no
+// loss of power gives one back.
+func (m *memory) Replace(b []byte) error {
+	switch left := m.notes.get(m.name).Writes; {
+	case left == nil:
+	case *left <= 0:
+		return errWorn
+	default:
+		fewer := *left - 1
+		if err := m.notes.change(m.name, func(n *note) { n.Writes = &fewer }); err != nil {
+			return err
+		}
+	}
+	return m.Memory.Replace(b)
+}
