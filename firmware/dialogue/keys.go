@@ -19,23 +19,15 @@ const (
 )
 
 // identifyTable tells what is on a key.
-var identifyTable = table{
+var identifyTable = withKey(table{
 	name:  "identify",
 	about: "From the menu: tells what an iKey is for.",
 	steps: []step{
-		{state: stInsert, show: "identify/insert", port: true},
-		{state: stNoKey, show: "read/none", port: true},
 		{state: stCheck, work: (*talk).checkKind, does: "ask the iKey what it is"},
 		{state: stTell, show: "identify/key", port: true},
 		{state: stBlank, show: "identify/blank", port: true},
-		{state: stStrange, show: "read/not-a-key", port: true},
-		{state: stDamaged, show: "read/damaged", port: true},
-		{state: stPulled, show: "read/pulled", port: true},
 	},
-	moves: withTold([]state{stNoKey, stStrange, stDamaged, stPulled}, []move{
-		{stInsert, evKey, stCheck},
-		{stInsert, evNoKey, stNoKey},
-		{stCheck, evNoKey, stInsert},
+	moves: []move{
 		{stCheck, evBlank, stBlank},
 		{stCheck, evPIN, stTell},
 		{stCheck, evOpen, stTell},
@@ -43,11 +35,8 @@ var identifyTable = table{
 		{stTell, evKey, stCheck},
 		{stBlank, evOK, endDone},
 		{stBlank, evKey, stCheck},
-		{anywhere, evStrange, stStrange},
-		{anywhere, evDamaged, stDamaged},
-		{anywhere, evPulled, stPulled},
-	}),
-}
+	},
+}, keyScreens{insert: "identify/insert", damaged: "read/damaged", pulled: "read/pulled"})
 
 // duplicateTable copies a key.
 var duplicateTable = table{
@@ -73,12 +62,10 @@ func (t *talk) copyKey() event {
 }
 
 // changeTable changes the PIN of a key.
-var changeTable = table{
+var changeTable = withKey(table{
 	name:  "change PIN",
 	about: "From the menu: sets, changes or removes the PIN of an iKey. A duplicate keeps its own.",
 	steps: []step{
-		{state: stInsert, show: "pin/insert", port: true},
-		{state: stNoKey, show: "read/none", port: true},
 		{state: stCheck, work: (*talk).checkKind, does: "ask the iKey what it is"},
 		{state: stOld, show: "read/pin", take: (*talk).takeOldPIN},
 		{state: stNewPIN, show: "write/pin", take: (*talk).takeNewPIN},
@@ -90,14 +77,8 @@ var changeTable = table{
 		{state: stFinished, show: "pin/done"},
 		{state: stNoMore, show: "pin/removed"},
 		{state: stBlank, show: "read/blank", port: true},
-		{state: stStrange, show: "read/not-a-key", port: true},
-		{state: stDamaged, show: "read/damaged", port: true},
-		{state: stPulled, show: "read/pulled", port: true},
 	},
-	moves: withTold([]state{stNoKey, stBlank, stStrange, stDamaged, stPulled}, []move{
-		{stInsert, evKey, stCheck},
-		{stInsert, evNoKey, stNoKey},
-		{stCheck, evNoKey, stInsert},
+	moves: []move{
 		{stCheck, evBlank, stBlank},
 		{stCheck, evPIN, stOld},
 		{stCheck, evOpen, stNewPIN},
@@ -118,11 +99,8 @@ var changeTable = table{
 		{stWrong, evKey, stCheck},
 		{stFinished, evOK, endDone},
 		{stNoMore, evOK, endDone},
-		{anywhere, evStrange, stStrange},
-		{anywhere, evDamaged, stDamaged},
-		{anywhere, evPulled, stPulled},
-	}),
-}
+	},
+}, keyScreens{insert: "pin/insert", damaged: "read/damaged", pulled: "read/pulled"}, stBlank)
 
 func (t *talk) takeOldPIN(a touchscreen.Answer) event {
 	clear(t.old)
@@ -145,25 +123,17 @@ func (t *talk) changePIN() event {
 }
 
 // eraseTable makes a key blank.
-var eraseTable = table{
+var eraseTable = withKey(table{
 	name:  "erase",
 	about: "From the menu: makes an iKey blank, whatever its PIN. Who holds an iKey can destroy it anyway.",
 	steps: []step{
-		{state: stInsert, show: "erase/insert", port: true},
-		{state: stNoKey, show: "read/none", port: true},
 		{state: stCheck, work: (*talk).checkKind, does: "ask the iKey what it is"},
 		{state: stSure, show: "erase/sure"},
 		{state: stErase, show: "erase/wait", work: (*talk).erase, does: "have the iKey erase itself"},
 		{state: stFinished, show: "erase/done"},
 		{state: stBlank, show: "read/blank", port: true},
-		{state: stStrange, show: "read/not-a-key", port: true},
-		{state: stDamaged, show: "write/damaged", port: true},
-		{state: stPulled, show: "read/pulled", port: true},
 	},
-	moves: withTold([]state{stNoKey, stBlank, stStrange, stDamaged, stPulled}, []move{
-		{stInsert, evKey, stCheck},
-		{stInsert, evNoKey, stNoKey},
-		{stCheck, evNoKey, stInsert},
+	moves: []move{
 		{stCheck, evBlank, stBlank},
 		{stCheck, evPIN, stSure},
 		{stCheck, evOpen, stSure},
@@ -172,11 +142,8 @@ var eraseTable = table{
 		{stErase, evDone, stFinished},
 		{stErase, evNoKey, stPulled},
 		{stFinished, evOK, endDone},
-		{anywhere, evStrange, stStrange},
-		{anywhere, evDamaged, stDamaged},
-		{anywhere, evPulled, stPulled},
-	}),
-}
+	},
+}, keyScreens{insert: "erase/insert", damaged: "write/damaged", pulled: "read/pulled"}, stBlank)
 
 // erase makes the key in the port blank.
 func (t *talk) erase() event {

@@ -38,12 +38,10 @@ const (
 )
 
 // readTable reads one key.
-var readTable = table{
+var readTable = withKey(table{
 	name:  "read",
 	about: "Part of other dialogues: reads one iKey, of any kind or of the one that is asked for. Whatever else is plugged in is named on the screen and ignored.",
 	steps: []step{
-		{state: stInsert, show: scAsk, port: true},
-		{state: stNoKey, show: "read/none", port: true},
 		{state: stCheck, work: (*talk).checkKind, does: "ask the iKey what it is", judges: true},
 		{state: stPIN, show: "read/pin", take: (*talk).takePIN},
 		{state: stRead, show: "read/wait", work: (*talk).read, does: "read the iKey", judges: true},
@@ -51,14 +49,8 @@ var readTable = table{
 		{state: stBlank, show: "read/blank", port: true},
 		{state: stOther, show: "read/other-kind", port: true},
 		{state: stVersion, show: "read/other-version", port: true},
-		{state: stStrange, show: "read/not-a-key", port: true},
-		{state: stDamaged, show: "read/damaged", port: true},
-		{state: stPulled, show: "read/pulled", port: true},
 	},
-	moves: withTold([]state{stNoKey, stBlank, stOther, stVersion, stStrange, stDamaged, stPulled}, []move{
-		{stInsert, evKey, stCheck},
-		{stInsert, evNoKey, stNoKey},
-		{stCheck, evNoKey, stInsert},
+	moves: []move{
 		{stCheck, evBlank, stBlank},
 		{stCheck, evOther, stOther},
 		{stCheck, evPIN, stPIN},
@@ -71,20 +63,8 @@ var readTable = table{
 		{stRead, evNoKey, stPulled},
 		{stWrong, evOK, stCheck},
 		{stWrong, evKey, stCheck},
-		{anywhere, evStrange, stStrange},
-		{anywhere, evDamaged, stDamaged},
-		{anywhere, evPulled, stPulled},
-	}),
-}
-
-// withTold adds the moves of screens that tell what is wrong with a key, and those
-// that end every dialogue.
-func withTold(told []state, moves []move) []move {
-	for _, s := range told {
-		moves = append(moves, move{s, evOK, stInsert}, move{s, evKey, stCheck})
-	}
-	return append(moves, leave...)
-}
+	},
+}, keyScreens{insert: scAsk, damaged: "read/damaged", pulled: "read/pulled"}, stBlank, stOther, stVersion)
 
 // checkKind asks the key in the port what it is.
 func (t *talk) checkKind() (on event) {

@@ -26,12 +26,10 @@ const (
 )
 
 // writeTable writes one key of a set.
-var writeTable = table{
+var writeTable = withKey(table{
 	name:  "write",
 	about: "Part of other dialogues: writes one iKey of a keyset. It asks before it overwrites anything, blank iKeys included.",
 	steps: []step{
-		{state: stInsert, show: "write/insert", port: true},
-		{state: stNoKey, show: "read/none", port: true},
 		{state: stCheck, work: (*talk).checkUse, does: "ask the iKey what it is"},
 		{state: stEmpty, show: "write/blank"},
 		{state: stUsed, show: "write/used"},
@@ -41,14 +39,8 @@ var writeTable = table{
 		{state: stConfirm, show: "write/confirm-pin", take: (*talk).confirmPIN},
 		{state: stDiffer, show: "write/pins-differ"},
 		{state: stStore, show: "write/wait", work: (*talk).store, does: "write the iKey and read it back"},
-		{state: stStrange, show: "read/not-a-key", port: true},
-		{state: stDamaged, show: "write/damaged", port: true},
-		{state: stPulled, show: "write/pulled", port: true},
 	},
-	moves: withTold([]state{stNoKey, stSame, stStrange, stDamaged, stPulled}, []move{
-		{stInsert, evKey, stCheck},
-		{stInsert, evNoKey, stNoKey},
-		{stCheck, evNoKey, stInsert},
+	moves: []move{
 		{stCheck, evBlank, stEmpty},
 		{stCheck, evUsed, stUsed},
 		{stCheck, evSame, stSame},
@@ -65,11 +57,8 @@ var writeTable = table{
 		{stDiffer, evOK, stNewPIN},
 		{stStore, evDone, endDone},
 		{stStore, evNoKey, stPulled},
-		{anywhere, evStrange, stStrange},
-		{anywhere, evDamaged, stDamaged},
-		{anywhere, evPulled, stPulled},
-	}),
-}
+	},
+}, keyScreens{insert: "write/insert", damaged: "write/damaged", pulled: "write/pulled"}, stSame)
 
 // checkUse asks the key in the port whether it may be written. A key of this set
 // that was written already is known only if it has no PIN; of any other the person

@@ -8,9 +8,9 @@ import (
 
 // TrustedPath is the way to the people in front of the device, by its screen and
 // its port for iKeys, which no host sees. Each method may take minutes: no lock
-// is held, and ctx ends it. Errors have a command.Status: FunctionCanceled if
-// somebody cancelled, PEDTimeout or the like where a person did not do what was
-// asked. Methods do not mix: who comes while another one is under way waits.
+// is held, and ctx ends it. Errors have a command.Status: what was wrong with the
+// last key, if it did not count and nobody went on; else FunctionCanceled if somebody
+// cancelled, Timeout or the like where a person did not do what was asked. Methods do not mix: who comes while another one is under way waits.
 type TrustedPath interface {
 	// Create has a person make the keyset of a subject, or take one that exists,
 	// and returns the secret that it opens, 32 bytes, which the caller wipes.
