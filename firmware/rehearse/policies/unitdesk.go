@@ -18,11 +18,21 @@ type unitDesk struct {
 	verifier boot.Verifier
 	files    offers
 	incoming *boottest.Update
-	chips    map[string]*flash.Memory // by slots, modules and floor
-	unit     *unit                    // nil: none is on
-	place    string                   // what the unit is like
-	crew     [2]string                // who is logged in to the HSM, and to the partition
+	chips    map[past]*flash.Memory
+	unit     *unit     // nil: none is on
+	like     present   // what the unit is like
+	crew     [2]string // who is logged in to the HSM, and to the partition
 }
+
+// past is what a unit has gone through when it is switched on, and present is what it
+// is like when it is asked; the fields are values of the axes.
+type (
+	past    struct{ slots, modules, floor string }
+	present struct {
+		past
+		incoming, transport string
+	}
+)
 
 func newUnitDesk(defect *Defect) (desk, error) {
 	image := boottest.Image(fuf.V(7, 9, 5), incomingSecurity, payloadSize, 3)
@@ -33,7 +43,7 @@ func newUnitDesk(defect *Defect) (desk, error) {
 		return nil, fmt.Errorf("policies: prepare: %w", err)
 	}
 	return &unitDesk{
-		defect: defect, verifier: newClerk(boottest.Verifier()), files: offers{}, incoming: incoming, chips: map[string]*flash.Memory{},
+		defect: defect, verifier: newClerk(boottest.Verifier()), files: offers{}, incoming: incoming, chips: map[past]*flash.Memory{},
 	}, nil
 }
 
@@ -90,14 +100,13 @@ func nameOf(s command.Status) string {
 
 // arrange has a unit that is like that, with those people at it.
 func (d *unitDesk) arrange(c combination) error {
-	place := fmt.Sprint(c["slots"], " ", c["modules"], " ", c["floor"], " ", c["incoming"], " ", c["transport"])
-	if d.unit == nil || d.place != place {
+	like := present{past{c["slots"], c["modules"], c["floor"]}, c["incoming"], c["transport"]}
+	if d.unit == nil || d.like != like {
 		d.close()
-		u, err := d.start(c)
-		if err != nil {
+		if err := d.start(like); err != nil {
 			return fmt.Errorf("prepare: %w", err)
 		}
-		d.unit, d.place, d.crew = u, place, [2]string{nobody, nobody}
+		d.like, d.crew = like, [2]string{nobody, nobody}
 	}
 	for i, axis := range []string{"admin", "user"} {
 		if err := d.change(&d.crew[i], c[axis]); err != nil {
@@ -130,41 +139,41 @@ func (d *unitDesk) change(from *string, to string) error {
 }
 
 // start switches on a unit that is like that, with nobody at it.
-func (d *unitDesk) start(c combination) (u *unit, err error) {
-	chip, err := d.chip(c["slots"], c["modules"], c["floor"])
+func (d *unitDesk) start(like present) error {
+	chip, err := d.chip(like.past)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	u = &unit{chip: chip.Clone(), verifier: d.verifier, defect: d.defect, now: sooner}
+	u := &unit{chip: chip.Clone(), verifier: d.verifier, defect: d.defect, now: sooner}
 	if err := u.on(); err != nil {
-		return nil, err
+		return err
 	}
-	if err := u.receive(d.incoming, c["incoming"]); err != nil {
-		return nil, err
+	d.unit = u // from here on somebody closes it
+	if err := u.receive(d.incoming, like.incoming); err != nil {
+		return err
 	}
-	if c["slots"] == "rolling-back" {
-		return u, u.goBack()
+	if like.slots == "rolling-back" {
+		return u.goBack()
 	}
-	if c["transport"] == "on" {
-		return u, u.ship()
+	if like.transport == "on" {
+		return u.ship()
 	}
-	return u, nil
+	return nil
 }
 
 // chip returns the flash of a unit that is off.
-func (d *unitDesk) chip(slots, modules, floor string) (*flash.Memory, error) {
-	if slots == "rolling-back" {
-		slots = "updated" // and then it begins
+func (d *unitDesk) chip(p past) (*flash.Memory, error) {
+	if p.slots == "rolling-back" {
+		p.slots = "updated" // and then it begins
 	}
-	name := fmt.Sprint(slots, " ", modules, " ", floor)
-	if chip := d.chips[name]; chip != nil {
+	if chip := d.chips[p]; chip != nil {
 		return chip, nil
 	}
 	chip, err := flash.NewMemory(unitGeometry)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.fill(chip, slots); err != nil {
+	if err := d.fill(chip, p.slots); err != nil {
 		return nil, err
 	}
 	u := &unit{chip: chip, verifier: d.verifier, now: sooner}
@@ -172,15 +181,15 @@ func (d *unitDesk) chip(slots, modules, floor string) (*flash.Memory, error) {
 		return nil, err
 	}
 	defer u.off()
-	if err := u.live(modules); err != nil {
+	if err := u.live(p.modules); err != nil {
 		return nil, err
 	}
-	if floor == "raised" {
+	if p.floor == "raised" {
 		if err := u.raiseFloor(); err != nil {
 			return nil, err
 		}
 	}
-	d.chips[name] = chip
+	d.chips[p] = chip
 	return chip, nil
 }
 
