@@ -30,6 +30,7 @@ type Target struct {
 	Model      string
 	Bootloader fuf.Version
 	Running    fuf.Version
+	Lost       bool // that has decayed: it may be installed again
 	DataSchema uint32
 	Security   uint32 // the highest security version that was ever confirmed, or the floor if that is higher
 }
@@ -44,7 +45,7 @@ type Check struct {
 // Conditions tells of each condition of a release whether a device fulfils it, in
 // the order in which they are checked.
 func Conditions(r *fuf.Release, t Target) []Check {
-	valid := slices.ContainsFunc(r.ValidFrom, func(v fuf.Range) bool { return v.Contains(t.Running) })
+	valid := t.Lost && r.Version == t.Running || slices.ContainsFunc(r.ValidFrom, func(v fuf.Range) bool { return v.Contains(t.Running) })
 	now := t.Now.Unix()
 	var list []Check
 	for _, c := range []struct {

@@ -1,8 +1,6 @@
 package boot
 
 import (
-	"errors"
-	"fmt"
 	"sync"
 
 	"usbhsm7/firmware/flash"
@@ -39,15 +37,17 @@ type Boot struct {
 	records  *records
 	running  *Image
 	place    Place  // of running
+	recovers bool   // running is in the place of confirmed firmware that has decayed
 	previous *Image // to go back to; nil = there is none, or it was not looked at yet
 	upload   *upload
 }
 
 // Open switches the bootloader on: it decides which firmware runs, verifies it,
 // counts the trials of firmware that is not confirmed, and gives up what cannot be
-// gone on with. A region that was never used is that of a new device. The error
-// carries ErrCorrupt if there is no firmware that may run; nothing has changed
-// then. The region stays the caller's.
+// gone on with. Firmware that has decayed does not run: the one before does, or
+// nothing but what takes an update, see Status.Recovers. A region that was never used is
+// that of a new device. The error carries ErrCorrupt if both records are lost; nothing
+// has changed then. The region stays the caller's.
 func Open(region flash.Device, c Config) (*Boot, error) {
 	layout, err := NewLayout(region.Geometry())
 	if err != nil {
@@ -60,7 +60,7 @@ func Open(region flash.Device, c Config) (*Boot, error) {
 	if b.fits == nil {
 		b.fits = func(*Image) error { return nil }
 	}
-	fresh := Record{Running: ROM, Previous: Nowhere, Incoming: Nowhere, Security: c.Factory.SecurityVersion}
+	fresh := Record{Running: ROM, Previous: Nowhere, Incoming: Nowhere, Security: c.Factory.SecurityVersion, Version: c.Factory.Version, DataSchema: c.Factory.DataSchema}
 	if b.records, err = openRecords(region, fresh); err != nil {
 		return nil, err
 	}
@@ -78,16 +78,14 @@ func (b *Boot) start() error {
 		if started || err != nil {
 			return err
 		}
+		if err := b.change(EventFallBack, func(r *Record) { r.Last = FellBack }); err != nil {
+			return err
+		}
 	}
-	b.place = r.Running
-	var err error
-	if b.running, err = b.readImage(r.Running); err != nil {
-		return fmt.Errorf("boot: the firmware in %v cannot run: %w", r.Running, err)
+	if err := b.runConfirmed(); err != nil {
+		return err
 	}
-	switch r.State {
-	case Trial:
-		return b.change(EventFallBack, func(r *Record) { r.Last = FellBack })
-	case Receiving, Staged:
+	if r := b.records.current; r.State == Receiving || r.State == Staged {
 		return b.resume(r)
 	}
 	return nil
@@ -116,7 +114,7 @@ func (b *Boot) resume(r Record) error {
 	if err == nil && r.State == Staged {
 		_, err = b.readImage(r.Incoming)
 	}
-	if errors.Is(err, ErrCorrupt) {
+	if isDamage(err) {
 		return b.change(EventAbort, nil)
 	}
 	if err != nil {
@@ -156,11 +154,14 @@ func (b *Boot) change(e Event, edit func(*Record)) error {
 	return nil
 }
 
-// readPrevious returns the firmware to go back to, or nil if there is none. Reading
-// it takes long, so that it is kept.
+// readPrevious returns the firmware to go back to, or nil if there is none, or it has
+// decayed. Reading it takes long, so that it is kept.
 func (b *Boot) readPrevious() (_ *Image, err error) {
 	if p := b.records.current.Previous; b.previous == nil && p != Nowhere {
 		b.previous, err = b.readImage(p)
+	}
+	if isDamage(err) {
+		return nil, nil
 	}
 	return b.previous, err
 }
@@ -200,6 +201,8 @@ type Status struct {
 	State     State
 	Last      Outcome
 	Running   fuf.Version // of the firmware that runs
+	Recovers  bool        // the confirmed firmware has decayed: the device takes an update, and does nothing else
+	Lost      fuf.Version // of that firmware; zero if the device does not recover
 	Confirmed bool        // it is not on trial
 	Trials    int         // power-ons that are left to confirm firmware on trial
 	Security  uint32      // highest security version that was ever confirmed
@@ -209,14 +212,13 @@ type Status struct {
 	Have      []bool      // which chunks of it are here, while it is being uploaded
 }
 
-// Status returns what there is to know. The error carries ErrCorrupt if the
-// firmware to go back to has decayed.
+// Status returns what there is to know.
 func (b *Boot) Status() (Status, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := b.records.current
 	s := Status{
-		State: r.State, Last: r.Last, Running: b.running.Version, Confirmed: b.place == r.Running,
+		State: r.State, Last: r.Last, Running: b.running.Version, Recovers: b.recovers, Lost: b.lost(), Confirmed: b.place == r.Running,
 		Trials: int(r.Trials), Security: r.Security, Floor: r.Floor,
 	}
 	if b.upload != nil {

@@ -61,17 +61,12 @@ func TestFirmwareThatIsNotConfirmedGivesWay(t *testing.T) {
 	}
 }
 
-func TestFirmwareThatHasDecayedIsNotRun(t *testing.T) {
+func TestFirmwareThatHasDecayedIsNotTried(t *testing.T) {
 	u := newUnit(t)
 	u.must(newUpdate(t, v793, 2).Upload(u.Boot), u.Activate())
-	u.must(u.chip.Flip(8 * 4096 * 10)) // in the image in slot 0
+	u.decay(0)
 	u.powerCycle()
 	u.runs(v792, boot.Idle)
-	u.install(newUpdate(t, v794, 2))
-	u.must(u.chip.Flip(8 * 4096 * 10))
-	if _, err := u.open(); !errors.Is(err, boot.ErrCorrupt) {
-		t.Errorf("confirmed firmware that has decayed: %v", err)
-	}
 }
 
 func TestUploadGoesOnAfterAPowerCycle(t *testing.T) {

@@ -15,7 +15,7 @@ func (b *Boot) Activate() error {
 }
 
 // Confirm makes the firmware on trial the one that runs, and the one before it the
-// one to go back to. With that, and not before, its security version becomes the
+// one to go back to, unless that has decayed: then that stays as it is. With that, and not before, its security version becomes the
 // lowest that may be installed. Only the firmware itself can be confirmed: what
 // runs must be on trial.
 func (b *Boot) Confirm() error {
@@ -33,11 +33,16 @@ func (b *Boot) Confirm() error {
 		}
 		release = u.Manifest().Release
 	}
+	_, damage := b.readImage(r.Running)
 	return b.change(EventConfirm, func(r *Record) {
-		r.Previous, r.Running = r.Running, r.Incoming
+		if !isDamage(damage) {
+			r.Previous = r.Running
+		}
+		r.Running = r.Incoming
 		if release.Rollback == fuf.RollbackImpossible {
 			r.Previous = Nowhere
 		}
+		r.Version, r.DataSchema = release.Version, release.Data.To
 		r.Security = max(r.Security, release.SecurityVersion)
 		r.Last = Updated
 	})
@@ -61,6 +66,9 @@ func (b *Boot) Rollback(modules bool) error {
 		return ErrNoRollback
 	}
 	image, err := b.readImage(r.Previous)
+	if isDamage(err) {
+		return fmt.Errorf("%w: it has decayed", ErrNoRollback)
+	}
 	if err != nil {
 		return err
 	}
@@ -71,7 +79,8 @@ func (b *Boot) Rollback(modules bool) error {
 }
 
 // Erased says that the state of the HSM is erased, and has the firmware before run.
-// There is then none to go back to until another update.
+// There is then none to go back to until another update. If it has decayed meanwhile,
+// the firmware stays that runs.
 func (b *Boot) Erased() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -80,14 +89,18 @@ func (b *Boot) Erased() error {
 		return err
 	}
 	image, err := b.readImage(r.Previous)
+	if isDamage(err) {
+		return b.change(EventErased, func(r *Record) { r.Previous, r.Last = Nowhere, Decayed })
+	}
 	if err != nil {
 		return err
 	}
 	err = b.change(EventErased, func(r *Record) {
 		r.Running, r.Previous, r.Last = r.Previous, Nowhere, RolledBack
+		r.Version, r.DataSchema = image.Version, image.DataSchema
 	})
 	if err == nil {
-		b.running, b.place = image, r.Previous
+		b.running, b.place, b.recovers = image, r.Previous, false
 	}
 	return err
 }

@@ -55,7 +55,8 @@ func (p Place) String() string {
 //	26   u16 zero
 //	28   u32 security version, u32 floor
 //	36   for each slot: u32 size of the head, 32 bytes ID of the update
-//	144  zero
+//	144  three u16: version of the running firmware, u16 zero, u32 its data schema
+//	156  zero
 //	188  u32 check: CRC-32C of bytes 0 to 187
 type Record struct {
 	Sequence uint64
@@ -68,6 +69,9 @@ type Record struct {
 	Security uint32 // highest security version that was ever confirmed
 	Floor    uint32 // lowest one that an operator still allows
 	Slots    [Slots]Slot
+
+	Version    fuf.Version // of the confirmed firmware, which may have decayed
+	DataSchema uint32      // that it left
 }
 
 // Slot says what is in a slot.
@@ -92,6 +96,10 @@ func (r *Record) Encode() []byte {
 	for _, s := range r.Slots {
 		b = append(le.AppendUint32(b, s.Head), s.ID[:]...)
 	}
+	for _, part := range []uint16{r.Version.Major, r.Version.Minor, r.Version.Patch, 0} {
+		b = le.AppendUint16(b, part)
+	}
+	b = le.AppendUint32(b, r.DataSchema)
 	b = b[:recordCheck]
 	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
@@ -114,6 +122,7 @@ func DecodeRecord(b []byte) (r Record, err error) {
 		part := b[36+36*i:]
 		r.Slots[i] = Slot{le.Uint32(part), fuf.Digest(part[4:36])}
 	}
+	r.Version, r.DataSchema = fuf.V(le.Uint16(b[144:]), le.Uint16(b[146:]), le.Uint16(b[148:])), le.Uint32(b[152:])
 	if err := r.check(); err != nil {
 		return Record{}, err
 	}

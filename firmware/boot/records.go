@@ -27,7 +27,10 @@ func openRecords(f flash.Device, fresh Record) (*records, error) {
 	found, blank := false, false
 	for i := range recordBlocks {
 		b := make([]byte, RecordSize)
-		if err := f.Read(r.addr(i), b); err != nil {
+		err := f.Read(r.addr(i), b)
+		if isDamage(err) {
+			clear(b) // it is no record
+		} else if err != nil {
 			return nil, fmt.Errorf("boot: read record %d: %w", i, err)
 		}
 		record, err := DecodeRecord(b)

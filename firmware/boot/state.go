@@ -39,6 +39,7 @@ const (
 	EventRollback              // an operator wants the firmware before back
 	EventErased                // the HSM's state is erased
 	EventFloor                 // an operator raises the floor
+	EventDecayed               // what runs has decayed, and the one before may run: at power-on
 	events
 )
 
@@ -47,6 +48,7 @@ func (e Event) String() string {
 	names := [...]string{
 		EventBegin: "begin", EventChunk: "chunk", EventStage: "stage", EventAbort: "abort", EventActivate: "activate",
 		EventConfirm: "confirm", EventFallBack: "fall back", EventRollback: "rollback", EventErased: "erased", EventFloor: "floor",
+		EventDecayed: "decayed",
 	}
 	if e >= events {
 		return fmt.Sprintf("event %d", uint8(e))
@@ -68,15 +70,18 @@ func Transitions() []Transition {
 		{Idle, EventBegin, Receiving},
 		{Idle, EventRollback, RollingBack},
 		{Idle, EventFloor, Idle},
+		{Idle, EventDecayed, Idle},
 		{Receiving, EventBegin, Receiving},
 		{Receiving, EventChunk, Receiving},
 		{Receiving, EventStage, Staged},
 		{Receiving, EventAbort, Idle},
 		{Receiving, EventFloor, Receiving},
+		{Receiving, EventDecayed, Receiving},
 		{Staged, EventBegin, Receiving},
 		{Staged, EventActivate, Trial},
 		{Staged, EventAbort, Idle},
 		{Staged, EventFloor, Staged},
+		{Staged, EventDecayed, Staged},
 		{Trial, EventConfirm, Idle},
 		{Trial, EventFallBack, Idle},
 		{RollingBack, EventErased, Idle},
@@ -102,12 +107,13 @@ const (
 	Updated                   // the firmware was replaced
 	FellBack                  // the new firmware was never confirmed
 	RolledBack                // an operator went back
+	Decayed                   // firmware that was to run had decayed, and other firmware runs
 	outcomes
 )
 
 // String returns the name of the outcome.
 func (o Outcome) String() string {
-	names := [...]string{NoChange: "none", Updated: "updated", FellBack: "fell back", RolledBack: "rolled back"}
+	names := [...]string{NoChange: "none", Updated: "updated", FellBack: "fell back", RolledBack: "rolled back", Decayed: "decayed"}
 	if o >= outcomes {
 		return fmt.Sprintf("outcome %d", uint8(o))
 	}

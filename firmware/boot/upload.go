@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"cmp"
 	"fmt"
 
 	"usbhsm7/fuf"
@@ -108,7 +109,7 @@ func (b *Boot) target(facts Facts) Target {
 	r := b.records.current
 	return Target{
 		Facts: facts, Product: b.product, Model: b.model, Bootloader: Version(),
-		Running: b.running.Version, DataSchema: b.running.DataSchema, Security: max(r.Security, r.Floor),
+		Running: cmp.Or(b.lost(), b.running.Version), Lost: b.recovers, DataSchema: b.running.DataSchema, Security: max(r.Security, r.Floor),
 	}
 }
 
@@ -218,6 +219,9 @@ func (b *Boot) knownChunks(key *fuf.Key) (map[fuf.Tag][]byte, error) {
 			continue // it has decayed: then every chunk is sent
 		}
 		payload, err := b.readPayload(p, u)
+		if isDamage(err) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

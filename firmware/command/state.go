@@ -73,14 +73,15 @@ const (
 	HaltRestart                     // until the device restarts
 	HaltTransport                   // until the HSM has left Secure Transport Mode
 	HaltConversion                  // until the data are converted for the firmware that runs
+	HaltRecovery                    // until an update takes the place of firmware that has decayed
 
-	HaltAny = HaltTamper | HaltRestart | HaltTransport | HaltConversion
+	HaltAny = HaltTamper | HaltRestart | HaltTransport | HaltConversion | HaltRecovery
 )
 
 // String returns the halt for people; it is empty if all commands work.
 func (h Halt) String() string {
 	var list []string
-	for i, text := range []string{"tampered with", "must restart", "in Secure Transport Mode", "converting its data"} {
+	for i, text := range []string{"tampered with", "must restart", "in Secure Transport Mode", "converting its data", "waiting for an update: its firmware has decayed"} {
 		if h>>i&1 == 1 {
 			list = append(list, text)
 		}

@@ -41,6 +41,7 @@ type UpdateStatus struct {
 	ID       []byte        `cbor:"8,keyasint,omitempty" json:"id,omitempty"`       // of the update: SHA-256 of its manifest
 	Chunks   uint          `cbor:"9,keyasint,omitempty" json:"chunks,omitempty"`   // of the file
 	Missing  []uint        `cbor:"10,keyasint,omitempty" json:"missing,omitempty"` // chunks that the host still has to send, ascending; 1,024 at most
+	Lost     string        `cbor:"11,keyasint,omitempty" json:"lost,omitempty"`    // version of firmware that has decayed, and waits for an update; empty: none
 }
 
 // UpdateState is how far an update has got.
@@ -69,11 +70,12 @@ const (
 	UpdateDone       UpdateOutcome = 1
 	UpdateFellBack   UpdateOutcome = 2 // the new firmware did not run well: the one before is back
 	UpdateRolledBack UpdateOutcome = 3 // the HSM SO went back
+	UpdateDecayed    UpdateOutcome = 4 // firmware had decayed in the flash: other firmware runs
 )
 
 // String returns the outcome for people.
 func (o UpdateOutcome) String() string {
-	return nameOr([]string{"never", "updated", "fell back", "rolled back"}, int(o))
+	return nameOr([]string{"never", "updated", "fell back", "rolled back", "decayed"}, int(o))
 }
 
 func nameOr(names []string, i int) string {

@@ -167,6 +167,9 @@ func (b bootloader) Status() (*command.UpdateStatus, error) {
 		State: command.UpdateState(s.State), Last: command.UpdateOutcome(s.Last), Running: s.Running.String(),
 		Security: s.Security, Floor: s.Floor,
 	}
+	if s.Recovers {
+		answer.Lost = s.Lost.String()
+	}
 	if s.Rollback != nil {
 		answer.Rollback = s.Rollback.Version.String()
 	}

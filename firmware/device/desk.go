@@ -59,6 +59,7 @@ var banners = []struct {
 	{command.HaltRestart, "Must be restarted"},
 	{command.HaltTransport, "Secure Transport Mode"},
 	{command.HaltConversion, "Converting: do not switch off"},
+	{command.HaltRecovery, "Firmware damaged: update it"},
 }
 
 // unit is what the home screen tells: what the command info tells anybody.

@@ -59,6 +59,7 @@ var claims = []struct {
 		{"rollback keeps the Auditor and the audit log", inferred, "zeroization does"},
 		{"what an update wants to be free of the storage", inferred, "backup HSM documentation, mgmt; there it is 60 percent at most of what backups may take"},
 		{"partitions are converted at the first start, which takes long and must not be interrupted", published, "release notes of firmware 7.7.0"},
+		{"firmware that has decayed in the flash: the one before runs, or the device waits for an update", ours, "the documentation does not say what a unit does then"},
 		{"a conversion that is interrupted begins again, and loses nothing", ours, "the documentation warns of it and says no more"},
 		{"status of each refusal", inferred, "names of ThalesGroup/pycryptoki; which condition gives which is not stated"},
 		{"firmware that does not start gives way to the one before", ours, "what the real bootloader does is not public; the documentation recommends an uninterruptible power supply"},

@@ -72,6 +72,13 @@ func start(b *boot.Boot, c hsm.Config) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
+	status, err := b.Status()
+	if err != nil {
+		return nil, err
+	}
+	if status.Recovers {
+		firmware.Lost = status.Lost.String()
+	}
 	if release, err := b.Release(); err == nil && release != nil {
 		firmware.Conversion = time.Duration(release.Data.Minutes) * time.Minute
 	}

@@ -12,6 +12,7 @@ import (
 // Firmware is what the firmware that runs makes of the HSM.
 type Firmware struct {
 	Version    string                  // such as 7.9.2
+	Lost       string                  // version of other firmware, in the place of which this one waits for an update; empty = none
 	DataSchema uint32                  // of the records that it leaves; at most LastDataSchema
 	Conversion time.Duration           // how long it takes to convert records of an older one
 	HSM        policy.Table            // policies of the HSM

@@ -26,15 +26,24 @@ var worksIn = map[command.Code]command.Halt{
 	command.CodeSessionOpen:  command.HaltAny,
 	command.CodeSessionClose: command.HaltAny,
 	command.CodeSessionInfo:  command.HaltAny,
-	command.CodeLogin:        command.HaltTamper | command.HaltTransport, // of the HSM SO
+	command.CodeLogin:        command.HaltTamper | command.HaltTransport | command.HaltRecovery, // of the HSM SO
 	command.CodeLogout:       command.HaltAny,
 	command.CodeRoleState:    command.HaltAny, // of the HSM SO
 
 	command.CodeAuditConfig: command.HaltAny,
 	command.CodeAuditStatus: command.HaltAny,
 
-	command.CodeTamperClear: command.HaltTamper | command.HaltTransport,
-	command.CodeSTMRecover:  command.HaltTransport,
+	command.CodeTamperClear: command.HaltTamper | command.HaltTransport | command.HaltRecovery,
+	command.CodeSTMRecover:  command.HaltTransport | command.HaltRecovery,
+
+	// Who has no HSM SO any more makes one, to send an update.
+	command.CodeHSMInit:        command.HaltRecovery,
+	command.CodeUpdateBegin:    command.HaltRecovery,
+	command.CodeUpdateChunk:    command.HaltRecovery,
+	command.CodeUpdateStage:    command.HaltRecovery,
+	command.CodeUpdateApply:    command.HaltRecovery,
+	command.CodeUpdateAbort:    command.HaltRecovery,
+	command.CodeUpdateRollback: command.HaltRecovery,
 }
 
 // WhileTampered lists the commands that work while the HSM is locked after a
@@ -43,6 +52,10 @@ func WhileTampered() []command.Code { return workingIn(command.HaltTamper) }
 
 // InTransport lists the commands that work in Secure Transport Mode.
 func InTransport() []command.Code { return workingIn(command.HaltTransport) }
+
+// InRecovery lists the commands that work while the device waits for an update in the
+// place of firmware that has decayed.
+func InRecovery() []command.Code { return workingIn(command.HaltRecovery) }
 
 func workingIn(h command.Halt) []command.Code {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(worksIn)), func(c command.Code) bool { return worksIn[c]&h != h })
@@ -103,6 +116,8 @@ func halting(h command.Halt) error {
 		return command.StatusHSMTampered.With("the tamper event is cleared, and the device must restart", "restart it with hsm-restart")
 	case h&command.HaltConversion != 0:
 		return command.StatusOperationRestricted.With("the device converts its data for the firmware that runs: do not switch it off", "try again later")
+	case h&command.HaltRecovery != 0:
+		return command.StatusOperationRestricted.With("the firmware that was installed has decayed and does not run", "update it: update-status tells which version it was")
 	case h&command.HaltTransport != 0:
 		return command.StatusSTMCommand.With("the HSM is in Secure Transport Mode", "stm-recover ends it")
 	}

@@ -14,12 +14,13 @@ import (
 func writeState(b *strings.Builder) {
 	writeErasures(b)
 	writeTampers(b)
-	b.WriteString("\n## Commands of a locked HSM\n\nAll others are refused. `login` is for the HSM SO alone.\n\n| Command | after a tamper event | in Secure Transport Mode |\n|---|:-:|:-:|\n")
-	tampered, transport := hsm.WhileTampered(), hsm.InTransport()
+	b.WriteString("\n## Commands of a locked HSM\n\nAll others are refused. `login` is for the HSM SO alone.\n\n| Command | after a tamper event | in Secure Transport Mode | while the firmware has decayed |\n|---|:-:|:-:|:-:|\n")
+	tampered, transport, recovery := hsm.WhileTampered(), hsm.InTransport(), hsm.InRecovery()
 	for _, row := range command.Rows {
 		locked, onItsWay := slices.Contains(tampered, row.Code), slices.Contains(transport, row.Code)
-		if locked || onItsWay {
-			fmt.Fprintf(b, "| [%s](protocol.md#%[1]s) | %s | %s |\n", row.Name, mark(locked), mark(onItsWay))
+		damaged := slices.Contains(recovery, row.Code)
+		if locked || onItsWay || damaged {
+			fmt.Fprintf(b, "| [%s](protocol.md#%[1]s) | %s | %s | %s |\n", row.Name, mark(locked), mark(onItsWay), mark(damaged))
 		}
 	}
 }

@@ -24,6 +24,9 @@ func (s *state) derive(f *Firmware) {
 	}
 	s.policies.partition = f.Partition.Under(f.Partition.Load(s.partition.Policies), &s.policies.hsm)
 	s.halt = s.halted()
+	if f.Lost != "" {
+		s.halt |= command.HaltRecovery
+	}
 	s.policies.usable = s.policies.usables(was, f)
 }
 

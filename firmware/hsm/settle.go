@@ -44,6 +44,9 @@ func (h *HSM) loadFirmware() error {
 // older data schema are converted, which may take time: until then only commands
 // that tell the state work.
 func (h *HSM) Settle() error {
+	if lost := h.firmware.Lost; lost != "" {
+		return h.noteLost(lost)
+	}
 	before, now := h.settled, firmwareRecord{h.firmware.Version, h.settled.Schema}
 	if now.Schema > h.firmware.DataSchema { // after a rollback, which leaves no objects
 		now.Schema = h.firmware.DataSchema
@@ -60,6 +63,22 @@ func (h *HSM) Settle() error {
 	return h.beginConversion()
 }
 
+// noteLost has the audit log and the host learn that firmware has decayed. What the
+// records say of it stays, for the update that takes its place.
+func (h *HSM) noteLost(version string) error {
+	text := fmt.Sprintf("firmware %s has decayed and does not run: the device waits for an update", version)
+	return h.update(func(u *update) error {
+		u.found = h.firmwareEvent(text)
+		u.event(stateChanged(text))
+		return nil
+	})
+}
+
+// firmwareEvent is the audit record of what the device finds about its firmware.
+func (h *HSM) firmwareEvent(text string) *command.AuditEvent {
+	return &command.AuditEvent{Time: h.clock().Unix(), Class: command.AuditManage, Operation: command.CodeUpdateApply, Message: text}
+}
+
 // noteFirmware writes the record of the firmware, and what change makes besides,
 // together with its audit record.
 func (h *HSM) noteFirmware(now firmwareRecord, text string, change func(*update) error) error {
@@ -68,7 +87,7 @@ func (h *HSM) noteFirmware(now firmwareRecord, text string, change func(*update)
 		return fmt.Errorf("record %s: %w", recordFirmware, err)
 	}
 	return h.update(func(u *update) error {
-		u.found = &command.AuditEvent{Time: h.clock().Unix(), Class: command.AuditManage, Operation: command.CodeUpdateApply, Message: text}
+		u.found = h.firmwareEvent(text)
 		u.event(stateChanged(text))
 		u.records.PutPlain(recordFirmware, record)
 		u.after(func() {

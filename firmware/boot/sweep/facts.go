@@ -22,7 +22,7 @@ type facts struct {
 type observation struct {
 	broken    string // why the device does not start; "" = it does
 	strange   string // what is wrong with the image that runs; "" = nothing
-	running   int
+	running   int    // or is lost, where nothing runs but what takes an update
 	confirmed bool
 	state     string
 	last      string

@@ -91,6 +91,9 @@ func (p *player) stage(s *scenario) (*flash.Memory, error) {
 		}
 		b.Close()
 	}
+	if s.decays {
+		return p.world.decayed(chip)
+	}
 	return chip, nil
 }
 
@@ -109,10 +112,13 @@ func (p *player) observe(chip *flash.Memory) *observation {
 	if err != nil {
 		o.spoilt = err.Error()
 	}
-	if err := p.world.authentic(b.Running()); err != nil {
+	running := s.Running
+	if s.Recovers {
+		running = s.Lost
+	} else if err := p.world.authentic(b.Running()); err != nil {
 		o.strange = err.Error()
 	}
-	o.running, o.confirmed, o.security, o.floor = p.world.number(s.Running), s.Confirmed, s.Security, s.Floor
+	o.running, o.confirmed, o.security, o.floor = p.world.number(running), s.Confirmed, s.Security, s.Floor
 	o.state, o.last, o.incoming, o.have = s.State.String(), s.Last.String(), p.world.numberOf(s.Incoming), setOf(s.Have)
 	if s.Rollback != nil {
 		o.rollback = p.world.number(s.Rollback.Version)

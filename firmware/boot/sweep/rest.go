@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -76,20 +77,64 @@ func (p *player) newest(b *boot.Boot) int {
 // decayTrials is how many times the firmware of a scenario decays.
 const decayTrials = 24
 
-// decay flips bits all over the region, some at a time: the device may refuse to
-// start, but must not run what nobody made.
+// decay flips bits all over the region, from one to many at a time: the device must not
+// run what nobody made, but start, and take an update if it has nothing to run.
 func (p *player) decay(s *scenario, chip *flash.Memory, seed uint64, report *Report) {
 	random := rand.New(rand.NewPCG(seed, 5))
-	for range decayTrials {
+	for trial := range decayTrials {
 		c := chip.Clone()
-		for range 40 {
+		for range 1 + 2*trial {
 			if err := c.Flip(p.world.bit(random)); err != nil {
 				report.Faults = append(report.Faults, Fault{DecayIsFound, s.name + ":", err.Error()})
 			}
 		}
-		if o := p.observe(c); o.broken == "" && o.strange != "" {
-			report.Faults = append(report.Faults, Fault{DecayIsFound, s.name + ":", o.strange})
+		o := p.observe(c)
+		wrong := cmp.Or(o.broken, o.strange)
+		if wrong == "" && !o.confirmed && o.state == boot.Idle.String() {
+			wrong = p.mend(c)
+		}
+		if wrong != "" {
+			report.Faults = append(report.Faults, Fault{DecayIsFound, s.name + ":", wrong})
 		}
 		report.Decayed++
 	}
+}
+
+// mend installs the last firmware there is on a device that has none to run, and returns
+// what is wrong with that.
+func (p *player) mend(chip *flash.Memory) string {
+	last := p.world.editions[len(p.world.editions)-1]
+	if last.update == nil {
+		return ""
+	}
+	b, err := p.world.install(last.update, func() (*boot.Boot, error) { return p.world.open(chip, p.world.verifier) })
+	if err != nil {
+		return "it takes no update: " + err.Error()
+	}
+	defer b.Close()
+	if v := b.Running().Version; v != last.version {
+		return fmt.Sprintf("an update that mends it leaves %v", v)
+	}
+	return ""
+}
+
+// decayed returns a chip on which the firmware has decayed that runs.
+func (w *world) decayed(chip *flash.Memory) (*flash.Memory, error) {
+	for slot := range boot.Slots {
+		c := chip.Clone()
+		image := w.region.first + 2 + slot*slotBlocks + slotBlocks - imageSize/geometry.BlockSize()
+		if err := c.Flip(8 * int64(image*geometry.BlockSize())); err != nil {
+			return nil, err
+		}
+		b, err := w.open(c, w.verifier)
+		if err != nil {
+			return nil, err
+		}
+		s, err := b.Status()
+		b.Close()
+		if err != nil || s.Recovers {
+			return c, err
+		}
+	}
+	return nil, fmt.Errorf("%w: no firmware decays", ErrSubject)
 }

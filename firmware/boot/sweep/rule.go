@@ -18,7 +18,7 @@ const (
 	Unconverged  Rule = "the scenario comes to its end"
 	Wear         Rule = "no block is erased much more often than without a power cut"
 	Refusal      Rule = "a file that is refused leaves the flash as it is"
-	DecayIsFound Rule = "firmware that has decayed does not run"
+	DecayIsFound Rule = "firmware that has decayed does not run, and the device starts and takes an update"
 )
 
 // situation is what a rule looks at.
@@ -102,7 +102,7 @@ func lost(s *situation) string {
 		return "that the upload is complete"
 	case idle && !f.acked.isEmpty() && s.running == old && !f.leaving && !f.trying:
 		return "the upload"
-	case f.tried && s.running == old && idle && s.last != boot.FellBack.String():
+	case f.tried && s.running == old && !(s.scenario.decays && s.observation.confirmed) && idle && s.last != boot.FellBack.String():
 		return "the activation"
 	}
 	return ""
@@ -114,7 +114,7 @@ func wayBack(s *situation) string {
 	switch {
 	case s.spoilt != "":
 		return s.spoilt
-	case s.rollback == before && !f.confirmed && !f.returned:
+	case s.rollback == before && (s.scenario.decays || !f.confirmed && !f.returned):
 	case s.rollback == old && f.confirms:
 	case s.rollback < 0 && f.returns:
 	default:

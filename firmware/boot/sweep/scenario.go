@@ -8,6 +8,7 @@ type scenario struct {
 	to       int  // the firmware that runs at the end
 	rollback int  // the firmware to go back to at the end; -1 = none
 	erases   bool // the state of the HSM; in any other it stays as it is
+	decays   bool // the firmware that runs, before anything is done
 }
 
 // scenarios lists what is played.
@@ -19,6 +20,7 @@ func scenarios() []scenario {
 		{name: "update never confirmed", before: []int{1}, do: fail(2), to: 1, rollback: 0},
 		{name: "update given up for another", before: []int{1}, do: change(2, 3), to: 3, rollback: 1},
 		{name: "rollback", before: []int{1, 2}, do: goBack, to: 1, rollback: -1, erases: true},
+		{name: "repair", before: []int{1, 2}, do: update(2), to: 2, rollback: 1, decays: true},
 		{name: "floor", before: []int{1, 2}, do: raise(2), to: 2, rollback: 1},
 	}
 }

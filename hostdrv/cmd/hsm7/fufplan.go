@@ -135,6 +135,9 @@ func (a *app) showFirmware(ctx context.Context, s *hostdrv.Session) error {
 func printFirmware(w io.Writer, s command.UpdateStatus) {
 	row := func(name, value string) { fmt.Fprintf(w, "%-18s %s\n", name, value) }
 	row("running", s.Running)
+	if s.Lost != "" {
+		row("has decayed", s.Lost+": install it again, or later firmware")
+	}
 	if s.Last != command.UpdateNever {
 		row("last change", s.Last.String())
 	}
