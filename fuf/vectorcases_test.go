@@ -131,7 +131,7 @@ const (
 )
 
 func vectorCases() []vectorCase {
-	return slices.Concat(acceptedCases(), shapeCases(), signerCases(), manifestCases(), contentCases())
+	return slices.Concat(acceptedCases(), shapeCases(), signerCases(), manifestCases(), contentCases(), payloadCases())
 }
 
 func acceptedCases() []vectorCase {
