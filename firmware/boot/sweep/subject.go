@@ -110,6 +110,9 @@ func (w *world) settle() error {
 	if err != nil {
 		return err
 	}
+	if status.Recovers {
+		return fmt.Errorf("%w: firmware %v has decayed and does not run: install it again first", ErrSubject, status.Lost)
+	}
 	switch status.State {
 	case boot.Idle:
 	case boot.Receiving, boot.Staged:

@@ -142,3 +142,20 @@ func TestTokenOfASubjectPlaysAgain(t *testing.T) {
 		t.Errorf("of another rehearsal: %v", err)
 	}
 }
+
+func TestADeviceWhoseFirmwareHasDecayedIsNotRehearsed(t *testing.T) {
+	s := subject(t, 20_000)
+	r, err := s.Prepare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Chip = r.Installed()
+	g := s.Chip.Geometry()
+	const image = 2 + 1 + 3 // behind the records, and the marks and the head of slot 0
+	if err := s.Chip.Flip(8 * int64((g.Blocks/2+image)*g.BlockSize())); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Prepare(); !errors.Is(err, sweep.ErrSubject) {
+		t.Errorf("%v", err)
+	}
+}
