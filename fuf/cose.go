@@ -71,7 +71,7 @@ func parseSigned(b []byte) (*signed, error) {
 		return nil, fmt.Errorf("%w: not a COSE_Sign message", ErrProfile)
 	}
 	var s signed
-	if err := decode(rest, &s); err != nil {
+	if err := codec.Unmarshal(rest, &s); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProfile, err)
 	}
 	if body, err := encode(bodyHeader{contentType}); err != nil || !bytes.Equal(s.Protected, body) {
@@ -95,7 +95,7 @@ func parseSigned(b []byte) (*signed, error) {
 // the signature.
 func (s signature) header() (signHeader, error) {
 	var h signHeader
-	if err := decode(s.Protected, &h); err != nil {
+	if err := codec.Unmarshal(s.Protected, &h); err != nil {
 		return h, fmt.Errorf("%w: header of a signature: %w", ErrProfile, err)
 	}
 	size := map[int]int{algEdDSA: ed25519.SignatureSize, algMLDSA65: mldsa.MLDSA65SignatureSize}[h.Algorithm]

@@ -1,13 +1,8 @@
 package boot
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
-
-	"github.com/fxamacker/cbor/v2"
 
 	"usbhsm7/fuf"
 )
@@ -114,26 +109,14 @@ const (
 
 // Encode returns the image in deterministic CBOR (RFC 8949, section 4.2.1). The
 // error carries ErrImage if it makes no sense.
-func (m *Image) Encode() ([]byte, error) {
-	if err := m.check(); err != nil {
-		return nil, err
-	}
-	encoded, err := imageEncoding.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("encode a firmware image: %w", err)
-	}
-	return encoded, nil
-}
+func (m *Image) Encode() ([]byte, error) { return encode(m) }
 
 // DecodeImage reads what Encode wrote. It takes no other encoding of the same
 // meaning; the error carries ErrImage.
 func DecodeImage(encoded []byte) (*Image, error) {
 	m := new(Image)
-	if err := imageDecoding.Unmarshal(encoded, m); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrImage, err)
-	}
-	if again, err := m.Encode(); err != nil || !bytes.Equal(again, encoded) {
-		return nil, cmp.Or(err, fmt.Errorf("%w: not encoded as it must be", ErrImage))
+	if err := decode(encoded, m); err != nil {
+		return nil, err
 	}
 	return m, nil
 }
@@ -141,16 +124,8 @@ func DecodeImage(encoded []byte) (*Image, error) {
 // ParseImage reads an image that a person has written, in JSON. The error carries
 // ErrImage.
 func ParseImage(text []byte) (*Image, error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
 	m := new(Image)
-	if err := decoder.Decode(m); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrImage, err)
-	}
-	if decoder.More() {
-		return nil, fmt.Errorf("%w: something after the end", ErrImage)
-	}
-	return m, m.check()
+	return m, parse(text, m)
 }
 
 // fits reports whether the image is what a release promises.
@@ -161,28 +136,3 @@ func (m *Image) fits(r *fuf.Release) error {
 	}
 	return nil
 }
-
-var imageEncoding = func() cbor.EncMode {
-	mode, err := cbor.CoreDetEncOptions().EncMode()
-	if err != nil {
-		panic(err) // fixed options: cannot happen
-	}
-	return mode
-}()
-
-var imageDecoding = func() cbor.DecMode {
-	mode, err := cbor.DecOptions{
-		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-		IndefLength:       cbor.IndefLengthForbidden,
-		TagsMd:            cbor.TagsForbidden,
-		MaxArrayElements:  maxList,
-		MaxMapPairs:       16,
-		MaxNestedLevels:   4,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-		UTF8:              cbor.UTF8RejectInvalid,
-	}.DecMode()
-	if err != nil {
-		panic(err) // fixed options: cannot happen
-	}
-	return mode
-}()

@@ -1,9 +1,7 @@
 package boot
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 
 	"usbhsm7/fuf"
@@ -57,39 +55,23 @@ func compareGrants(a, b Grant) int {
 
 // Encode returns the licence in deterministic CBOR. The error carries ErrImage if it
 // makes no sense.
-func (l *Licence) Encode() ([]byte, error) {
-	if err := l.check(); err != nil {
-		return nil, err
-	}
-	encoded, err := imageEncoding.Marshal(l)
-	if err != nil {
-		return nil, fmt.Errorf("encode a licence: %w", err)
-	}
-	return encoded, nil
-}
+func (l *Licence) Encode() ([]byte, error) { return encode(l) }
 
 // DecodeLicence reads what Encode wrote. It takes no other encoding of the same
 // meaning; the error carries ErrImage.
 func DecodeLicence(encoded []byte) (*Licence, error) {
 	l := new(Licence)
-	if err := imageDecoding.Unmarshal(encoded, l); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrImage, err)
-	}
-	if again, err := l.Encode(); err != nil || !bytes.Equal(again, encoded) {
-		return nil, cmp.Or(err, fmt.Errorf("%w: not encoded as it must be", ErrImage))
+	if err := decode(encoded, l); err != nil {
+		return nil, err
 	}
 	return l, nil
 }
 
-// ParseLicence reads a licence from JSON. The error carries ErrImage.
+// ParseLicence reads a licence that a person has written, in JSON. The error carries
+// ErrImage.
 func ParseLicence(text []byte) (*Licence, error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
 	l := new(Licence)
-	if err := decoder.Decode(l); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrImage, err)
-	}
-	return l, l.check()
+	return l, parse(text, l)
 }
 
 // Unpack verifies a whole file of a kind that is not firmware as Begin does, and

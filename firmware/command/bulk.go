@@ -42,7 +42,7 @@ func marshalBulk(m bulky, room func(n int) []byte) (payload []byte, ok bool, err
 	if len(data) < minBulk {
 		return nil, false, nil
 	}
-	shell, err := encoding.Marshal(hollow(m))
+	shell, err := codec.Marshal(hollow(m))
 	if err != nil {
 		return nil, true, err
 	}

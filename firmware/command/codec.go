@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/fxamacker/cbor/v2"
+
+	"usbhsm7/fuf/detcbor"
 )
 
 // Limits of a payload, so that a small message cannot ask for much memory.
@@ -16,33 +18,7 @@ const (
 	maxNesting  = 8
 )
 
-var encoding = func() cbor.EncMode {
-	options := cbor.CoreDetEncOptions()
-	options.NilContainers = cbor.NilContainerAsEmpty // null is no value of this protocol
-	mode, err := options.EncMode()
-	if err != nil {
-		panic(err) // fixed options: cannot happen
-	}
-	return mode
-}()
-
-var decoding = func() cbor.DecMode {
-	mode, err := cbor.DecOptions{
-		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-		IndefLength:       cbor.IndefLengthForbidden,
-		TagsMd:            cbor.TagsForbidden,
-		MaxArrayElements:  maxElements,
-		MaxMapPairs:       maxElements,
-		MaxNestedLevels:   maxNesting,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-		UTF8:              cbor.UTF8RejectInvalid,
-		IntDec:            cbor.IntDecConvertNone,
-	}.DecMode()
-	if err != nil {
-		panic(err) // fixed options: cannot happen
-	}
-	return mode
-}()
+var codec = detcbor.New(maxElements, maxNesting)
 
 // Marshal returns v in deterministic CBOR (RFC 8949, section 4.2.1). A nil v
 // is the empty payload.
@@ -59,7 +35,7 @@ func MarshalIn(v any, room func(n int) []byte) ([]byte, error) {
 			return payload, err
 		}
 	}
-	return encoding.Marshal(v)
+	return codec.Marshal(v)
 }
 
 // Unmarshal decodes one payload into v, which points to a zero value; nothing
@@ -97,14 +73,12 @@ func UnmarshalInPlace(payload []byte, v any) (shared bool, err error) {
 
 // unmarshal decodes a payload by the codec alone.
 func unmarshal(payload []byte, v any) error {
-	if err := decoding.Unmarshal(payload, v); err != nil {
-		return StatusArgumentsBad.With("malformed payload: "+reason(err), "")
-	}
-	again, err := encoding.Marshal(v)
-	defer clear(again) // it may hold a password
-	if err != nil || !bytes.Equal(again, payload) {
+	switch err := codec.Unmarshal(payload, v); {
+	case errors.Is(err, detcbor.ErrForm):
 		return StatusArgumentsBad.With("payload is not the deterministic encoding of its meaning",
 			"write every required key, sorted, in its shortest form, and leave out optional keys that have their default")
+	case err != nil:
+		return StatusArgumentsBad.With("malformed payload: "+reason(err), "")
 	}
 	for _, template := range templates(v) {
 		if err := template.Check(); err != nil {

@@ -16,7 +16,7 @@ const MinBulk = minBulk
 func BulkOf(m any) (key uint64, data *[]byte) { return m.(bulky).bulk() }
 
 // MarshalByCodec and UnmarshalByCodec do not go around the codec.
-func MarshalByCodec(v any) ([]byte, error) { return encoding.Marshal(v) }
+func MarshalByCodec(v any) ([]byte, error) { return codec.Marshal(v) }
 
 // UnmarshalByCodec is the other direction.
 func UnmarshalByCodec(payload []byte, v any) error { return unmarshal(payload, v) }
