@@ -18,7 +18,6 @@ type Plan struct {
 var (
 	Single = Plan{Tears: 2}
 	Fast   = Plan{Tears: 1, Second: true}
-	Full   = Plan{Tears: 4, Second: true}
 )
 
 // outcomes lists how far an operation can come when the power is cut. A sync of

@@ -61,7 +61,7 @@ func newRSA(bits int, entropy Entropy) (*rsa.PrivateKey, error) {
 		if distance := new(big.Int).Sub(p, q); distance.BitLen() <= bits/2-100 {
 			continue // FIPS 186-5, appendix A.1.3, step 5.4
 		}
-		return RSAOf(p, q, RSAExponent)
+		return rsaOf(p, q, RSAExponent)
 	}
 }
 
@@ -86,9 +86,9 @@ func prime(bits int, entropy Entropy) (*big.Int, error) {
 	}
 }
 
-// RSAOf returns the private key of two primes and an exponent, or an error with
+// rsaOf returns the private key of two primes and an exponent, or an error with
 // StatusAttributeValueInvalid.
-func RSAOf(p, q *big.Int, exponent int) (*rsa.PrivateKey, error) {
+func rsaOf(p, q *big.Int, exponent int) (*rsa.PrivateKey, error) {
 	one := big.NewInt(1)
 	p1, q1 := new(big.Int).Sub(p, one), new(big.Int).Sub(q, one)
 	order := new(big.Int).Mul(p1, q1)
