@@ -159,7 +159,7 @@ func ecKey(t command.Template) (*ecdsa.PublicKey, error) {
 		}
 		return key, nil
 	}
-	return nil, command.StatusKeyTypeInconsistent.With(fmt.Sprintf("curve %s is not known to the driver", oid), "")
+	return nil, command.StatusKeyTypeInconsistent.Withf("curve %s is not known to the driver", oid)
 }
 
 var errTrailing = errors.New("bytes after the end of the value")

@@ -22,8 +22,7 @@ func (k *Signer) scheme(digest []byte, opts crypto.SignerOpts) (command.Mechanis
 		return command.Mechanism{Type: m}, digest, nil
 	}
 	if h, ok := hashes[hash]; ok && len(digest) != int(h.size) {
-		return command.Mechanism{}, nil, command.StatusDataLenRange.With(
-			fmt.Sprintf("a digest of %d bytes, %s has %d", len(digest), hash, h.size), "")
+		return command.Mechanism{}, nil, command.StatusDataLenRange.Withf("a digest of %d bytes, %s has %d", len(digest), hash, h.size)
 	}
 	key, ok := k.public.(*rsa.PublicKey)
 	if !ok {
@@ -52,7 +51,7 @@ func mechanismPSS(key *rsa.PublicKey, hash crypto.Hash, salt int) (command.Mecha
 	case salt > 0:
 		length = uint(salt)
 	default:
-		return command.Mechanism{}, command.StatusMechanismParamInvalid.With(fmt.Sprintf("a salt of %d bytes", salt), "")
+		return command.Mechanism{}, command.StatusMechanismParamInvalid.Withf("a salt of %d bytes", salt)
 	}
 	return command.Mechanism{Type: command.MechRSAPKCSPSS, Hash: h.mechanism, SaltLength: &length}, nil
 }

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 )
@@ -18,10 +17,10 @@ func (t Template) Check() error {
 	for _, typ := range slices.Sorted(maps.Keys(t)) {
 		row, ok := LookupAttribute(typ)
 		if !ok {
-			return StatusAttributeTypeInvalid.With(fmt.Sprintf("attribute %#x is unknown", uint32(typ)), "")
+			return StatusAttributeTypeInvalid.Withf("attribute %#x is unknown", uint32(typ))
 		}
 		if !row.Kind.holds(t[typ]) {
-			return StatusAttributeValueInvalid.With(fmt.Sprintf("attribute %s takes a %s", row.Name, row.Kind), "")
+			return StatusAttributeValueInvalid.Withf("attribute %s takes a %s", row.Name, row.Kind)
 		}
 	}
 	return nil

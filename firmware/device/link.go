@@ -200,7 +200,7 @@ func (l *link) accept(m frame.Message) error {
 	case m.Tag == 0:
 		return command.StatusCommandMalformed.With("a request has a tag other than 0", "")
 	case l.inFlight[m.Tag] != nil:
-		return command.StatusOperationActive.With("a request with this tag is still in flight", "")
+		return command.StatusOperationActive.With("a request with this tag is still in flight", "give each request in flight a tag of its own")
 	case len(l.inFlight) >= frame.MaxInFlight:
 		return command.StatusMailboxesNotAvailable.With("too many requests in flight", "wait for an answer before sending more")
 	case l.held.Load() > 0 && l.held.Load()+int64(len(m.Payload)) > maxHeld:

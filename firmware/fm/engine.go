@@ -91,7 +91,7 @@ func (e *Engine) compile(code []byte) (*compiled, error) {
 	}
 	module, err := e.translate(code)
 	if err != nil {
-		return nil, command.StatusInvalidFUFHeader.With(fmt.Sprintf("no functional module: %v", err), "")
+		return nil, command.StatusInvalidFUFHeader.Withf("no functional module: %v", err)
 	}
 	m := &compiled{digest: digest, CompiledModule: module, runtime: e.runtime, users: 1}
 	e.compiled = append(e.compiled, m)

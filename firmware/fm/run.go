@@ -51,7 +51,7 @@ func (e *Engine) Call(ctx context.Context, code []byte, function string, input [
 	}
 	defer e.release(m)
 	if f, ok := m.ExportedFunctions()[function]; !ok || !callable(f) {
-		return nil, command.StatusFMIDInvalid.With(fmt.Sprintf("the module has no function %q", function), "")
+		return nil, command.StatusFMIDInvalid.Withf("the module has no function %q", function)
 	}
 	r := &run{limits: e.limits, host: host, input: input}
 	inside, cancel := context.WithTimeout(context.WithValue(ctx, runKey{}, r), e.limits.Time)

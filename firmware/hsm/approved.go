@@ -91,7 +91,7 @@ func approved(row command.MechanismRow, prehash bool) usable {
 func (c *call) mechanism(m *command.Mechanism, use command.Use) (command.MechanismRow, error) {
 	row, place, ok := command.FindMechanism(m.Type)
 	if !ok || row.Uses&use == 0 {
-		return row, command.StatusMechanismInvalid.With(fmt.Sprintf("%s is not a mechanism for this command", m.Type), "")
+		return row, command.StatusMechanismInvalid.Withf("%s is not a mechanism for this command", m.Type)
 	}
 	if c.usables()[place].uses&use == 0 {
 		return row, command.StatusMechanismInvalid.With(fmt.Sprintf("the policies do not permit %s for this", m.Type), "mechanisms lists what they permit")
@@ -106,7 +106,7 @@ func (c *call) usables() usables { return c.hsm.state.Load().policies.usable }
 // fits checks a key for a use of a mechanism.
 func (c *call) fits(key *mech.Key, m *command.Mechanism, row command.MechanismRow, use command.Use) error {
 	if key.Bits < row.MinBits || key.Bits > row.MaxBits {
-		return command.StatusKeySizeRange.With(fmt.Sprintf("%s takes keys of %d to %d bits", m.Type, row.MinBits, row.MaxBits), "")
+		return command.StatusKeySizeRange.Withf("%s takes keys of %d to %d bits", m.Type, row.MinBits, row.MaxBits)
 	}
 	if c.allows(policy.PartitionNonFIPS) {
 		return nil

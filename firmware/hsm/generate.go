@@ -1,8 +1,6 @@
 package hsm
 
 import (
-	"fmt"
-
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/mech"
 	"usbhsm7/firmware/hsm/object"
@@ -75,7 +73,7 @@ func (c *call) generator(m *command.Mechanism, class uint64) (command.MechanismR
 		return row, err
 	}
 	if mech.Secret(row.Keys[0]) != (class == command.ClassSecretKey) {
-		return row, command.StatusMechanismInvalid.With(fmt.Sprintf("%s does not make such a key", m.Type), "")
+		return row, command.StatusMechanismInvalid.Withf("%s does not make such a key", m.Type)
 	}
 	if m.Type == command.MechPKCS5PBKD2 {
 		return row, nil

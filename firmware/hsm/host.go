@@ -2,7 +2,6 @@ package hsm
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -99,7 +98,7 @@ func (h *Host) run(ctx context.Context, code command.Code, session uint32, paylo
 	row, ok := command.Lookup(code)
 	run, runs := handlers[code]
 	if !ok || !runs {
-		return nil, command.StatusUnknownCommand.With(fmt.Sprintf("%s is unknown", code), "")
+		return nil, command.StatusUnknownCommand.Withf("%s is unknown", code)
 	}
 	c := &call{ctx: ctx, hsm: h.hsm, host: h, row: row}
 	response, err := c.do(run, session, payload)

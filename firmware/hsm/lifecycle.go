@@ -1,8 +1,6 @@
 package hsm
 
 import (
-	"fmt"
-
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/auth"
 	"usbhsm7/firmware/hsm/mech"
@@ -18,10 +16,10 @@ const (
 
 func checkNames(label string, domain []byte) error {
 	if len(label) == 0 || len(label) > maxLabel {
-		return command.StatusArgumentsBad.With(fmt.Sprintf("a label has 1 to %d bytes", maxLabel), "")
+		return command.StatusArgumentsBad.Withf("a label has 1 to %d bytes", maxLabel)
 	}
 	if len(domain) > maxDomain {
-		return command.StatusArgumentsBad.With(fmt.Sprintf("a domain has at most %d bytes", maxDomain), "")
+		return command.StatusArgumentsBad.Withf("a domain has at most %d bytes", maxDomain)
 	}
 	return nil
 }

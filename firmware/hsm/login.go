@@ -45,7 +45,7 @@ func (c *call) mayLogIn(role command.Role) error {
 	case current == nil:
 		return nil
 	case current.role == role:
-		return command.StatusUserAlreadyLoggedIn.With(fmt.Sprintf("%s is logged in already", role), "")
+		return command.StatusUserAlreadyLoggedIn.Withf("%s is logged in already", role)
 	}
 	return command.StatusOtherUserLoggedIn.With(fmt.Sprintf("%s is logged in", current.role), "log out first")
 }

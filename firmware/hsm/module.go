@@ -288,7 +288,7 @@ func (c *call) moduleDelete(r *command.ModuleDeleteRequest) error {
 
 func (h *HSM) noModule(name string) error {
 	if slices.ContainsFunc(h.builtIn, func(m module) bool { return m.Info.Name == name }) {
-		return command.StatusOperationRestricted.With(fmt.Sprintf("functional module %q comes with the firmware", name), "")
+		return command.StatusOperationRestricted.Withf("functional module %q comes with the firmware", name)
 	}
 	return command.StatusFMIDInvalid.With(fmt.Sprintf("there is no functional module %q", name), "fm-list lists those that are here")
 }

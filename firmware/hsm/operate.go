@@ -1,8 +1,6 @@
 package hsm
 
 import (
-	"fmt"
-
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/hsm/mech"
 	"usbhsm7/firmware/hsm/object"
@@ -137,7 +135,7 @@ func (c *call) digest(r *command.DigestRequest) (*command.DigestResponse, error)
 
 func (c *call) random(r *command.RandomRequest) (*command.RandomResponse, error) {
 	if r.Length == 0 || r.Length > maxRandom {
-		return nil, command.StatusArgumentsBad.With(fmt.Sprintf("1 to %d random bytes at a time", maxRandom), "")
+		return nil, command.StatusArgumentsBad.Withf("1 to %d random bytes at a time", maxRandom)
 	}
 	data, err := mech.Random(int(r.Length), c.hsm.entropy)
 	if err != nil {

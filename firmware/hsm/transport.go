@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"hash"
 	"io"
 	"math/big"
@@ -175,7 +174,7 @@ func checkSpelling(s string) error {
 		good = good && len(part) == perGroup && strings.Trim(part, alphabet) == ""
 	}
 	if !good {
-		return command.StatusArgumentsBad.With(fmt.Sprintf("a random user string has %d groups of %d letters, digits or slashes, with hyphens between them", groups, perGroup), "")
+		return command.StatusArgumentsBad.Withf("a random user string has %d groups of %d letters, digits or slashes, with hyphens between them", groups, perGroup)
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (c *call) permitsWrapping(o *object.Object, with command.Handle) error {
 	case !c.allows(policies.wrap):
 		return refusedBy(command.StatusOperationRestricted, policies.wrap, "to wrap such a key")
 	case !o.Is(command.AttrExtractable):
-		return command.StatusKeyUnextractable.With("the key is not extractable", "")
+		return command.StatusKeyUnextractable.With("the key is not extractable", "only keys made with extractable set are wrapped")
 	}
 	if err := c.mayUse(o, wrapping); err != nil || !o.Is(command.AttrWrapWithTrusted) {
 		return err

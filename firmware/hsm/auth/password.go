@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"fmt"
 	"strings"
 
 	"usbhsm7/firmware/command"
@@ -23,8 +22,7 @@ const allowed = "!#$%'()*+,-./0123456789:=? @ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_abcde
 // that is not allowed or with a leading space.
 func CheckPassword(password []byte) error {
 	if n := len(password); n < MinPassword || n > MaxPassword {
-		return command.StatusPINLenRange.With(
-			fmt.Sprintf("a password has %d to %d bytes", MinPassword, MaxPassword), "")
+		return command.StatusPINLenRange.Withf("a password has %d to %d bytes", MinPassword, MaxPassword)
 	}
 	if password[0] == ' ' {
 		return command.StatusPINInvalid.With("a password does not begin with a space", "")

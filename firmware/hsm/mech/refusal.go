@@ -12,7 +12,7 @@ import (
 const MaxData = 16<<20 - 1024
 
 func notFor(t command.MechanismType, use string) error {
-	return command.StatusMechanismInvalid.With(fmt.Sprintf("%s is not a mechanism for %s", t, use), "")
+	return command.StatusMechanismInvalid.Withf("%s is not a mechanism for %s", t, use)
 }
 
 func inOnePart(t command.MechanismType) error {
@@ -20,7 +20,7 @@ func inOnePart(t command.MechanismType) error {
 }
 
 func wrongKey(t command.MechanismType) error {
-	return command.StatusKeyTypeInconsistent.With(fmt.Sprintf("%s does not work with a key of this type", t), "")
+	return command.StatusKeyTypeInconsistent.Withf("%s does not work with a key of this type", t)
 }
 
 func badParam(cause, hint string) error {
@@ -52,7 +52,7 @@ func verdict(ok bool) error {
 }
 
 func signatureLength(want int) error {
-	return command.StatusSignatureLenRange.With(fmt.Sprintf("a signature of this key has %d bytes", want), "")
+	return command.StatusSignatureLenRange.Withf("a signature of this key has %d bytes", want)
 }
 
 // failed keeps a refusal of the entropy source, and says of any other failure

@@ -184,5 +184,5 @@ func parseDate(text string) (time.Time, error) {
 func inOrder(t command.Template) []command.AttributeType { return slices.Sorted(maps.Keys(t)) }
 
 func invalid(typ command.AttributeType, rule string) error {
-	return command.StatusAttributeValueInvalid.With(fmt.Sprintf("%s %s", typ, rule), "")
+	return command.StatusAttributeValueInvalid.Withf("%s %s", typ, rule)
 }

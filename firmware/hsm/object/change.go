@@ -1,7 +1,6 @@
 package object
 
 import (
-	"fmt"
 	"maps"
 
 	"usbhsm7/firmware/command"
@@ -76,14 +75,14 @@ func (o *Object) mayChange(typ command.AttributeType, value any, copying bool) e
 	case copying && set && equal(now, value):
 		return nil // a copy may say what it is
 	case row.Change == command.Fixed:
-		return command.StatusAttributeReadOnly.With(fmt.Sprintf("%s cannot be changed", typ), "")
+		return command.StatusAttributeReadOnly.Withf("%s cannot be changed", typ)
 	case !presences[typ].has(o.Class(), o.keyType()):
 		return o.lacks(typ)
 	case copying && !o.attrs.Bool(command.AttrModifiable, false):
 		return command.StatusAttributeReadOnly.With("the object is not modifiable", "")
 	case row.Change == command.OnlyTrue && value == false && now == true,
 		row.Change == command.OnlyFalse && value == true && now != true:
-		return command.StatusAttributeReadOnly.With(fmt.Sprintf("%s can only change %s", typ, row.Change), "")
+		return command.StatusAttributeReadOnly.Withf("%s can only change %s", typ, row.Change)
 	}
 	return checkValue(typ, value)
 }

@@ -94,7 +94,7 @@ func (s Spec) admits(typ command.AttributeType, value any) error {
 	case !row.Given.Has(s.Origin) && s.Origin == command.OriginGenerate && row.Given.Has(command.OriginCreate) && p.has(s.Class, s.KeyType):
 		return command.StatusAttributeReadOnly.With(fmt.Sprintf("%s of a new key is set by the device", typ), "leave it out")
 	case !row.Given.Has(s.Origin), !p.has(s.Class, s.KeyType), p.given != 0 && !p.given.has(s.Class), s.misplaced(typ):
-		return command.StatusTemplateInconsistent.With(fmt.Sprintf("%s does not belong in the template of such an object", typ), "")
+		return command.StatusTemplateInconsistent.Withf("%s does not belong in the template of such an object", typ)
 	}
 	return checkValue(typ, value)
 }
@@ -179,5 +179,5 @@ func (s Spec) uses(t command.Template) []command.AttributeType {
 }
 
 func missing(typ command.AttributeType) error {
-	return command.StatusTemplateIncomplete.With(fmt.Sprintf("%s is missing", typ), "")
+	return command.StatusTemplateIncomplete.Withf("%s is missing", typ)
 }

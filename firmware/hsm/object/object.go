@@ -123,16 +123,12 @@ func (o *Object) Key(use command.AttributeType, keyTypes []uint64, m command.Mec
 		return nil, command.StatusKeyTypeInconsistent.With("the mechanism does not work with a key of this type", "")
 	}
 	if !o.attrs.Bool(use, false) {
-		return nil, command.StatusKeyInvalidForOperation.With(fmt.Sprintf("the key's attribute %s is not set", use), "")
+		return nil, command.StatusKeyInvalidForOperation.Withf("the key's attribute %s is not set", use)
 	}
 	if o.allowed != nil && !slices.Contains(o.allowed, m) {
-		return nil, command.StatusMechanismInvalid.With(fmt.Sprintf("%s is not one of the key's allowed-mechanisms", m), "")
+		return nil, command.StatusMechanismInvalid.Withf("%s is not one of the key's allowed-mechanisms", m)
 	}
-	key, err := o.key()
-	if err != nil {
-		return nil, command.StatusDeviceError.With("the stored key is damaged", "")
-	}
-	return key, nil
+	return o.Parsed()
 }
 
 // Attributes returns the values of types at a time, or of all attributes that
@@ -195,15 +191,15 @@ func (o *Object) cannotRead(typ command.AttributeType) error {
 	keyType := o.keyType()
 	switch {
 	case !known:
-		return command.StatusAttributeTypeInvalid.With(fmt.Sprintf("attribute %#x is unknown", uint32(typ)), "")
+		return command.StatusAttributeTypeInvalid.Withf("attribute %#x is unknown", uint32(typ))
 	case row.Secret && o.value != nil && presences[typ].has(o.Class(), keyType):
-		return command.StatusAttributeSensitive.With(fmt.Sprintf("%s never leaves the device", typ), "")
+		return command.StatusAttributeSensitive.Withf("%s never leaves the device", typ)
 	}
 	return o.lacks(typ)
 }
 
 func (o *Object) lacks(typ command.AttributeType) error {
-	return command.StatusAttributeNotFound.With(fmt.Sprintf("the object has no attribute %s", typ), "")
+	return command.StatusAttributeNotFound.Withf("the object has no attribute %s", typ)
 }
 
 // stored is the form of an object in storage.

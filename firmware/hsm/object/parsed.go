@@ -10,7 +10,7 @@ import (
 func (o *Object) Parsed() (*mech.Key, error) {
 	key, err := o.key()
 	if err != nil {
-		return nil, command.StatusDeviceError.With("the stored key is damaged", "")
+		return nil, command.StatusDeviceError.With("the stored key is damaged", "destroy it, and bring it back from where it was backed up")
 	}
 	return key, nil
 }

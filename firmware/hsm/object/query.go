@@ -1,7 +1,6 @@
 package object
 
 import (
-	"fmt"
 	"time"
 
 	"usbhsm7/firmware/command"
@@ -31,7 +30,7 @@ func NewQuery(t command.Template) (Query, error) {
 	q := Query{want: make([]wanting, 0, len(t))}
 	for _, typ := range inOrder(t) {
 		if row, _ := command.LookupAttribute(typ); row.Secret && !open {
-			return Query{}, command.StatusAttributeSensitive.With(fmt.Sprintf("keys cannot be found by %s", typ), "")
+			return Query{}, command.StatusAttributeSensitive.Withf("keys cannot be found by %s", typ)
 		}
 		switch v := t[typ].(type) {
 		case string:
