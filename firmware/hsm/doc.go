@@ -29,4 +29,20 @@
 // What is written where, and under which key, is told in docs/security.md and
 // in the packages vault and auth; keys as PKCS#11 objects are in object, their
 // mechanisms in mech.
+//
+// # Where to look
+//
+// A command goes through host, authorise, handlers, update, state and refusal.
+// The other files, by what they are about:
+//
+//	life of the HSM        lifecycle, settle, swap, erase, clock, device, metrics
+//	sessions and logins    session, login, entry, authenticate, role, limit, secret
+//	people with iKeys      trustedpath, attend, challenge, activation
+//	policies               policies, keypolicy, approved
+//	objects and keys       object, create, generate, derive, wrap, storage
+//	uses of keys           operate, multipart, usage, keyauth
+//	tampering, transport   tamper, halt, transport
+//	audit log              audit, auditlog, event
+//	firmware               firmware, firmwareupdate, bootloader, convert, licence
+//	functional modules     module, modulecall
 package hsm

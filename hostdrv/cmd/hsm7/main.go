@@ -7,6 +7,18 @@
 //	hsm7 sign --key root --in file --out file.sig
 //
 // hsm7 help COMMAND tells more. Exit statuses are in exit.go.
+//
+// The commands are methods of app, which app.go puts together: each opens what it
+// needs by withDevice, withSession or withLogin, and prints by print, as text or as
+// JSON. A file holds the commands of one group, or of one of them where that is long:
+//
+//	the HSM and its roles     admin, role, challenge, policy, state, audit
+//	keys                      key, keykind, object, sign, cipher, cert, keyauth, transport, bench
+//	firmware                  updatefw, updatecap, fm, fuf and what begins with it
+//	the simulator             sim and what begins with it
+//	ceremonies                ceremony and what begins with it
+//	the bus                   devices, inventory, attach, watch, doctor, capture, replay, tls
+//	what commands share       where, wait, attend, password, file, progress, recorder, exit
 package main
 
 import (
