@@ -39,6 +39,9 @@ func function(body []byte) []byte {
 	)
 }
 
+// fillAll fills 4 MiB of memory, in a millisecond or so.
+var fillAll = []byte{0x41, 0, 0x41, 1, 0x41, 0x80, 0x80, 0x80, 0x02, 0xfc, 0x0b, 0}
+
 // imports makes a module that imports a function of type () -> i64.
 func imports(module, name string) []byte {
 	return slices.Concat(
@@ -85,6 +88,7 @@ func TestCheckRefusesWhatTheDeviceCannotBear(t *testing.T) {
 		{"a memory that others share", "a size of kind 3", slices.Concat(wasm, section(5, []byte{1, 3, 1, 1}))},
 		{"something after the end", "1 bytes after its end", slices.Concat(wasm, section(3, []byte{0, 0}))},
 		{"a huge function", "more than 65536", function(slices.Concat([]byte{0}, bytes.Repeat([]byte{0x01}, 1<<16), constant))},
+		{"memory filled again and again without a loop", "513 instructions of the kind FC", function(slices.Concat([]byte{0}, bytes.Repeat(fillAll, 513), constant))},
 		{"many functions", "functions, more than 8192", slices.Concat(wasm, section(10, leb(100_000)))},
 		{"a huge table", "a table of 100000", slices.Concat(wasm, section(4, []byte{1, 0x70, 0}, leb(100_000)))},
 		{"two tables", "2 tables, more than 1", slices.Concat(wasm, section(4, []byte{2, 0x70, 0, 1, 0x70, 0, 1}))},

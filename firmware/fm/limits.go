@@ -29,6 +29,7 @@ func Standard() Limits {
 // 64 MiB and no module more than that much to be made.
 const (
 	maxBody      = 64 << 10 // bytes of one function
+	maxBulk      = 512      // bytes FC in one function: see bulk
 	maxLocals    = 1024     // variables of one function
 	maxValues    = 64       // parameters of one function, and results
 	maxTable     = 4096     // functions that can be called by number

@@ -180,6 +180,12 @@ func elements(r *reader) error {
 	return r.skip(exactly(0), offset, list(maxTable, "elements", oneNumber))
 }
 
+// bulk begins the instructions that fill or copy a whole memory, each a matter of
+// milliseconds. The time of a call is looked at in loops and calls only, so that a
+// function which does nothing else would go on for seconds after its end. That the
+// byte may also be a part of a number does no harm.
+const bulk = 0xfc
+
 // function looks at the variables at the beginning of a function: groups of a
 // number and a type.
 func function(r *reader) error {
@@ -189,6 +195,9 @@ func function(r *reader) error {
 	}
 	if len(body) > maxBody {
 		return fmt.Errorf("a function of %d bytes, more than %d", len(body), maxBody)
+	}
+	if n := bytes.Count(body, []byte{bulk}); n > maxBulk {
+		return fmt.Errorf("a function with %d instructions of the kind FC, more than %d", n, maxBulk)
 	}
 	var locals uint64
 	return body.each(maxLocals, "groups of variables", func(r *reader) error {
