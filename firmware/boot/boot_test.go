@@ -2,6 +2,7 @@ package boot_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"usbhsm7/firmware/boot"
@@ -105,6 +106,30 @@ func TestAnotherFileTakesThePlaceOfAnUpload(t *testing.T) {
 	}
 	u.must(u.Abort())
 	u.runs(v792, boot.Idle)
+}
+
+// Who runs the command again because the host died after the restart must not lose the
+// firmware to go back to.
+func TestTheUpdateThatRunsIsNotInstalledAgain(t *testing.T) {
+	u := newUnit(t)
+	image := boottest.Image(fuf.V(7, 9, 3), 2, 20_000, 1)
+	release := boottest.Release(image)
+	release.ValidFrom = []fuf.Range{{From: fuf.V(7, 7, 0), To: fuf.V(7, 9, 9)}}
+	update, err := boottest.Make(image, release)
+	u.must(err)
+	u.install(update)
+	before := u.chip.Digest()
+	if err := u.Begin(update.Head, boottest.Code, facts()); !errors.Is(err, boot.ErrPath) {
+		t.Errorf("the update that runs: %v", err)
+	}
+	if u.chip.Digest() != before {
+		t.Error("it left something on the flash")
+	}
+	plan, err := u.Plan(update.Head, &boottest.Code, facts())
+	u.must(err)
+	if at := slices.IndexFunc(plan.Checks, func(c boot.Check) bool { return c.Err != nil }); at < 0 || plan.Checks[at].Name != "not installed yet" {
+		t.Errorf("planned: %+v", plan.Checks)
+	}
 }
 
 func TestContentThatTheDeviceHasIsNotSent(t *testing.T) {

@@ -32,6 +32,7 @@ func (b *Boot) Plan(head []byte, code *fuf.Authcode, facts Facts) (Plan, error) 
 	release := u.Manifest().Release
 	p.Version, p.Chunks = release.Version, u.Chunks()
 	p.add("fits the device", fmt.Sprintf("%d bytes", release.Size), b.roomFor(u))
+	p.add("not installed yet", "", b.another(u))
 	p.Checks = append(p.Checks, Conditions(&release, b.target(facts))...)
 	if code == nil {
 		p.Missing = b.missingOf(u, nil)
@@ -49,7 +50,11 @@ func (b *Boot) Plan(head []byte, code *fuf.Authcode, facts Facts) (Plan, error) 
 	return p, err
 }
 
+// add adds a check, with the detail of what holds; what does not tells that itself.
 func (p *Plan) add(name, detail string, err error) {
+	if err != nil {
+		detail = err.Error()
+	}
 	p.Checks = append(p.Checks, Check{name, detail, err})
 }
 

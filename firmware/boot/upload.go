@@ -78,7 +78,20 @@ func (b *Boot) admit(u *fuf.Update, facts Facts) error {
 	if err := b.roomFor(u); err != nil {
 		return err
 	}
+	if err := b.another(u); err != nil {
+		return err
+	}
 	return Admit(&release, b.target(facts))
+}
+
+// another reports an update that runs already. To install it again, because nobody saw
+// the first time end, would cost the firmware that there is to go back to.
+func (b *Boot) another(u *fuf.Update) error {
+	r := b.records.current
+	if r.holds(r.Running) && r.Slots[r.Running].ID == u.ID() {
+		return fmt.Errorf("%w: this update runs already", ErrPath)
+	}
+	return nil
 }
 
 // Ready reports why what is staged must not be activated: since it was begun, time has
