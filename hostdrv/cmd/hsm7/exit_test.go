@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 
 	"usbhsm7/firmware/command"
@@ -30,6 +31,22 @@ func TestExitStatusTellsWhatWentWrong(t *testing.T) {
 			if got := exitStatus(err); got != want {
 				t.Errorf("%v: exit status %d, want %d", err, got, want)
 			}
+		}
+	}
+}
+
+// Nobody looks for a device any longer then, so that none was found says nothing.
+func TestInterruptedWhileItLooksForTheDevice(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, via := range []string{"usbip", "auto"} {
+		if got := run(ctx, []string{"info", "--via", via, "--usbip", "127.0.0.1:1"}, null, null, null); got != 130 {
+			t.Errorf("--via %s: exit status %d", via, got)
 		}
 	}
 }

@@ -215,9 +215,9 @@ func readTrust(name string) (fuf.Trust, error) {
 	if name == "" {
 		return testkeys.Trust(), nil
 	}
-	text, err := os.ReadFile(name)
+	text, err := readBounded(name, maxText)
 	if err != nil {
-		return fuf.Trust{}, usagef("%w", err)
+		return fuf.Trust{}, err
 	}
 	trust, err := fuf.ParseTrust(text)
 	if err != nil {

@@ -70,9 +70,9 @@ func (a *app) buildUpdate(f buildFlags) error {
 	if f.code == "" {
 		f.code = strings.TrimSuffix(f.out, filepath.Ext(f.out)) + ".txt"
 	}
-	text, err := os.ReadFile(f.spec)
+	text, err := readBounded(f.spec, maxText)
 	if err != nil {
-		return usagef("%w", err)
+		return err
 	}
 	release, err := fuf.ParseRelease(text)
 	if err != nil {
@@ -141,9 +141,9 @@ func readModelsPublic(name string) (hpke.PublicKey, error) {
 	if name == "" {
 		return testkeys.Models().PublicKey(), nil
 	}
-	text, err := os.ReadFile(name)
+	text, err := readBounded(name, maxText)
 	if err != nil {
-		return nil, usagef("%w", err)
+		return nil, err
 	}
 	key, err := fuf.DecodeModelsPublic(text)
 	if err != nil {
@@ -168,6 +168,17 @@ func readBounded(name string, limit int64) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// readSecret reads a private key, and says so if others can do that too.
+func readSecret(name string) ([]byte, error) {
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		fmt.Fprintf(os.Stderr, "hsm7: others than its owner may read the private key %s: chmod 600 ends that\n", shellWord(name))
+	}
+	return readBounded(name, maxText)
+}
+
+// maxText is more than any key, specification or file of trust has, bytes.
+const maxText = 1 << 20
 
 // maxUpdate is more than any update file has, bytes.
 const maxUpdate = fuf.MaxHead + 2*fuf.MaxPayload

@@ -148,9 +148,9 @@ func readModels(name string) (hpke.PrivateKey, error) {
 	if name == "" {
 		return testkeys.Models(), nil
 	}
-	text, err := os.ReadFile(name)
+	text, err := readSecret(name)
 	if err != nil {
-		return nil, usagef("%w", err)
+		return nil, err
 	}
 	defer clear(text)
 	key, err := fuf.DecodeModels(text)

@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -121,7 +120,7 @@ func addProof(draft *fuf.Draft, proof, witnessFile string) error {
 	if witnessFile == "" {
 		return nil
 	}
-	text, err := readBounded(witnessFile, 16<<10)
+	text, err := readSecret(witnessFile)
 	if err != nil {
 		return err
 	}
@@ -183,9 +182,9 @@ func readKeys(name string) ([]crypto.Signer, error) {
 	case fromPublished + "second":
 		return testkeys.Second(), nil
 	}
-	text, err := os.ReadFile(name)
+	text, err := readSecret(name)
 	if err != nil {
-		return nil, usagef("%w", err)
+		return nil, err
 	}
 	defer clear(text)
 	key, err := fuf.DecodeKey(text)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -106,10 +107,7 @@ func (a *app) updateFirmware(ctx context.Context, f updateFlags) error {
 	}
 	defer clear(code[:])
 	return a.withAdmin(ctx, f.from, func(ctx context.Context, d *hostdrv.Device, s *hostdrv.Session) error {
-		bar := a.progress("sending", file.Chunks())
-		err := s.Upload(ctx, file, code[:], func(done, _ int) { bar.step(done) })
-		bar.end()
-		if err != nil {
+		if err := a.send(ctx, s, file, code); err != nil {
 			return err
 		}
 		before := d.Capabilities().Firmware
@@ -118,6 +116,21 @@ func (a *app) updateFirmware(ctx context.Context, f updateFlags) error {
 		}
 		return a.afterRestart(ctx, d, before, file.Manifest().Release.Version.String())
 	})
+}
+
+// send sends an update file. If that ends early, for another reason than a refusal, the
+// error tells how much of it is there.
+func (a *app) send(ctx context.Context, s *hostdrv.Session, file *updateFile, code fuf.Authcode) error {
+	bar, sent := a.progress("sending", file.Chunks()), 0
+	err := s.Upload(ctx, file, code[:], func(done, _ int) {
+		sent = done
+		bar.step(done)
+	})
+	bar.end()
+	if refusal := (*command.Error)(nil); err != nil && sent > 0 && !errors.As(err, &refusal) {
+		return fmt.Errorf("%d of %d chunks are there, and the same command goes on with the rest: %w", sent, file.Chunks(), err)
+	}
+	return err
 }
 
 // withAdmin runs f with the HSM SO logged in.

@@ -209,6 +209,9 @@ func (w where) dial(ctx context.Context, names []busName, selector transport.Sel
 		if err == nil {
 			return device, nil
 		}
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return nil, fmt.Errorf("look for the device: %w", ctx.Err())
+		}
 		failures = append(failures, fmt.Errorf("%s: %w", name, err))
 		if !errors.Is(err, transport.ErrNotFound) && !errors.Is(err, errors.ErrUnsupported) {
 			break // a device is there, but cannot be used: say so rather than use another one
