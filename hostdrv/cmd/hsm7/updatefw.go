@@ -128,7 +128,7 @@ func (a *app) send(ctx context.Context, s *hostdrv.Session, file *updateFile, co
 	})
 	bar.end()
 	if refusal := (*command.Error)(nil); err != nil && sent > 0 && !errors.As(err, &refusal) {
-		return fmt.Errorf("%d of %d chunks are there, and the same command goes on with the rest: %w", sent, file.Chunks(), err)
+		return fmt.Errorf("at least %d of %d chunks are there, and the same command goes on with the rest: %w", sent, file.Chunks(), err)
 	}
 	return err
 }
