@@ -18,7 +18,7 @@ type Plan struct {
 // Plan tells what Begin would do, and changes nothing. Without an authentication
 // code that is not checked, and every chunk that did not come before counts as
 // missing.
-func (b *Boot) Plan(head []byte, code *fuf.Authcode, facts Facts) (Plan, error) {
+func (b *Boot) Plan(head []byte, code *fuf.Authcode, facts Facts) Plan {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := Plan{Running: b.running.Version}
@@ -27,7 +27,7 @@ func (b *Boot) Plan(head []byte, code *fuf.Authcode, facts Facts) (Plan, error) 
 	u, err := b.verifier.Open(head)
 	p.add("genuine", "signatures and table of chunks", err)
 	if err != nil {
-		return p, nil
+		return p
 	}
 	release := u.Manifest().Release
 	p.Version, p.Chunks = release.Version, u.Chunks()
@@ -36,18 +36,17 @@ func (b *Boot) Plan(head []byte, code *fuf.Authcode, facts Facts) (Plan, error) 
 	p.Checks = append(p.Checks, Conditions(&release, b.target(facts))...)
 	if code == nil {
 		p.Missing = b.missingOf(u, nil)
-		return p, nil
+		return p
 	}
 	key, err := b.verifier.Unlock(u, *code)
 	p.add("authentication code", "", err)
 	if err != nil {
 		p.Missing = p.Chunks
-		return p, nil
+		return p
 	}
 	defer key.Wipe()
-	known, err := b.knownChunks(key)
-	p.Missing = b.missingOf(u, known)
-	return p, err
+	p.Missing = b.missingOf(u, b.knownChunks(key))
+	return p
 }
 
 // add adds a check, with the detail of what holds; what does not tells that itself.

@@ -203,10 +203,7 @@ func (b *Boot) reuse() error {
 	if up.missing() == 0 {
 		return nil
 	}
-	known, err := b.knownChunks(up.key)
-	if err != nil {
-		return err
-	}
+	known := b.knownChunks(up.key)
 	for i := range up.have {
 		content, ok := known[up.update.Tag(i)]
 		if !ok || up.have[i] || len(content) != up.update.ChunkSize(i)-fuf.Overhead {
@@ -221,7 +218,7 @@ func (b *Boot) reuse() error {
 
 // knownChunks returns what is in the images that the device has, by the tags that
 // an update with this key gives it.
-func (b *Boot) knownChunks(key *fuf.Key) (map[fuf.Tag][]byte, error) {
+func (b *Boot) knownChunks(key *fuf.Key) map[fuf.Tag][]byte {
 	known := map[fuf.Tag][]byte{}
 	for _, p := range []Place{b.records.current.Running, b.records.current.Previous} {
 		if !p.isSlot() {
@@ -236,7 +233,7 @@ func (b *Boot) knownChunks(key *fuf.Key) (map[fuf.Tag][]byte, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			continue // the same
 		}
 		for len(payload) > 0 {
 			n := min(len(payload), fuf.ChunkSize)
@@ -244,7 +241,7 @@ func (b *Boot) knownChunks(key *fuf.Key) (map[fuf.Tag][]byte, error) {
 			payload = payload[n:]
 		}
 	}
-	return known, nil
+	return known
 }
 
 // Stage ends an upload: it verifies the whole image. The error carries

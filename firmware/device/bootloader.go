@@ -31,10 +31,7 @@ func (b bootloader) Plan(head, authcode []byte, f hsm.UpdateFacts) (*command.Upd
 	if len(authcode) == 0 {
 		code = nil
 	}
-	plan, err := b.boot.Plan(head, code, facts)
-	if err != nil {
-		return nil, refused(err)
-	}
+	plan := b.boot.Plan(head, code, facts)
 	answer := &command.UpdatePlanResponse{Running: plan.Running.String(), Chunks: uint(plan.Chunks), Missing: uint(plan.Missing)}
 	if plan.Chunks > 0 {
 		answer.Version = plan.Version.String()
