@@ -6,9 +6,11 @@ import (
 	"errors"
 	"hash/crc32"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"usbhsm7/firmware/command"
@@ -32,6 +34,35 @@ func TestHelloTellsWhatTheDeviceCanDo(t *testing.T) {
 	}
 	if len(got.Commands) != len(command.Rows) || got.Serial != "7000001" || got.Model == "" || got.Firmware == "" {
 		t.Errorf("identity %+v", got)
+	}
+}
+
+// Who runs a device on a disk that is full finds that in its log, and not at the host only.
+func TestTheLogTellsThatTheStorageFails(t *testing.T) {
+	var (
+		full atomic.Bool
+		log  bytes.Buffer
+	)
+	chip := flash.NewTap(blank(t), func(flash.Operation) error {
+		if full.Load() {
+			return errors.New("no space left on device")
+		}
+		return nil
+	})
+	d, err := device.New(device.Config{Flash: chip, Logger: zerolog.New(zerolog.SyncWriter(&log))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hello(t, d)
+	session := h.open(command.SlotAdmin)
+	full.Store(true)
+	request := command.HSMInitRequest{Label: "x", Password: []byte("so-password")}
+	if status := h.call(command.CodeHSMInit, session, request, nil); status != command.StatusDeviceError {
+		t.Errorf("status %v", status)
+	}
+	_ = d.Close() // it tells of the storage as well
+	if got := log.String(); !strings.Contains(got, `"level":"error","command":"hsm-init","cause":"the storage failed: `) || !strings.Contains(got, "no space left on device") {
+		t.Errorf("logged %s", got)
 	}
 }
 

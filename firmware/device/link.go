@@ -249,11 +249,21 @@ func (l *link) work(requests <-chan *request) {
 	for r := range requests {
 		status, payload := r.host.Execute(r.ctx, command.Code(r.message.Code), r.message.Session, r.message.Payload)
 		l.buffers.Put(r.message.Payload) // wiped: it may have held a password
+		if status == command.StatusDeviceError {
+			l.report(r, payload)
+		}
 		l.finish(r, status, payload)
 		if !quick[command.Code(r.message.Code)] {
 			l.carriedOut()
 		}
 	}
+}
+
+// report logs that the device itself failed: that is not the host's business alone.
+func (l *link) report(r *request, payload []byte) {
+	var failure command.ErrorResponse
+	_ = command.Unmarshal(payload, &failure) // our own: cannot fail
+	l.log.Error().Stringer("command", command.Code(r.message.Code)).Str("cause", failure.Cause).Msg("a command failed in the device")
 }
 
 // finish takes r out of flight and sends its answer, unless its host has gone.
