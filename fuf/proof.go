@@ -38,7 +38,7 @@ func (p *LogPolicy) check(text, manifest []byte) error {
 		return fmt.Errorf("%w: %w", ErrProof, err)
 	}
 	if len(opened.UnverifiedSigs) > 0 {
-		return fmt.Errorf("%w: signed by %s, who is unknown", ErrProof, opened.UnverifiedSigs[0].Name)
+		return fmt.Errorf("%w: signed by %q, who is unknown", ErrProof, opened.UnverifiedSigs[0].Name)
 	}
 	if !bytes.Equal(noteText(opened), entry.Checkpoint) {
 		return fmt.Errorf("%w: not in its one form", ErrProof)

@@ -3,6 +3,7 @@ package fuf_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"usbhsm7/fuf"
@@ -52,6 +53,25 @@ func TestAProofNeedsTheLogAndEnoughWitnesses(t *testing.T) {
 		if _, err := fuf.OpenBytes(signedBy(t, d, testkeys.Vendor()...), test.trust); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, not %v", test.name, err, test.want)
 		}
+	}
+}
+
+// Nobody has signed the names in a proof, so that none may move a terminal's cursor.
+func TestARefusedProofLeavesTerminalsAlone(t *testing.T) {
+	log, err := fuftest.NewLog(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, trust := draft(t, release(), content(10)), testkeys.Trust()
+	trust.Log = log.Policy(1)
+	proof, err := log.Prove(d.LogEntry(), 0, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Proof = append(proof, "\u2014 \u009b2J AAAAAAAA\n"...)
+	_, err = fuf.OpenBytes(signedBy(t, d, testkeys.Vendor()...), trust)
+	if !errors.Is(err, fuf.ErrProof) || strings.ContainsRune(err.Error(), '\u009b') {
+		t.Errorf("%q", err)
 	}
 }
 
