@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"sync"
 
 	"usbhsm7/ikey/internal/folder"
@@ -21,49 +22,67 @@ type note struct {
 }
 
 // notes are those of all keys, in a file. A key that was renamed or is lost keeps
-// its own.
+// its own. The file is read whenever a note is wanted: the ring of another device, to
+// which people carry their keys, may have the same folder.
 type notes struct {
 	folder folder.Folder
 
-	mu sync.Mutex // a key that writes does not wait for the ring, which may wait for it
-	of map[string]note
+	mu sync.Mutex      // a key that writes does not wait for the ring, which may wait for it
+	of map[string]note // as last read
 }
 
-// loadNotes returns what the file says. Stickers that make no sense are taken off:
-// somebody else wrote them.
+// loadNotes returns what the file says.
 func loadNotes(f folder.Folder) (*notes, error) {
-	n := &notes{folder: f, of: map[string]note{}}
-	b, err := f.Load(notesFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return n, nil
-	}
-	var of map[string]note
-	if err == nil {
+	n := &notes{folder: f}
+	return n, n.read()
+}
+
+// read reads the file; after an error the notes are as they were. Stickers that make
+// no sense are taken off: somebody else wrote them.
+func (n *notes) read() error {
+	of := map[string]note{}
+	b, err := n.folder.Load(notesFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		n.of = of
+		return nil
+	case err == nil:
 		err = json.Unmarshal(b, &of)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrStickers, notesFile, err)
+		return fmt.Errorf("%w: %s: %w", ErrStickers, notesFile, err)
+	}
+	if of == nil { // the file says null
+		of = map[string]note{}
 	}
 	for name, note := range of {
 		if note.check() != nil {
 			note.sticker = sticker{}
+			of[name] = note
 		}
-		n.of[name] = note
 	}
-	return n, nil
+	n.of = of
+	return nil
+}
+
+// all returns the notes of all keys, as last read if the file is unreadable now.
+func (n *notes) all() map[string]note {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_ = n.read()
+	return maps.Clone(n.of)
 }
 
 // get returns the note of a key, which is empty if there is none.
-func (n *notes) get(name string) note {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.of[name]
-}
+func (n *notes) get(name string) note { return n.all()[name] }
 
 // change changes the note of a key, durably.
 func (n *notes) change(name string, change func(*note)) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if err := n.read(); err != nil {
+		return err
+	}
 	note := n.of[name]
 	change(&note)
 	n.of[name] = note
@@ -74,6 +93,9 @@ func (n *notes) change(name string, change func(*note)) error {
 func (n *notes) forget(name string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if err := n.read(); err != nil {
+		return err
+	}
 	delete(n.of, name)
 	return n.save()
 }

@@ -113,7 +113,7 @@ func (r *Ring) Keys() ([]Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list iKeys: %w", err)
 	}
-	inside := r.inside()
+	inside, notes := r.inside(), r.notes.all()
 	var keys []Key
 	for _, file := range names {
 		name, found := strings.CutSuffix(file, keySuffix)
@@ -121,7 +121,7 @@ func (r *Ring) Keys() ([]Key, error) {
 		if found == lost || !validName(name) {
 			continue
 		}
-		s := r.notes.get(name)
+		s := notes[name]
 		keys = append(keys, Key{Name: name, Colour: s.Colour, Text: s.Text, InPort: name == inside, Lost: lost})
 	}
 	slices.SortFunc(keys, func(a, b Key) int { return inOrder(a.Name, b.Name) })

@@ -205,6 +205,35 @@ func TestNoNameLeadsOutOfTheFolder(t *testing.T) {
 	}
 }
 
+// TestTwoRingsOfOneFolderKeepEachOthersStickers: people bring their keys from one
+// device to the other.
+func TestTwoRingsOfOneFolderKeepEachOthersStickers(t *testing.T) {
+	folder := t.TempDir()
+	one, err := Open(folder, ikey.NewPort(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.Close()
+	other, err := Open(folder, ikey.NewPort(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for _, err := range []error{
+		one.Make("a", "blue"), other.Make("b", "red"), one.Make("c", "white"), other.Copy("c", "d"), one.Rename("b", "e"), other.Sticker("a", "grey", "x"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []Key{{Name: "a", Colour: "grey", Text: "x"}, {Name: "c", Colour: "white"}, {Name: "d", Colour: "white"}, {Name: "e", Colour: "red"}}
+	for _, r := range []*Ring{one, other} {
+		if got, err := r.Keys(); err != nil || !slices.Equal(got, want) {
+			t.Errorf("keys %+v, %v, want %+v", got, err, want)
+		}
+	}
+}
+
 func TestKeysAreListedAsPeopleCount(t *testing.T) {
 	h := newHands(t)
 	want := []string{"a", "a-01", "a-1", "a-2", "a-2-1", "a-10", "a-100", "a1", "a1b", "a2", "b0", "b00", "b1"}
