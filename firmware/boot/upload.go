@@ -85,10 +85,11 @@ func (b *Boot) admit(u *fuf.Update, facts Facts) error {
 }
 
 // another reports an update that runs already. To install it again, because nobody saw
-// the first time end, would cost the firmware that there is to go back to.
+// the first time end, would cost the firmware that there is to go back to. Firmware that
+// has decayed does not run.
 func (b *Boot) another(u *fuf.Update) error {
 	r := b.records.current
-	if r.holds(r.Running) && r.Slots[r.Running].ID == u.ID() {
+	if !b.recovers && r.holds(r.Running) && r.Slots[r.Running].ID == u.ID() {
 		return fmt.Errorf("%w: this update runs already", ErrPath)
 	}
 	return nil
