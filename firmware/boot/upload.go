@@ -230,9 +230,6 @@ func (b *Boot) knownChunks(key *fuf.Key) map[fuf.Tag][]byte {
 			continue // it has decayed: then every chunk is sent
 		}
 		payload, err := b.readPayload(p, u)
-		if isDamage(err) {
-			continue
-		}
 		if err != nil {
 			continue // the same
 		}
