@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -137,5 +138,20 @@ func BenchmarkFork(b *testing.B) {
 	dev := hsmtest.Start(b)
 	for b.Loop() {
 		dev.Fork(b)
+	}
+}
+
+func TestPoliciesHoldFromTheInitialisationOn(t *testing.T) {
+	const decommissionOnTamper = 40
+	dev := hsmtest.Start(t, hsmtest.HSMPolicies(command.PolicySetting{ID: decommissionOnTamper, Value: 1}))
+	policies, err := dev.Login(t, command.RoleSO).HSMPolicies(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[uint8]uint16{decommissionOnTamper: 1, 21: 0} {
+		i := slices.IndexFunc(policies, func(p command.PolicyInfo) bool { return p.ID == id })
+		if i < 0 || policies[i].Value != want {
+			t.Errorf("policy %d is not %d among %+v", id, want, policies)
+		}
 	}
 }
