@@ -60,7 +60,7 @@ var screens = []screen{
 	{id: "write/pin", kind: touchscreen.PIN, title: "New PIN", text: []string{"{pinrule} for iKey {index} of {n}. Leave it empty for none."}, least: 0, most: ikey.MaxPIN, cancel: true, basis: ours},
 	{id: "write/short-pin", kind: touchscreen.Failure, title: "PIN too short", text: []string{"{pinrule}, or nothing."}, basis: ours},
 	{id: "write/confirm-pin", kind: touchscreen.PIN, title: "Confirm the PIN", text: []string{"Enter the new PIN again."}, least: ikey.MinPIN, most: ikey.MaxPIN, cancel: true, basis: ours},
-	{id: "write/pins-differ", kind: touchscreen.Failure, title: "PINs differ", text: []string{"The two PINs are not the same. Enter it anew."}, basis: ours},
+	{id: "write/pins-differ", kind: touchscreen.Failure, title: "PINs differ", text: []string{"The two PINs are not the same. Enter it again."}, basis: ours},
 	{id: "write/wait", kind: touchscreen.Progress, icon: touchscreen.Identified, title: "Writing", text: []string{"Please wait, and leave the iKey in."}, basis: ours},
 	{id: "write/damaged", kind: touchscreen.Failure, title: "iKey damaged", text: []string{"The iKey cannot be written. Insert another one."}, basis: ours},
 	{id: "write/pulled", kind: touchscreen.Failure, title: "Pulled out", text: []string{"The iKey was pulled out too early. Insert it again, or another one."}, basis: ours},
