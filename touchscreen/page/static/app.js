@@ -113,7 +113,7 @@ function lift(at) {
 // it turns with); otherwise it turns the page.
 const long = () => [...element("controls").children].some((button) => /^Items (before|after) these$/.test(button.textContent));
 
-let turned = 0;
+let turned = -Infinity; // time stamp of the last turn
 screen.addEventListener("wheel", (event) => {
   if (!long()) return;
   event.preventDefault();
