@@ -16,6 +16,8 @@ import (
 
 	"filippo.io/mldsa"
 	"filippo.io/mldsa/x509"
+	fnote "github.com/transparency-dev/formats/note"
+	"golang.org/x/mod/sumdb/note"
 
 	"usbhsm7/fuf"
 	"usbhsm7/fuf/testkeys"
@@ -126,6 +128,67 @@ func TestTrustSurvivesItsFile(t *testing.T) {
 	} {
 		if _, err := fuf.ParseTrust(bad); !errors.Is(err, fuf.ErrKeyFile) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// One witness is no quorum of two, under whatever names and kinds its key is written.
+func TestAWitnessCountsOnce(t *testing.T) {
+	trust, err := fuf.EncodeTrust(testkeys.Trust())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(name, owner string) string {
+		t.Helper()
+		text, err := note.NewEd25519VerifierKey(name, ed25519.NewKeyFromSeed(testkeys.Seed(owner)).Public().(ed25519.PublicKey))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	first, log := key("witness.example/0", "first"), key("log.example/updates", "log")
+	ofCosignatures, err := fnote.VKeyToCosignatureV1(key("witness.example/1", "first"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lattice := func(name string) string {
+		t.Helper()
+		_, text, err := fnote.GenerateMLDSAKey(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	for _, test := range []struct {
+		name   string
+		second string
+		says   string // empty: it is taken
+	}{
+		{"another witness", key("witness.example/1", "second"), ""},
+		{"another witness with a key of another kind", lattice("witness.example/1"), ""},
+		{"the same line twice", first, "same key"},
+		{"its key under another name", key("witness.example/1", "first"), "same key"},
+		{"its key as one of cosignatures", ofCosignatures, "same key"},
+		{"another key under its name", key("witness.example/0", "second"), "same name"},
+		{"a key of another kind under its name", lattice("witness.example/0"), "same name"},
+		{"the key of the log", key("witness.example/1", "log"), "same key"},
+		{"the name of the log", key("log.example/updates", "second"), "same name"},
+	} {
+		var fields map[string]any
+		if err := json.Unmarshal(trust, &fields); err != nil {
+			t.Fatal(err)
+		}
+		fields["log"] = map[string]any{"key": log, "witnesses": []string{first, test.second}, "quorum": 2}
+		text, err := json.Marshal(fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = fuf.ParseTrust(text)
+		switch {
+		case test.says == "" && err != nil:
+			t.Errorf("%s: %v", test.name, err)
+		case test.says != "" && (!errors.Is(err, fuf.ErrKeyFile) || !strings.Contains(err.Error(), test.says)):
+			t.Errorf("%s: %v, which does not say %q", test.name, err, test.says)
 		}
 	}
 }

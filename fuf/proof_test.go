@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"usbhsm7/fuf"
 	"usbhsm7/fuf/fuftest"
@@ -54,6 +56,33 @@ func TestAProofNeedsTheLogAndEnoughWitnesses(t *testing.T) {
 			t.Errorf("%s: %v, not %v", test.name, err, test.want)
 		}
 	}
+}
+
+// A witness that cosigns again later is still one witness.
+func TestTwoCosignaturesOfOneWitnessAreNoQuorum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, err := fuftest.NewLog(2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, trust := draft(t, release(), content(10)), testkeys.Trust()
+		trust.Log = log.Policy(2)
+		var proofs [2][]byte
+		for i := range proofs {
+			if proofs[i], err = log.Prove(d.LogEntry(), 0, 1, 1); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second) // in the bubble
+		}
+		last := bytes.LastIndexByte(bytes.TrimSuffix(proofs[1], []byte("\n")), '\n') + 1
+		if bytes.Equal(proofs[0][last:], proofs[1][last:]) {
+			t.Fatal("the witness has cosigned at one time only")
+		}
+		d.Proof = append(proofs[0], proofs[1][last:]...)
+		if _, err := fuf.OpenBytes(signedBy(t, d, testkeys.Vendor()...), trust); !errors.Is(err, fuf.ErrProof) {
+			t.Error(err)
+		}
+	})
 }
 
 // Nobody has signed the names in a proof, so that none may move a terminal's cursor.

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"filippo.io/mldsa"
 	fnote "github.com/transparency-dev/formats/note"
@@ -113,7 +115,30 @@ func (f *logFile) policy() (*LogPolicy, error) {
 	if len(p.Witnesses) < p.Quorum {
 		return nil, fmt.Errorf("%w: %d witnesses, of whom %d must sign", ErrKeyFile, len(p.Witnesses), p.Quorum)
 	}
-	return p, nil
+	return p, f.apart()
+}
+
+// apart refuses a log and witnesses of whom two are the same: whoever is there twice
+// would be half of a quorum alone. The keys have been read before.
+func (f *logFile) apart() error {
+	names, owners := map[string]bool{}, map[string]string{}
+	for _, text := range append([]string{f.Key}, f.Witnesses...) {
+		name, rest, _ := strings.Cut(text, "+")
+		_, encoded, _ := strings.Cut(rest, "+")
+		key, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil || len(key) == 0 {
+			return fmt.Errorf("%w: the key of %q", ErrKeyFile, name)
+		}
+		public := string(key[1:]) // behind its kind: a key may have more than one
+		if owner, there := owners[public]; there {
+			return fmt.Errorf("%w: witness %q has the same key as %q and would count twice", ErrKeyFile, name, owner)
+		}
+		if names[name] {
+			return fmt.Errorf("%w: another has the same name as witness %q, who would count twice", ErrKeyFile, name)
+		}
+		names[name], owners[public] = true, name
+	}
+	return nil
 }
 
 // ParseRelease reads a release from JSON, as an author writes it: without the size
