@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,7 +144,7 @@ that screen is shown; docs/trusted-path.md lists the screens.`,
 			if _, err := person.ParseAct(args); err != nil {
 				return usagef("%w", err)
 			}
-			screen, err := awaitScreen(ctx, c, at)
+			screen, err := awaitScreen(ctx, c.Screen, at)
 			if err != nil {
 				return err
 			}
@@ -154,11 +155,12 @@ that screen is shown; docs/trusted-path.md lists the screens.`,
 	return cmd
 }
 
-// awaitScreen waits until the screen of an ID is shown; an empty one is any.
-func awaitScreen(ctx context.Context, c *control.Client, id string) (s control.Screen, err error) {
-	for shown := "nothing"; ; shown = s.ID {
-		if s, err = c.Screen(ctx, s.Number); err != nil {
-			return s, fmt.Errorf("wait for the screen %s, while %s is shown: %w", id, shown, err)
+// awaitScreen looks until the screen of an ID is shown; an empty one is any. look is
+// that of control.Client.
+func awaitScreen(ctx context.Context, look func(context.Context, uint64) (control.Screen, error), id string) (s control.Screen, err error) {
+	for seen := "before any is seen"; ; seen = "while " + s.ID + " is shown" {
+		if s, err = look(ctx, s.Number); err != nil {
+			return s, fmt.Errorf("wait for the screen %s, %s: %w", cmp.Or(id, "that is shown"), seen, err)
 		}
 		if id == "" || s.ID == id {
 			return s, nil
