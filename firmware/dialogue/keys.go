@@ -2,6 +2,7 @@ package dialogue
 
 import (
 	"bytes"
+	"slices"
 
 	"usbhsm7/ikey"
 	"usbhsm7/touchscreen"
@@ -65,31 +66,22 @@ func (t *talk) copyKey() event {
 var changeTable = withKey(table{
 	name:  "change PIN",
 	about: "From the menu: sets, changes or removes the PIN of an iKey. A duplicate keeps its own.",
-	steps: []step{
+	steps: slices.Concat([]step{
 		{state: stCheck, work: (*talk).checkKind, does: "ask the iKey what it is"},
 		{state: stOld, show: "read/pin", take: (*talk).takeOldPIN},
-		{state: stNewPIN, show: "write/pin", take: (*talk).takeNewPIN},
-		{state: stShort, show: "write/short-pin"},
-		{state: stConfirm, show: "write/confirm-pin", take: (*talk).confirmPIN},
-		{state: stDiffer, show: "write/pins-differ"},
+	}, newPIN, []step{
 		{state: stSet, show: "write/wait", work: (*talk).changePIN, does: "have the iKey change its PIN"},
 		{state: stWrong, show: "read/wrong-pin", port: true},
 		{state: stFinished, show: "pin/done"},
 		{state: stNoMore, show: "pin/removed"},
 		{state: stBlank, show: "read/blank", port: true},
-	},
-	moves: []move{
+	}),
+	moves: slices.Concat([]move{
 		{stCheck, evBlank, stBlank},
 		{stCheck, evPIN, stOld},
 		{stCheck, evOpen, stNewPIN},
 		{stOld, evGiven, stNewPIN},
-		{stNewPIN, evNoPIN, stSet},
-		{stNewPIN, evShort, stShort},
-		{stNewPIN, evGiven, stConfirm},
-		{stShort, evOK, stNewPIN},
-		{stConfirm, evGiven, stSet},
-		{stConfirm, evDiffer, stDiffer},
-		{stDiffer, evOK, stNewPIN},
+	}, withNewPIN(stSet), []move{
 		{stSet, evDone, stFinished},
 		{stSet, evNoPIN, stNoMore},
 		{stSet, evWrong, stWrong},
@@ -99,7 +91,7 @@ var changeTable = withKey(table{
 		{stWrong, evKey, stCheck},
 		{stFinished, evOK, endDone},
 		{stNoMore, evOK, endDone},
-	},
+	}),
 }, keyScreens{insert: "pin/insert", damaged: "read/damaged", pulled: "read/pulled"}, stBlank)
 
 func (t *talk) takeOldPIN(a touchscreen.Answer) event {

@@ -1,46 +1,35 @@
 package dialogue
 
 import (
-	"bytes"
 	"crypto/subtle"
+	"slices"
 
 	"usbhsm7/ikey"
-	"usbhsm7/touchscreen"
 )
 
 const (
-	stEmpty   state = "blank?"
-	stUsed    state = "overwrite?"
-	stSame    state = "already written"
-	stNewPIN  state = "new PIN"
-	stShort   state = "short PIN"
-	stConfirm state = "confirm PIN"
-	stDiffer  state = "PINs differ"
-	stStore   state = "store"
+	stEmpty state = "blank?"
+	stUsed  state = "overwrite?"
+	stSame  state = "already written"
+	stStore state = "store"
 
-	evUsed   event = "not blank"
-	evSame   event = "already written"
-	evNoPIN  event = "empty"
-	evShort  event = "too short"
-	evDiffer event = "another PIN"
+	evUsed event = "not blank"
+	evSame event = "already written"
 )
 
 // writeTable writes one key of a set.
 var writeTable = withKey(table{
 	name:  "write",
 	about: "Part of other dialogues: writes one iKey of a keyset. It asks before it overwrites anything, blank iKeys included.",
-	steps: []step{
+	steps: slices.Concat([]step{
 		{state: stCheck, work: (*talk).checkUse, does: "ask the iKey what it is"},
 		{state: stEmpty, show: "write/blank"},
 		{state: stUsed, show: "write/used"},
 		{state: stSame, show: "write/same", port: true},
-		{state: stNewPIN, show: "write/pin", take: (*talk).takeNewPIN},
-		{state: stShort, show: "write/short-pin"},
-		{state: stConfirm, show: "write/confirm-pin", take: (*talk).confirmPIN},
-		{state: stDiffer, show: "write/pins-differ"},
+	}, newPIN, []step{
 		{state: stStore, show: "write/wait", work: (*talk).store, does: "write the iKey and read it back"},
-	},
-	moves: []move{
+	}),
+	moves: slices.Concat([]move{
 		{stCheck, evBlank, stEmpty},
 		{stCheck, evUsed, stUsed},
 		{stCheck, evSame, stSame},
@@ -48,16 +37,10 @@ var writeTable = withKey(table{
 		{stEmpty, evNo, stInsert},
 		{stUsed, evYes, stNewPIN},
 		{stUsed, evNo, stInsert},
-		{stNewPIN, evNoPIN, stStore},
-		{stNewPIN, evShort, stShort},
-		{stNewPIN, evGiven, stConfirm},
-		{stShort, evOK, stNewPIN},
-		{stConfirm, evGiven, stStore},
-		{stConfirm, evDiffer, stDiffer},
-		{stDiffer, evOK, stNewPIN},
+	}, withNewPIN(stStore), []move{
 		{stStore, evDone, endDone},
 		{stStore, evNoKey, stPulled},
-	},
+	}),
 }, keyScreens{insert: "write/insert", damaged: "write/damaged", pulled: "write/pulled"}, stSame)
 
 // checkUse asks the key in the port whether it may be written. A key of this set
@@ -84,28 +67,6 @@ func (t *talk) writtenNow() bool {
 	defer wipeContents(&c)
 	next := t.keys[t.at]
 	return err == nil && c.Set == next.Set && (c.Index != next.Index || t.copies > 0)
-}
-
-// takeNewPIN takes the PIN that the key is to have.
-func (t *talk) takeNewPIN(a touchscreen.Answer) event {
-	clear(t.pin)
-	t.pin = bytes.Clone(a.Digits)
-	switch {
-	case len(t.pin) == 0:
-		return evNoPIN
-	case len(t.pin) < ikey.MinPIN:
-		return evShort
-	}
-	return evGiven
-}
-
-func (t *talk) confirmPIN(a touchscreen.Answer) event {
-	if subtle.ConstantTimeCompare(t.pin, a.Digits) == 1 {
-		return evGiven
-	}
-	clear(t.pin)
-	t.pin = nil
-	return evDiffer
 }
 
 // store writes the key and reads it back, so that nobody relies on a key that
