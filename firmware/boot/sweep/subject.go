@@ -26,6 +26,10 @@ type Subject struct {
 // ErrSubject reports a device or a file with which no update can be rehearsed.
 var ErrSubject = errors.New("this cannot be rehearsed")
 
+// ErrAlike is the ErrSubject of an update whose version the device has already: a
+// rehearsal tells firmware by its version which one runs after a power cut.
+var ErrAlike = fmt.Errorf("%w: two images have one version and cannot be told apart", ErrSubject)
+
 // Rehearsal is a subject that is ready. It may be used by several goroutines.
 type Rehearsal struct {
 	world *world
@@ -34,7 +38,7 @@ type Rehearsal struct {
 
 // Prepare makes a rehearsal of a subject: the file is installed on a clone, once. If
 // the device refuses the file, the error carries the reason, a boot.Reason or a
-// fuf.Reason.
+// fuf.Reason; if nothing can be said about the two, it is an ErrSubject.
 func (s Subject) Prepare() (*Rehearsal, error) {
 	chip := s.Chip.Clone()
 	half := chip.Geometry().Blocks / 2
@@ -139,7 +143,7 @@ func (w *world) know(m *boot.Image, u *boottest.Update) error {
 		return err
 	}
 	if w.number(e.version) >= 0 {
-		return fmt.Errorf("%w: there are two images of version %v, which cannot be told apart", ErrSubject, e.version)
+		return fmt.Errorf("%w: the device has firmware %v already", ErrAlike, e.version)
 	}
 	e.update = u
 	w.editions = append(w.editions, e)

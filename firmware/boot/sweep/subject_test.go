@@ -3,6 +3,7 @@ package sweep_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"usbhsm7/firmware/boot"
@@ -140,6 +141,27 @@ func TestTokenOfASubjectPlaysAgain(t *testing.T) {
 	}
 	if _, err := r.Replay("floor:"); !errors.Is(err, sweep.ErrToken) {
 		t.Errorf("of another rehearsal: %v", err)
+	}
+}
+
+func TestAVersionThatTheDeviceHasAlreadyIsNotRehearsed(t *testing.T) {
+	s := subject(t, 100)
+	before := boot.Factory().Version
+	r, err := s.Prepare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Chip = r.Installed()
+	m := boottest.Image(before, 2, 100, 2)
+	payload, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.File, err = boottest.Sign(boottest.Release(m), payload); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Prepare(); !errors.Is(err, sweep.ErrAlike) || !errors.Is(err, sweep.ErrSubject) || !strings.Contains(err.Error(), before.String()) {
+		t.Errorf("%v", err)
 	}
 }
 

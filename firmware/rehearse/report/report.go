@@ -28,9 +28,17 @@ type File struct {
 	Name            string `json:"name"`
 	SHA256          string `json:"sha256"`
 	Bytes           int    `json:"bytes"`
-	Product         string `json:"product"`
+	Product         string `json:"product"` // empty: the file cannot be read
 	Version         string `json:"version"`
 	SecurityVersion uint32 `json:"security_version"`
+}
+
+// Title says what the file brings, or that nobody can tell.
+func (f File) Title() string {
+	if f.Product == "" {
+		return fmt.Sprintf("a file that cannot be read (%s)", f.Name)
+	}
+	return fmt.Sprintf("%s %s (%s)", f.Product, f.Version, f.Name)
 }
 
 // Device is the device.

@@ -56,6 +56,20 @@ func TestReportsAreWrittenAsTheyWere(t *testing.T) {
 	}
 }
 
+func TestAFileThatCannotBeReadHasATitle(t *testing.T) {
+	r := example()
+	r.File = report.File{Name: "torn.fuf", SHA256: "aa", Bytes: 7}
+	var b bytes.Buffer
+	if err := r.HTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"<h1>Rehearsal of a file that cannot be read (torn.fuf)</h1>", "<dd>unknown</dd>"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
+}
+
 func TestMachinesCanReadTheReport(t *testing.T) {
 	var b bytes.Buffer
 	if err := example().JSON(&b); err != nil {

@@ -85,8 +85,9 @@ func prepare(o Options) *rehearsal {
 	return r
 }
 
-// Run rehearses. The error tells that the rehearsal could not be held, or is that of
-// ctx; what is wrong with the update or the device is in the report.
+// Run rehearses. The error tells that the rehearsal could not be held, such as a
+// sweep.ErrSubject, or is that of ctx; what is wrong with the update or the device is
+// in the report.
 func Run(ctx context.Context, o Options) (*report.Report, error) {
 	out, err := describe(o)
 	if err != nil {
@@ -97,6 +98,9 @@ func Run(ctx context.Context, o Options) (*report.Report, error) {
 		return nil, err
 	}
 	r := prepare(o)
+	if errors.Is(r.refused, sweep.ErrSubject) {
+		return nil, r.refused
+	}
 	for _, p := range chosen {
 		found := report.Phase{
 			Name: p.name, Title: p.title, Unit: p.unit,

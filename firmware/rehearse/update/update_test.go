@@ -101,6 +101,27 @@ func TestRefusedFileIsReportedWithTheReason(t *testing.T) {
 	}
 }
 
+// A rehearsal that cannot be held says nothing against the update.
+func TestWhatCannotBeRehearsedIsNoFailure(t *testing.T) {
+	o := options(t)
+	r, err := o.Subject.Prepare()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Subject.Chip = r.Installed()
+	m := boottest.Image(boot.Factory().Version, 2, 1000, 2) // that of the firmware to go back to
+	payload, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Subject.File, err = boottest.Sign(boottest.Release(m), payload); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := update.Run(t.Context(), o); !errors.Is(err, sweep.ErrAlike) {
+		t.Errorf("%v, %+v", err, r)
+	}
+}
+
 // TestFirmwareInWhichTheHSMDoesNotStartFails shows that what the bootloader takes is not
 // enough: the rehearsal starts the HSM of the device in it.
 func TestFirmwareInWhichTheHSMDoesNotStartFails(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"usbhsm7/firmware/boot/sweep"
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/control"
 	"usbhsm7/fuf"
@@ -100,6 +101,7 @@ var hints = []struct {
 	{fuf.ErrSigner, "--trust FILE says whose signatures count"},
 	{fuf.ErrAuthcode, "the code comes with the update, in a file of its own: 16 characters of base64"},
 	{fuf.ErrLength, "fetch the file again: a part of it is missing, or something was added"},
+	{sweep.ErrAlike, "nothing was found against the update: give it a version that the device does not have, or rehearse it on a device that does not have this one"},
 	{context.DeadlineExceeded, "the device did not answer in time; --timeout gives it longer"},
 }
 

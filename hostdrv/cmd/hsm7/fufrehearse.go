@@ -264,7 +264,7 @@ func (b *bars) end() {
 
 // printRehearsal shows a report to people.
 func printRehearsal(w io.Writer, r *report.Report, files []string) {
-	fmt.Fprintf(w, "%s %s (%s) on %s, model %s, firmware %s\n\n", r.File.Product, r.File.Version, r.File.Name, r.Device.Name, r.Device.Model, r.Device.Firmware)
+	fmt.Fprintf(w, "%s on %s, model %s, firmware %s\n\n", r.File.Title(), r.Device.Name, r.Device.Model, r.Device.Firmware)
 	for _, p := range r.Phases {
 		verdict := "none failed"
 		if n := len(p.Failures); n > 0 {
