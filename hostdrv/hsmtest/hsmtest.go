@@ -17,7 +17,7 @@
 // front of the device's screen.
 //
 // Power cuts and other people's hands are at hand too: [Device.PowerCycle],
-// [Device.Fork]. So is a bad cable: load a script into [Device.Faults]
+// [Device.Restart], [Device.Fork]. So is a bad cable: load a script into [Device.Faults]
 // (docs/faults.md) and see what your program makes of it.
 package hsmtest
 
@@ -25,6 +25,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"usbhsm7/firmware/command"
@@ -45,11 +46,25 @@ type Device struct {
 	Driver *hostdrv.Device // ready for use
 	Faults *fault.Injector // between driver and device; does nothing until a script is loaded
 
+	bus    bus
 	image  *flash.Memory
 	unit   *device.Device
 	port   *fault.Port // of unit
 	people *people     // nil: nobody, and no screen
 	once   sync.Once
+}
+
+// bus is where the driver finds what is switched on at this time.
+type bus struct{ now atomic.Pointer[local.Bus] }
+
+var _ transport.Bus = (*bus)(nil)
+
+// List implements transport.Bus.
+func (b *bus) List(ctx context.Context) ([]transport.Info, error) { return b.now.Load().List(ctx) }
+
+// Open implements transport.Bus.
+func (b *bus) Open(ctx context.Context, s transport.Selector) (transport.Link, error) {
+	return b.now.Load().Open(ctx, s)
 }
 
 // Option changes what Start makes.
@@ -105,33 +120,49 @@ func Start(t testing.TB, list ...Option) *Device {
 // open switches a device on and opens it.
 func open(t testing.TB, image *flash.Memory, c device.Config, who *people) *Device {
 	t.Helper()
-	c.Flash = image
-	who.equip(&c)
-	unit, err := device.New(c)
+	d := &Device{Faults: fault.New(fault.Options{Commands: device.MatchCommand}), people: who}
+	err := d.powerOn(image, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Device{Faults: fault.New(fault.Options{Commands: device.MatchCommand}), image: image, unit: unit, people: who}
-	d.port = d.Faults.Port(unit.USB())
 	t.Cleanup(func() {
 		if err := d.off(); err != nil {
 			t.Errorf("switch the HSM off: %v", err)
 		}
 	})
-	if d.Driver, err = hostdrv.Dial(t.Context(), local.New(d.port), transport.Selector{}, hostdrv.Options{Client: "hsmtest"}); err != nil {
+	if d.Driver, err = hostdrv.Dial(t.Context(), &d.bus, transport.Selector{}, hostdrv.Options{Client: "hsmtest"}); err != nil {
 		t.Fatal(err)
 	}
 	return d
 }
 
-// off switches the device off, once.
+// powerOn starts the device with a flash and puts it on the bus.
+func (d *Device) powerOn(image *flash.Memory, c device.Config) error {
+	c.Flash = image
+	d.people.equip(&c)
+	unit, err := device.New(c)
+	if err != nil {
+		return err
+	}
+	d.image, d.unit, d.port = image, unit, d.Faults.Port(unit.USB())
+	d.bus.now.Store(local.New(d.port))
+	return nil
+}
+
+// powerOff takes the device off the bus and stops it.
+func (d *Device) powerOff() error {
+	d.bus.now.Store(local.New())
+	d.port.Close()
+	return d.unit.Close()
+}
+
+// off switches the device off for good, once.
 func (d *Device) off() (err error) {
 	d.once.Do(func() {
 		if d.Driver != nil {
 			_ = d.Driver.Close() // the device may be gone already
 		}
-		d.port.Close()
-		err = d.unit.Close()
+		err = d.powerOff()
 	})
 	return err
 }
@@ -188,6 +219,16 @@ func (d *Device) PowerCycle(t testing.TB, list ...Option) *Device {
 	return restart(t, image, d.people, list)
 }
 
+// Restart has the device leave the bus and come back, as units do when a host asks
+// them to. Driver finds it again with Follow or Reconnect; its sessions are lost.
+func (d *Device) Restart(t testing.TB, list ...Option) {
+	t.Helper()
+	image := d.image.Clone() // as it is at this moment, whatever is under way
+	if err := errors.Join(d.powerOff(), d.powerOn(image, restarted(list))); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Flash returns the flash of the device, for who wants to see what becomes of one that
 // is damaged. What is changed shows after the next PowerCycle.
 func (d *Device) Flash() *flash.Memory { return d.image }
@@ -210,9 +251,14 @@ func (d *Device) Fork(t testing.TB, list ...Option) *Device {
 
 func restart(t testing.TB, image *flash.Memory, who *people, list []Option) *Device {
 	t.Helper()
+	return open(t, image, restarted(list), who)
+}
+
+// restarted returns how a device is made that was made before.
+func restarted(list []Option) device.Config {
 	o := options{config: device.Config{Cost: auth.Quick}}
 	for _, option := range list {
 		option(&o)
 	}
-	return open(t, image, o.config, who)
+	return o.config
 }
