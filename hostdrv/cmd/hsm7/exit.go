@@ -91,6 +91,7 @@ var hints = []struct {
 	err  error
 	hint string
 }{
+	{errRunning, "its control socket is elsewhere: hsm7 sim snapshot FILE --control SOCKET, and rehearse with --device FILE; or stop it"},
 	{control.ErrUnreachable, "does usbhsm7 run with this --control, or with its --state-dir there?"},
 	{transport.ErrNotFound, noDevice},
 	{socket.ErrNoServer, noDevice},

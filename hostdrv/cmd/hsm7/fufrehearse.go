@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,7 +13,6 @@ import (
 
 	"usbhsm7/firmware/boot"
 	"usbhsm7/firmware/boot/sweep"
-	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/rehearse/report"
 	"usbhsm7/firmware/rehearse/update"
 	"usbhsm7/fuf"
@@ -55,7 +53,7 @@ operation on the flash and again in each recovery, every bit of the file is flip
 everywhere, and everything about the update and the device that must be right is wrong.
 
 The device is a state directory of the simulator, a snapshot of one, or the name of a model for a device
-as it is made. It is read and left as it is. --out writes a report as JSON, as JUnit and as a page; for the
+as it is made. It is read and left as it is; a simulator that runs with the directory gives a snapshot. --out writes a report as JSON, as JUnit and as a page; for the
 same file, device and seed it is the same. Each failure comes with the command that shows it again.`,
 		Example: "  hsm7 fuf rehearse update.fuf --device ~/.local/share/usbhsm7\n" +
 			"  hsm7 sim snapshot hsm.flash && hsm7 fuf rehearse update.fuf --device hsm.flash --out rehearsal\n" +
@@ -98,7 +96,7 @@ func (a *app) rehearse(cmd *cobra.Command, f rehearseFlags) error {
 	if f.depth != string(update.Quick) && f.depth != string(update.Full) {
 		return usagef("--depth %q is not %s or %s", f.depth, update.Quick, update.Full)
 	}
-	o, err := f.options()
+	o, err := f.options(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -131,7 +129,7 @@ func (a *app) replayCase(ctx context.Context, token string, f rehearseFlags) err
 	if f.file == "" {
 		return usagef("--file must be given")
 	}
-	o, err := f.options()
+	o, err := f.options(ctx)
 	if err != nil {
 		return err
 	}
@@ -156,7 +154,7 @@ func (a *app) replayCase(ctx context.Context, token string, f rehearseFlags) err
 }
 
 // options reads what the flags name.
-func (f *rehearseFlags) options() (o update.Options, err error) {
+func (f *rehearseFlags) options(ctx context.Context) (o update.Options, err error) {
 	o = update.Options{Tool: "hsm7 " + version, File: filepath.Base(f.file), Device: f.device, Seed: f.seed, Depth: update.Depth(f.depth), Phases: f.phases, Reproduce: f.reproduce}
 	if o.Trust, err = readTrust(f.trust); err != nil {
 		return o, err
@@ -183,7 +181,7 @@ func (f *rehearseFlags) options() (o update.Options, err error) {
 	if s.Code, err = readCode(code); err != nil {
 		return o, err
 	}
-	s.Chip, err = readDevice(f.device)
+	s.Chip, err = readDevice(ctx, f.device)
 	o.Subject = s
 	return o, err
 }
@@ -208,35 +206,6 @@ func shellWord(word string) string {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-// readDevice reads the flash of a device: from a state directory, from a snapshot, or
-// an erased one for a profile.
-func readDevice(name string) (*flash.Memory, error) {
-	info, err := os.Stat(name)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		for _, profile := range profiles {
-			if name == profile {
-				return flash.NewMemory(flash.DefaultGeometry())
-			}
-		}
-		return nil, usagef("--device %q is no state directory, no snapshot, and not %s", name, strings.Join(profiles, " or "))
-	case err != nil:
-		return nil, usagef("%w", err)
-	case info.IsDir():
-		name = filepath.Join(name, "flash.bin")
-	}
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, usagef("%w", err)
-	}
-	defer file.Close()
-	chip, err := flash.ReadImage(file, flash.DefaultGeometry())
-	if err != nil {
-		return nil, usagef("%s: %w", name, err)
-	}
-	return chip, nil
 }
 
 // bars shows the progress of one phase after the other.
