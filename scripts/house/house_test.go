@@ -31,6 +31,7 @@ var rules = []rule{
 	{room: "usbip/usb", except: []string{"usbip/usb/usbtest"}, allow: []string{}, why: "the device model stands on the standard library"},
 	{room: "usbip/usb/usbtest", allow: []string{"usbip/usb"}, why: "tests of every package may use it"},
 	{room: "usbip/proto", allow: []string{"usbip/usb"}, why: "PDUs need only USB vocabulary"},
+	{room: "usbip/spelling", allow: []string{}, why: "what was misspelt is the business of who reads it"},
 	{room: "usbip/socket", allow: []string{}, why: "a socket knows nothing of what travels through it"},
 	{
 		room: "usbip", except: []string{"usbip/capture"}, deny: []string{"github.com/gopacket/gopacket"},
@@ -38,7 +39,7 @@ var rules = []rule{
 	},
 	{room: "usbip/capture", allow: []string{"usbip/usb"}, why: "a recording shows URBs, whatever carries them"},
 	{
-		room: "usbip/fault", allow: []string{"usbip/usb", "usbip/proto", "usbip/client"},
+		room: "usbip/fault", allow: []string{"usbip/usb", "usbip/proto", "usbip/client", "usbip/spelling"},
 		why: "faults stand in front of any device and any server",
 	},
 	{room: "usbip/replay", allow: []string{"usbip/usb", "usbip/capture"}, why: "a recorded device is made of its recording alone"},

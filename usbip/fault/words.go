@@ -2,11 +2,12 @@ package fault
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"usbhsm7/usbip/spelling"
 )
 
 // SyntaxError says where a script cannot be read, and what was expected there.
@@ -113,14 +114,10 @@ func (l *line) fail(w word, problem, expected, hint string) error {
 // unexpected refuses w where one of the words in known, or what else says, must
 // stand.
 func (l *line) unexpected(w word, what string, known ...string) error {
-	hint := ""
-	if near := nearest(w.text, known); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	}
 	if len(known) > 0 && what == "" {
 		what = oneOf(known)
 	}
-	return l.fail(w, "found "+w.String(), what, hint)
+	return l.fail(w, "found "+w.String(), what, spelling.Hint(w.text, known))
 }
 
 // need consumes the next word, which must be text.
@@ -142,44 +139,6 @@ func oneOf(words []string) string {
 		return quoted[0]
 	}
 	return strings.Join(quoted[:len(quoted)-1], ", ") + " or " + quoted[len(quoted)-1]
-}
-
-// nearest returns the word that text is likely to mean, if there is one.
-func nearest(text string, words []string) string {
-	best, found := 3, "" // more mistakes than that are another word
-	for _, w := range words {
-		if d := distance(text, w); d < best && d < len(w) {
-			best, found = d, w
-		}
-	}
-	return found
-}
-
-// maxWord bounds the words that are compared, in bytes.
-const maxWord = 32
-
-// distance counts the letters to change, insert or remove to make b of a.
-func distance(a, b string) int {
-	if len(a) > maxWord || len(b) > maxWord {
-		return math.MaxInt
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // number reads a whole number from least on.
