@@ -37,6 +37,9 @@ type Screen struct {
 	Unit    Unit      // of Home
 }
 
+// Dark is the screen of a device without power.
+var Dark = Screen{ID: "off", Kind: Off}
+
 // Sticker is the colour of the sticker on the iKey that Icon shows. It is only to
 // remind people: the device cannot see which colour an iKey has.
 type Sticker uint8

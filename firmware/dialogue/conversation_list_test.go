@@ -473,11 +473,16 @@ func telling(about conversation, name, insert, good, trouble, reaction string) c
 	if name == "create" && trouble != "none" && trouble != "not-a-key" {
 		told = "write/" + trouble
 	}
-	c.script = "once " + insert + ": " + troubles[trouble].do + "\nwhen " + told + ": " + reaction + "\nwhen " + insert + ": insert " + good + "\n" + about.script
-	c.shows = []string{insert, told}
 	if trouble == "gone" {
-		c.shows = []string{insert, insert}
-	} else if reaction == "ok" {
+		told = insert // it is just asked for again
+	}
+	c.script = "once " + insert + ": " + troubles[trouble].do + "\n"
+	if told != insert {
+		c.script += "when " + told + ": " + reaction + "\n"
+	}
+	c.script += "when " + insert + ": insert " + good + "\n" + about.script
+	c.shows = []string{insert, told}
+	if told != insert && reaction == "ok" {
 		c.shows = append(c.shows, insert)
 	}
 	c.shows = append(c.shows, map[string][]string{

@@ -61,7 +61,7 @@ func trustedPathPage() string {
 	for _, s := range screens {
 		writeScreen(&b, s)
 	}
-	fmt.Fprintf(&b, pageScripts, person.Verbs())
+	fmt.Fprintf(&b, pageScripts, person.Verbs(), touchscreen.Dark.ID)
 	return b.String()
 }
 
@@ -209,7 +209,8 @@ The first rule that fits and is not used up counts. Acts are carried out in orde
 ` + "`type`" + ` needs digits, which it types and confirms with OK, ` + "`number`" + ` a number, ` + "`choose`" + ` the number of an item from 1, ` + "`insert`" + ` the name of an iKey, which goes in when the
 one before is pulled out. An iKey that goes in where the screen asks for one is an answer in itself; OK is for one that is
 in the port already. The person idles at the home screen and while the device works, and gives up at any other screen that
-no rule is for, with a message that says which.
+no rule is for, with a message that says which. A rule for a screen that there is not, such as a misspelt one, is found
+when the script is read; the dark screen of a device without power is ` + "`%s`" + `.
 
 Rehearsals have things go wrong: ` + "`leave`" + ` stays away until the screen gives up, ` + "`lose`, `damage` and `slip`" + ` befall the iKey
 that is named (` + "`slip`" + `: it goes in, and comes out too early), and ` + "`power-off`" + ` ends everything.

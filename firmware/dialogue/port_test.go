@@ -61,7 +61,7 @@ func slip(t *testing.T, reading bool, n int) bool {
 	}
 	front := person.Front{Panel: panel, Keys: keys}
 	desk := dialogue.New(dialogue.Config{Panel: panel, Reader: ikey.NewReader(port), Clock: dialoguetest.Clock{}, Entropy: entropy()})
-	script, err := person.Parse("key k" + insistent)
+	script, err := person.Parse("key k"+insistent, dialogue.Screens())
 	if err != nil {
 		t.Fatal(err)
 	}

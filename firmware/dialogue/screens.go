@@ -36,7 +36,15 @@ type screen struct {
 	basis  basis
 }
 
-// screens are all that the device ever shows.
+// Screens returns the IDs of all that the device ever shows, the dark screen included.
+func Screens() (ids []string) {
+	for _, s := range screens {
+		ids = append(ids, string(s.id))
+	}
+	return append(ids, touchscreen.Dark.ID)
+}
+
+// screens are all that the dialogues show.
 var screens = []screen{
 	{id: scHome, kind: touchscreen.Home, basis: ours},
 

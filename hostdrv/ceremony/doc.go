@@ -2,7 +2,7 @@
 // the screen of a device and what a host asks of it meanwhile, written down in a
 // file before the day (docs/ceremonies.md).
 //
-//	c, err := ceremony.Read("initialise.yaml")
+//	c, err := ceremony.Read("initialise.yaml", dialogue.Screens())
 //	runner := ceremony.Runner{Ceremony: c, Simulator: client, Host: hsm7, Folder: folder, Pictures: true}
 //	record := runner.NewRecord()
 //	err = runner.Run(ctx, record, 1)

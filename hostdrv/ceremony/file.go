@@ -38,10 +38,11 @@ type Ceremony struct {
 	Steps     []Step            `yaml:"steps"`
 	Faults    []Fault           `yaml:"faults"` // that rehearsals rehearse
 
-	Name   string         `yaml:"-"` // of the file
-	SHA256 string         `yaml:"-"` // of the file, hexadecimal
-	folder string         // of the file
-	lines  map[string]int // of the fields at the top
+	Name    string         `yaml:"-"` // of the file
+	SHA256  string         `yaml:"-"` // of the file, hexadecimal
+	folder  string         // of the file
+	lines   map[string]int // of the fields at the top
+	screens []string       // IDs of those of the device; nil: any
 }
 
 // Participant is somebody who takes part.
@@ -114,14 +115,14 @@ type Fault struct {
 	line     int
 }
 
-// Read reads and checks the ceremony in a file. An error about what is in the
-// file wraps ErrFile.
-func Read(path string) (*Ceremony, error) {
+// Read reads and checks the ceremony in a file, for a device that shows these screens,
+// or for any if screens is nil. An error about what is in the file wraps ErrFile.
+func Read(path string, screens []string) (*Ceremony, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the ceremony: %w", err)
 	}
-	c, err := Parse(text)
+	c, err := Parse(text, screens)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -129,12 +130,12 @@ func Read(path string) (*Ceremony, error) {
 	return c, nil
 }
 
-// Parse reads and checks the text of a ceremony file. Errors wrap ErrFile.
-func Parse(text []byte) (*Ceremony, error) {
+// Parse reads and checks the text of a ceremony file as Read does. Errors wrap ErrFile.
+func Parse(text []byte, screens []string) (*Ceremony, error) {
 	if len(text) > MaxFile {
 		return nil, fmt.Errorf("%w: the file is longer than %d bytes", ErrFile, MaxFile)
 	}
-	var c Ceremony
+	c := Ceremony{screens: screens}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&c); err != nil {
 		return nil, fmt.Errorf("%w: %s", ErrFile, plain(err))
@@ -200,7 +201,7 @@ func (c *Ceremony) Before() (*Ceremony, error) {
 	if c.Follows == "" {
 		return nil, nil
 	}
-	return Read(filepath.Join(c.folder, c.Follows))
+	return Read(filepath.Join(c.folder, c.Follows), c.screens)
 }
 
 // NeedsPeople reports whether only people can hold the ceremony, because the file

@@ -50,7 +50,7 @@ faults:
 `
 
 func TestAWholeFileIsRead(t *testing.T) {
-	c, err := ceremony.Parse([]byte(whole))
+	c, err := ceremony.Parse([]byte(whole), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestAWholeFileIsRead(t *testing.T) {
 }
 
 func TestOnlyPeopleKnowAPINThatIsAsked(t *testing.T) {
-	c, err := ceremony.Parse([]byte(strings.Replace(whole, `"4711"`, "asked", 1)))
+	c, err := ceremony.Parse([]byte(strings.Replace(whole, `"4711"`, "asked", 1)), nil)
 	if err != nil || !c.NeedsPeople() {
 		t.Errorf("needs people: %v, %v", c != nil && c.NeedsPeople(), err)
 	}
@@ -85,12 +85,12 @@ func TestAStepPresentsIKeysOfItsKeyset(t *testing.T) {
       - {key: old-1, holder: alice}
 papers:`, 1)
 	fault := strings.Replace(two, "    presents: [so]", "    presents: [{keyset: so, with: [so-1, old-1]}]", 1)
-	if _, err := ceremony.Parse([]byte(fault)); err != nil {
+	if _, err := ceremony.Parse([]byte(fault), nil); err != nil {
 		t.Errorf("a fault: %v", err)
 	}
 	step := strings.Replace(two, "with: [so-1, so-3]", "with: [so-1, old-1]", 1)
 	const want = "line 30: step use: the iKey old-1 is one of the keyset old, not of so"
-	if _, err := ceremony.Parse([]byte(step)); err == nil || !strings.Contains(err.Error(), want) {
+	if _, err := ceremony.Parse([]byte(step), nil); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("a step: %v, want %s", err, want)
 	}
 }
@@ -140,7 +140,7 @@ func TestMistakesInAFile(t *testing.T) {
 		if text == whole {
 			t.Fatalf("%s: nothing is changed", name)
 		}
-		_, err := ceremony.Parse([]byte(text))
+		_, err := ceremony.Parse([]byte(text), nil)
 		if !errors.Is(err, ceremony.ErrFile) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
@@ -149,7 +149,7 @@ func TestMistakesInAFile(t *testing.T) {
 
 func TestAnEmptyOrHugeFileIsNoCeremony(t *testing.T) {
 	for _, text := range []string{"", "[]", "# nothing\n", strings.Repeat(" ", ceremony.MaxFile+1)} {
-		if _, err := ceremony.Parse([]byte(text)); !errors.Is(err, ceremony.ErrFile) {
+		if _, err := ceremony.Parse([]byte(text), nil); !errors.Is(err, ceremony.ErrFile) {
 			t.Errorf("%.10q: %v", text, err)
 		}
 	}
@@ -157,7 +157,7 @@ func TestAnEmptyOrHugeFileIsNoCeremony(t *testing.T) {
 
 func TestEveryMistakeIsNamed(t *testing.T) {
 	text := strings.NewReplacer("id: walter", "id: alice", "open: 2", "open: 4", "at: use", "at: noon").Replace(whole)
-	_, err := ceremony.Parse([]byte(text))
+	_, err := ceremony.Parse([]byte(text), nil)
 	for _, want := range []string{"line 6", "line 9", "line 33"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not name %s", err, want)
@@ -179,7 +179,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte(whole))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c, err := ceremony.Parse(text)
+		c, err := ceremony.Parse(text, nil)
 		if err != nil {
 			if !errors.Is(err, ceremony.ErrFile) {
 				t.Errorf("error %v", err)

@@ -79,7 +79,7 @@ func (c *Ceremony) script(s Step, f *Fault) (script, error) {
 
 // rules reads rules of people, about iKeys of this ceremony.
 func (c *Ceremony) rules(lines []string) ([]person.Rule, error) {
-	parsed, err := person.Parse(strings.Join(lines, "\n"))
+	parsed, err := person.Parse(strings.Join(lines, "\n"), c.screens)
 	if err != nil {
 		return nil, err
 	}

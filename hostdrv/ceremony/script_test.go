@@ -27,7 +27,7 @@ faults:
 
 func parsed(t *testing.T) *Ceremony {
 	t.Helper()
-	c, err := Parse([]byte(custodians))
+	c, err := Parse([]byte(custodians), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/device"
+	"usbhsm7/firmware/dialogue"
 	"usbhsm7/firmware/dialogue/person"
 	"usbhsm7/ikey"
 	"usbhsm7/ikey/ring"
@@ -68,7 +69,7 @@ type people struct {
 // attend puts a person in front of a screen until the test ends.
 func attend(t testing.TB, script string) *people {
 	t.Helper()
-	parsed, err := person.Parse(script)
+	parsed, err := person.Parse(script, dialogue.Screens())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"usbhsm7/firmware/dialogue"
 	"usbhsm7/firmware/dialogue/person"
 )
 
@@ -17,7 +18,7 @@ func (u *unit) loadPerson(path string) error {
 	if err != nil {
 		return fmt.Errorf("%w: --auto: %w", errUsage, err)
 	}
-	script, err := person.Parse(string(text))
+	script, err := person.Parse(string(text), dialogue.Screens())
 	if err != nil {
 		return fmt.Errorf("%w: --auto %s: %w", errUsage, path, err)
 	}

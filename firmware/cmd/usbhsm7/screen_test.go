@@ -213,10 +213,22 @@ func TestAScriptAttendsToTheDeviceAndEndsItWhereItKnowsNotOn(t *testing.T) {
 	if status := p.ProcessState.ExitCode(); status != 7 || !strings.Contains(p.stderr.String(), `when menu/main: choose 1`) {
 		t.Errorf("exit status %d\n%s", status, p.stderr.String())
 	}
-	bad := program(t, "--ephemeral", "--auto", filepath.Join(t.TempDir(), "none"))
-	_ = bad.Run()
-	if status := bad.ProcessState.ExitCode(); status != 2 {
-		t.Errorf("exit status %d\n%s", status, bad.stderr.String())
+}
+
+func TestAScriptThatCannotBeFollowedIsRefusedBeforeTheDeviceStarts(t *testing.T) {
+	misspelt := filepath.Join(t.TempDir(), "person")
+	if err := os.WriteFile(misspelt, []byte("when home: ok\nwhen present/insrt: insert blue-1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for script, want := range map[string]string{
+		filepath.Join(t.TempDir(), "none"): "no such file",
+		misspelt:                           `line 2: there is no screen "present/insrt"; did you mean "present/insert"?`,
+	} {
+		p := program(t, "--ephemeral", "--auto", script)
+		_ = p.Run()
+		if status := p.ProcessState.ExitCode(); status != 2 || !strings.Contains(p.stderr.String(), want) {
+			t.Errorf("exit status %d, want 2 and %s\n%s", status, want, p.stderr.String())
+		}
 	}
 }
 

@@ -173,7 +173,7 @@ func (u *unit) powerOff() error {
 	u.faulty.Close()
 	err := d.Close()
 	if u.panel != nil {
-		u.panel.Show(touchscreen.Screen{ID: "off", Kind: touchscreen.Off})
+		u.panel.Show(touchscreen.Dark)
 	}
 	return err
 }

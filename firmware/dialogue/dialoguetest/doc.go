@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"time"
 
+	"usbhsm7/firmware/dialogue"
 	"usbhsm7/firmware/dialogue/person"
 )
 
@@ -28,7 +29,7 @@ func New() *Bench { return &Bench{Panel: newPanel(), Port: newPort()} }
 
 // Person returns somebody who follows a script. It panics if the text is none.
 func (b *Bench) Person(script string) *person.Person {
-	s, err := person.Parse(script)
+	s, err := person.Parse(script, dialogue.Screens())
 	if err != nil {
 		panic(fmt.Sprintf("a test's script: %v", err))
 	}

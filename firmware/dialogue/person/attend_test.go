@@ -53,7 +53,7 @@ func screen(id string, text ...string) touchscreen.Screen {
 
 func TestTheFirstRuleThatFitsAndIsNotUsedUpCounts(t *testing.T) {
 	p := &played{screens: []touchscreen.Screen{screen("a"), screen("a"), screen("a"), screen("b", "for the CO"), screen("b", "for the PO"), {ID: "home"}, {ID: "w", Kind: touchscreen.Progress}}}
-	script, err := person.Parse("key k\nonce a: yes\nonce a: remove, insert k\nwhen a: no\nwhen b \"Title\" \"CO\": cancel\nwhen b: wait")
+	script, err := person.Parse("key k\nonce a: yes\nonce a: remove, insert k\nwhen a: no\nwhen b \"Title\" \"CO\": cancel\nwhen b: wait", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestTheFirstRuleThatFitsAndIsNotUsedUpCounts(t *testing.T) {
 
 func TestWhatAPersonCannotDoEndsTheirWork(t *testing.T) {
 	for text, cannot := range map[string]string{"when a: insert k": "insert k", "when a: remove": "remove", "when a: yes": "a: yes", "key k": "bring k", "when a: lose k": "a: lose k"} {
-		script, err := person.Parse(text)
+		script, err := person.Parse(text, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func TestWhatAPersonCannotDoEndsTheirWork(t *testing.T) {
 
 func TestUnexpectedScreensAreLeftToWhoAsksForThem(t *testing.T) {
 	p := &played{screens: []touchscreen.Screen{screen("a"), screen("b"), screen("c")}}
-	script, err := person.Parse("when b: power-off")
+	script, err := person.Parse("when b: power-off", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

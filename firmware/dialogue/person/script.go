@@ -1,6 +1,7 @@
 package person
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"usbhsm7/ikey/ring"
+	"usbhsm7/usbip/spelling"
 )
 
 // MaxScript bounds the text of a script, in bytes.
@@ -130,8 +132,9 @@ func (a Act) String() string {
 	return string(a.Verb)
 }
 
-// Parse reads a script. An error wraps ErrScript and names the line.
-func Parse(text string) (Script, error) {
+// Parse reads a script for a device that shows these screens, or for any if screens
+// is nil. An error wraps ErrScript and names the line.
+func Parse(text string, screens []string) (Script, error) {
 	var s Script
 	if len(text) > MaxScript || !utf8.ValidString(text) {
 		return Script{}, fmt.Errorf("%w: a script is UTF-8 text of at most %d bytes", ErrScript, MaxScript)
@@ -143,7 +146,22 @@ func Parse(text string) (Script, error) {
 			return Script{}, fmt.Errorf("%w: line %d: %w", ErrScript, number, err)
 		}
 	}
+	for _, r := range s.Rules {
+		if err := CheckScreen(r.Screen, screens); err != nil {
+			return Script{}, fmt.Errorf("%w: line %d: %w", ErrScript, r.Line, err)
+		}
+	}
 	return s, nil
+}
+
+// CheckScreen tells that no screen has an ID, and which was meant. Screens are those
+// that there are; nil takes any ID.
+func CheckScreen(id string, screens []string) error {
+	if screens == nil || slices.Contains(screens, id) {
+		return nil
+	}
+	hint := cmp.Or(spelling.Hint(id, screens), "docs/trusted-path.md lists them")
+	return fmt.Errorf("there is no screen %q; %s", id, hint)
 }
 
 func (s *Script) read(number int, line string) error {

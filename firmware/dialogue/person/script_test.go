@@ -18,7 +18,7 @@ key spare
 when create/reuse: no
 once write/insert "iKey 1 of 2" "say \"so\"": remove, insert so-1
   when read/pin : type 0042
-`)
+`, nil)
 	want := person.Script{
 		Keys: []person.Key{{Name: "so-1", Colour: "blue"}, {Name: "spare"}},
 		Rules: []person.Rule{
@@ -60,9 +60,24 @@ func TestParseSaysWhatIsWrongAndWhere(t *testing.T) {
 		"\xff":                                "UTF-8 text",
 		strings.Repeat("#\n", 600000):         "at most 1048576 bytes",
 	} {
-		_, err := person.Parse(text)
+		_, err := person.Parse(text, nil)
 		if !errors.Is(err, person.ErrScript) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestAScreenThatThereIsNotIsFoundInTheScript(t *testing.T) {
+	screens := []string{"home", "present/insert", "present/next"}
+	for text, want := range map[string]string{
+		"when home: ok\nwhen present/next \"x\": insert a": "",
+		"\nonce present/insrt \"x\": insert a":             `no script of a person: line 2: there is no screen "present/insrt"; did you mean "present/insert"?`,
+		"when home: ok\nwhen Home: ok":                     `no script of a person: line 2: there is no screen "Home"; did you mean "home"?`,
+		"when lost: ok":                                    `no script of a person: line 1: there is no screen "lost"; docs/trusted-path.md lists them`,
+	} {
+		s, err := person.Parse(text, screens)
+		if want == "" && (err != nil || len(s.Rules) != 2) || want != "" && (!errors.Is(err, person.ErrScript) || err.Error() != want) {
+			t.Errorf("%q: %+v, %v, want %s", text, s, err, want)
 		}
 	}
 }
@@ -81,7 +96,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("key a blue\nonce home \"x\": insert a, type 1234, remove\nwhen menu/main: choose 1\n# end")
 	f.Add("when home \"\\u00e9\": ok")
 	f.Fuzz(func(t *testing.T, text string) {
-		s, err := person.Parse(text)
+		s, err := person.Parse(text, nil)
 		if err != nil {
 			if !errors.Is(err, person.ErrScript) || !reflect.DeepEqual(s, person.Script{}) {
 				t.Fatalf("%+v, %v", s, err)

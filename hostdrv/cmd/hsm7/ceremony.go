@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"usbhsm7/firmware/dialogue"
 	"usbhsm7/hostdrv/ceremony"
 )
 
@@ -127,7 +128,7 @@ func (h *holding) check(c *ceremony.Ceremony) error {
 
 // hold holds a ceremony and saves its record, however it ends.
 func (a *app) hold(ctx context.Context, h holding, path string) (err error) {
-	c, err := ceremony.Read(path)
+	c, err := ceremony.Read(path, dialogue.Screens())
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"usbhsm7/firmware/control"
+	"usbhsm7/firmware/dialogue"
 	"usbhsm7/firmware/dialogue/person"
 	"usbhsm7/hostdrv/ceremony"
 	"usbhsm7/touchscreen"
@@ -253,7 +254,7 @@ func (h *slow) Look(ctx context.Context, number uint64) (person.Seen, error) {
 // byHand attends to a simulator as people do, one of whom errs, until the test ends.
 func byHand(t *testing.T, socket string, out *words) {
 	t.Helper()
-	script, err := person.Parse(custodiansOfFirstRun)
+	script, err := person.Parse(custodiansOfFirstRun, dialogue.Screens())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"usbhsm7/firmware/dialogue"
 	"usbhsm7/hostdrv/ceremony"
 )
 
@@ -15,7 +16,7 @@ func (a *app) ceremonyCheckCommand() *cobra.Command {
 		Example: "  hsm7 ceremony check docs/ceremonies/initialise-root-ca.yaml",
 		Args:    exactArgs(1), ValidArgsFunction: completeYAML,
 		RunE: func(_ *cobra.Command, args []string) error {
-			c, err := ceremony.Read(args[0])
+			c, err := ceremony.Read(args[0], dialogue.Screens())
 			if err != nil {
 				return err
 			}

@@ -20,6 +20,7 @@ import (
 
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/control"
+	"usbhsm7/firmware/dialogue"
 	"usbhsm7/firmware/dialogue/person"
 	"usbhsm7/hostdrv"
 	"usbhsm7/hostdrv/ceremony"
@@ -161,7 +162,7 @@ func watchPage(t *testing.T, simulator *control.Client) (sent func() []byte) {
 // know the screen that reveals it, and returns what they say, and the secret.
 func complaintOfScript(t *testing.T, f *firmware, simulator *control.Client) (complaint, challenge string) {
 	t.Helper()
-	script, err := person.Parse(strings.Replace(custodians, "when reveal: ok", "", 1))
+	script, err := person.Parse(strings.Replace(custodians, "when reveal: ok", "", 1), dialogue.Screens())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +210,7 @@ func memoryOfHost(t *testing.T, f *firmware, simulator *control.Client) (memory 
 	t.Helper()
 	hsm7 := exec.CommandContext(t.Context(), filepath.Join(programs(t), "hsm7"), "--usbip", f.address, "--wait", "1s", "role", "challenge", "co")
 	hsm7.Env = append(os.Environ(), "UNUSED=canary-argument")
-	script, err := person.Parse(strings.Replace(custodians, "when reveal: ok", "when reveal: wait", 1))
+	script, err := person.Parse(strings.Replace(custodians, "when reveal: ok", "when reveal: wait", 1), dialogue.Screens())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +281,7 @@ func appendWritten(all []byte, memory io.Reader) ([]byte, error) {
 func setUpByCustodians(t *testing.T, f *firmware, simulator *control.Client) (challenge string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	script, err := person.Parse(custodians)
+	script, err := person.Parse(custodians, dialogue.Screens())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"usbhsm7/firmware/control"
+	"usbhsm7/firmware/dialogue"
 	"usbhsm7/firmware/dialogue/person"
 	"usbhsm7/hostdrv/ceremony"
 )
@@ -24,11 +25,14 @@ lists the screens.`,
 		Example: "  hsm7 sim auto ceremony.person &\n  hsm7 sim auto --until home ceremony.person",
 		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkScreen("--until", until); err != nil {
+				return err
+			}
 			text, err := a.readInput(args[0])
 			if err != nil {
 				return err
 			}
-			script, err := person.Parse(string(text))
+			script, err := person.Parse(string(text), dialogue.Screens())
 			if err != nil {
 				return usagef("%s: %w", args[0], err)
 			}

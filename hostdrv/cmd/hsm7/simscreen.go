@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"usbhsm7/firmware/control"
+	"usbhsm7/firmware/dialogue"
 	"usbhsm7/firmware/dialogue/person"
 	"usbhsm7/touchscreen"
 )
@@ -144,6 +145,9 @@ that screen is shown; docs/trusted-path.md lists the screens.`,
 			if _, err := person.ParseAct(args); err != nil {
 				return usagef("%w", err)
 			}
+			if err := checkScreen("--at", at); err != nil {
+				return err
+			}
 			screen, err := awaitScreen(ctx, c.Screen, at)
 			if err != nil {
 				return err
@@ -153,6 +157,17 @@ that screen is shown; docs/trusted-path.md lists the screens.`,
 	}
 	cmd.Flags().StringVar(&at, "at", "", "wait for this screen, such as create/reuse")
 	return cmd
+}
+
+// checkScreen tells that a flag waits for a screen that is never shown. It may be left out.
+func checkScreen(flag, id string) error {
+	if id == "" {
+		return nil
+	}
+	if err := person.CheckScreen(id, dialogue.Screens()); err != nil {
+		return usagef("%s: %w", flag, err)
+	}
+	return nil
 }
 
 // awaitScreen looks until the screen of an ID is shown; an empty one is any. look is
