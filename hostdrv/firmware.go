@@ -11,8 +11,13 @@ import (
 // Version is the version of this driver, which firmware updates may demand.
 const Version = "1.0.0"
 
-// uploads is how many chunks are on their way to the device at a time.
-const uploads = 16
+// uploads is how many requests with chunks are on their way to the device at a time,
+// and chunksOfRequest how many chunks each has at most: the device writes these to its
+// flash together, and what was lost when an upload breaks off is little.
+const (
+	uploads         = 4
+	chunksOfRequest = 16
+)
 
 // UpdateFile is a firmware update: what package fuf calls head and chunks.
 type UpdateFile interface {
@@ -39,7 +44,7 @@ func (s *Session) PlanUpdate(ctx context.Context, file UpdateFile, authcode []by
 // Upload sends an update to the device, as the HSM SO: whatever of it is not there
 // yet, so that it goes on where an earlier upload of the same file was interrupted.
 // At the end the device verifies the whole.
-// After each chunk it calls progress, unless that is nil, from one goroutine at a
+// After each few chunks it calls progress, unless that is nil, from one goroutine at a
 // time. ApplyUpdate then has the new firmware run.
 func (s *Session) Upload(ctx context.Context, file UpdateFile, authcode []byte, progress func(done, total int)) error {
 	status, err := s.beginUpdate(ctx, file, authcode)
@@ -74,17 +79,17 @@ type uploading struct {
 	total    int
 }
 
-// send sends chunks, several at a time. When one fails, no other is begun, and those
-// on their way still arrive.
+// send sends chunks, several requests at a time. When one fails, no other is begun, and
+// those on their way still arrive.
 func (u *uploading) send(ctx context.Context, chunks []uint) error {
 	going, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	next := make(chan uint)
+	next := make(chan []uint)
 	var senders sync.WaitGroup
 	for range min(uploads, len(chunks)) {
 		senders.Go(func() {
-			for i := range next {
-				if err := u.sendOne(ctx, i); err != nil {
+			for run := range next {
+				if err := u.sendRun(ctx, run); err != nil {
 					stop(err)
 					return
 				}
@@ -96,33 +101,60 @@ func (u *uploading) send(ctx context.Context, chunks []uint) error {
 	return context.Cause(going)
 }
 
-// feed gives out chunks until there are no more or ctx ends.
-func feed(ctx context.Context, next chan<- uint, chunks []uint) {
+// feed gives out runs of chunks until there are no more or ctx ends.
+func feed(ctx context.Context, next chan<- []uint, chunks []uint) {
 	defer close(next)
-	for _, i := range chunks {
+	for len(chunks) > 0 {
+		n := runOf(chunks)
 		select {
-		case next <- i:
+		case next <- chunks[:n]:
+			chunks = chunks[n:]
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (u *uploading) sendOne(ctx context.Context, i uint) error {
-	data, err := u.file.Chunk(int(i))
-	if err != nil {
-		return err
+// runOf returns how many chunks at the beginning are in a row, and go in one request.
+func runOf(chunks []uint) int {
+	n := 1
+	for n < min(len(chunks), chunksOfRequest) && chunks[n] == chunks[0]+uint(n) {
+		n++
 	}
-	if err := tell(ctx, u.session, command.CodeUpdateChunk, &command.UpdateChunkRequest{Index: i, Data: data}); err != nil {
-		return fmt.Errorf("chunk %d of the update: %w", i, err)
+	return n
+}
+
+// sendRun sends chunks that are in a row. If one cannot be had, those before it are sent.
+func (u *uploading) sendRun(ctx context.Context, run []uint) error {
+	data, n, unread := u.read(run)
+	if n == 0 {
+		return unread
+	}
+	if err := tell(ctx, u.session, command.CodeUpdateChunk, &command.UpdateChunkRequest{Index: run[0], Data: data}); err != nil {
+		return fmt.Errorf("chunks %d to %d of the update: %w", run[0], run[n-1], err)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.done++
+	u.done += n
 	if u.progress != nil {
 		u.progress(u.done, u.total)
 	}
-	return nil
+	return unread
+}
+
+// read reads chunks as far as they can be had, which are n.
+func (u *uploading) read(run []uint) (data []byte, n int, err error) {
+	for _, i := range run {
+		chunk, err := u.file.Chunk(int(i))
+		if err != nil {
+			return data, n, err
+		}
+		if data == nil {
+			data = make([]byte, 0, len(run)*len(chunk)) // no other is longer
+		}
+		data, n = append(data, chunk...), n+1
+	}
+	return data, n, nil
 }
 
 // ApplyUpdate has the firmware that was uploaded run, as the HSM SO. With quorum

@@ -116,7 +116,7 @@ var methods = map[command.Code]func(context.Context, *Device, *Session) error{
 		return second(s.beginUpdate(ctx, noFile{}, nil))
 	},
 	command.CodeUpdateChunk: func(ctx context.Context, _ *Device, s *Session) error {
-		return (&uploading{session: s, file: noFile{}}).sendOne(ctx, 0)
+		return (&uploading{session: s, file: noFile{}}).sendRun(ctx, []uint{0})
 	},
 	command.CodeUpdateStage: func(ctx context.Context, _ *Device, s *Session) error {
 		return tell(ctx, s, command.CodeUpdateStage, nil)

@@ -2,6 +2,7 @@ package boot_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -96,12 +97,17 @@ func TestWrongChunksLeaveTheFlashAsItIs(t *testing.T) {
 	flipped[100] ^= 1
 	before := u.chip.Digest()
 	for name, err := range map[string]error{
-		"flipped bit":     u.Chunk(0, flipped),
-		"another place":   u.Chunk(0, update.Chunks[1]),
-		"another file":    u.Chunk(0, other.Chunks[0]),
-		"cut short":       u.Chunk(0, update.Chunks[0][:100]),
-		"no such chunk":   u.Chunk(3, update.Chunks[0]),
-		"negative number": u.Chunk(-1, update.Chunks[0]),
+		"flipped bit":                    u.Chunks(0, flipped),
+		"another place":                  u.Chunks(0, update.Chunks[1]),
+		"another file":                   u.Chunks(0, other.Chunks[0]),
+		"cut short":                      u.Chunks(0, update.Chunks[0][:100]),
+		"no such chunk":                  u.Chunks(3, update.Chunks[0]),
+		"negative number":                u.Chunks(-1, update.Chunks[0]),
+		"nothing":                        u.Chunks(0, nil),
+		"the second of a row is another": u.Chunks(0, slices.Concat(update.Chunks[0], other.Chunks[1])),
+		"the second of a row is cut":     u.Chunks(0, slices.Concat(update.Chunks[0], update.Chunks[1][:100])),
+		"something after the last":       u.Chunks(2, append(slices.Clone(update.Chunks[2]), 0)),
+		"a row that goes on after it":    u.Chunks(1, slices.Concat(update.Chunks[1], update.Chunks[2], update.Chunks[0])),
 	} {
 		if !errors.Is(err, fuf.ErrChunk) {
 			t.Errorf("%s: %v", name, err)

@@ -30,7 +30,7 @@ func BenchmarkUpload(b *testing.B) {
 		}
 		b.StartTimer()
 		for i, chunk := range update.Chunks {
-			if err := loader.Chunk(i, chunk); err != nil {
+			if err := loader.Chunks(i, chunk); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -72,30 +72,56 @@ func TestFirmwareThatHasDecayedIsNotTried(t *testing.T) {
 
 func TestUploadGoesOnAfterAPowerCycle(t *testing.T) {
 	u, update := newUnit(t), newUpdate(t, v793, 2)
-	u.must(u.Begin(update.Head, boottest.Code, facts()), u.Chunk(2, update.Chunks[2]))
+	u.must(u.Begin(update.Head, boottest.Code, facts()), u.Chunks(2, update.Chunks[2]))
 	u.powerCycle()
 	if s := u.status(); s.State != boot.Receiving || !s.Have[2] || s.Have[0] || s.Incoming.Manifest().Release.Version != v793 {
 		t.Fatalf("%+v", s)
 	}
-	if err := u.Chunk(0, update.Chunks[0]); !errors.Is(err, boot.ErrState) {
+	if err := u.Chunks(0, update.Chunks[0]); !errors.Is(err, boot.ErrState) {
 		t.Errorf("a chunk without the authentication code: %v", err)
 	}
-	u.must(u.Begin(update.Head, boottest.Code, facts()), u.Chunk(0, update.Chunks[0]))
+	u.must(u.Begin(update.Head, boottest.Code, facts()), u.Chunks(0, update.Chunks[0]))
 	before := u.chip.Digest()
-	u.must(u.Chunk(2, update.Chunks[2]), u.Chunk(0, update.Chunks[0]))
+	u.must(u.Chunks(2, update.Chunks[2]), u.Chunks(0, update.Chunks[0]))
 	if u.chip.Digest() != before {
 		t.Error("chunks that were here were written again")
 	}
 	if err := u.Stage(); !errors.Is(err, boot.ErrIncomplete) {
 		t.Errorf("staged without a chunk: %v", err)
 	}
-	u.must(u.Chunk(1, update.Chunks[1]), u.Stage())
+	u.must(u.Chunks(1, update.Chunks[1]), u.Stage())
 	u.runs(v792, boot.Staged)
+}
+
+// TestChunksThatComeInARowAreWrittenTogether also when some of them are here already.
+func TestChunksThatComeInARowAreWrittenTogether(t *testing.T) {
+	update := newUpdate(t, v793, 2)
+	operations := func(send func(*boot.Boot) error) (count int) {
+		u := newUnit(t)
+		b := on(t, flash.NewTap(u.chip, func(flash.Operation) error { count++; return nil }))
+		u.must(b.Begin(update.Head, boottest.Code, facts()))
+		count = 0
+		u.must(send(b), b.Stage(), b.Activate())
+		u.powerCycle()
+		u.runs(v793, boot.Trial)
+		return count
+	}
+	apart := operations(func(b *boot.Boot) error {
+		return errors.Join(b.Chunks(0, update.Chunks[0]), b.Chunks(1, update.Chunks[1]), b.Chunks(2, update.Chunks[2]))
+	})
+	inRow := func(b *boot.Boot) error { return b.Chunks(0, slices.Concat(update.Chunks...)) }
+	if together := operations(inRow); together != apart-4 { // two of three pairs of Sync
+		t.Errorf("%d operations on the flash, %d one by one", together, apart)
+	}
+	again := operations(func(b *boot.Boot) error { return errors.Join(b.Chunks(1, update.Chunks[1]), inRow(b), inRow(b)) })
+	if again != apart-2 {
+		t.Errorf("%d operations on the flash where one chunk was there, %d one by one", again, apart)
+	}
 }
 
 func TestAnotherFileTakesThePlaceOfAnUpload(t *testing.T) {
 	u, one, other := newUnit(t), newUpdate(t, v793, 2), newUpdate(t, v794, 2)
-	u.must(u.Begin(one.Head, boottest.Code, facts()), u.Chunk(0, one.Chunks[0]))
+	u.must(u.Begin(one.Head, boottest.Code, facts()), u.Chunks(0, one.Chunks[0]))
 	u.must(other.Upload(u.Boot))
 	if v := u.status().Incoming.Manifest().Release.Version; v != v794 {
 		t.Errorf("%v is staged", v)
@@ -230,7 +256,7 @@ func TestPayloadThatIsNoImageIsNotStaged(t *testing.T) {
 		file, err := boottest.Sign(boottest.Release(boottest.Image(v793, 2, 1, 1)), payload)
 		u.must(err)
 		size, err := fuf.HeadSize(file)
-		u.must(err, u.Begin(file[:size], boottest.Code, facts()), u.Chunk(0, file[size:]))
+		u.must(err, u.Begin(file[:size], boottest.Code, facts()), u.Chunks(0, file[size:]))
 		if err := u.Stage(); !errors.Is(err, boot.ErrImage) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -207,7 +207,7 @@ func TestAnUploadIsNotLostWithTheFirmwareThatRuns(t *testing.T) {
 		u, update := newUnit(t), newUpdate(t, v795, 2)
 		u.install(newUpdate(t, v793, 2))
 		u.install(newUpdate(t, v794, 2))
-		u.must(u.Begin(update.Head, boottest.Code, facts()), u.Chunk(1, update.Chunks[1]))
+		u.must(u.Begin(update.Head, boottest.Code, facts()), u.Chunks(1, update.Chunks[1]))
 		state := boot.Receiving
 		if whole {
 			u.must(update.Upload(u.Boot))

@@ -5,7 +5,7 @@
 //	image := b.Running()                    // what the device reports and can do
 //
 //	err = b.Begin(head, authcode, facts)    // checks everything before it erases anything
-//	err = b.Chunk(i, chunk)                 // in any order; durable when it returns
+//	err = b.Chunks(i, chunk)                // in any order; durable when it returns
 //	err = b.Stage()                         // verifies the whole
 //	err = b.Activate()                      // then switch the device off and on
 //	err = b.Confirm()                       // by the new firmware, once it runs well

@@ -15,7 +15,7 @@ func FuzzOpen(f *testing.F) {
 	ready := newUnit(f)
 	ready.install(newUpdate(f, v793, 2))
 	next := newUpdate(f, v794, 2)
-	ready.must(ready.Begin(next.Head, boottest.Code, facts()), ready.Chunk(1, next.Chunks[1]))
+	ready.must(ready.Begin(next.Head, boottest.Code, facts()), ready.Chunks(1, next.Chunks[1]))
 	f.Add(uint32(0), []byte("HSM7BOOT"))
 	f.Add(uint32(4096+20), []byte{1, 0, 0, 0, 0xFF, 1})
 	f.Add(uint32(26*4096), []byte("HERE"))

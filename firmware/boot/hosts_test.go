@@ -24,7 +24,7 @@ func TestHostsThatSendAtOnce(t *testing.T) {
 				var steps []error
 				steps = append(steps, u.Begin(mine.Head, boottest.Code, facts()))
 				for i, chunk := range mine.Chunks {
-					steps = append(steps, u.Chunk(i, chunk))
+					steps = append(steps, u.Chunks(i, chunk))
 				}
 				if host == 3 {
 					steps = append(steps, u.Abort())

@@ -99,26 +99,37 @@ func (b *Boot) writeHead(p Place, head []byte) error {
 	return b.sync()
 }
 
-// writeChunk writes the content of a chunk to a slot and then, when it is durable,
-// its mark. When it returns, that is durable too.
-func (b *Boot) writeChunk(p Place, u *fuf.Update, i int, content []byte) error {
-	first := b.layout.ImageBlock(p, u.HeadSize()) + i*(fuf.ChunkSize/b.layout.block)
-	for n := range b.layout.blocks(len(content)) {
-		// Also if it reads as erased: it may be what a torn erasure left.
-		if err := b.flash.Erase(first + n); err != nil {
-			return fmt.Errorf("boot: chunk %d: %w", i, err)
-		}
+// writeParts writes the content of chunks to a slot and then, when all of it is
+// durable, their marks. When it returns, those are durable too.
+func (b *Boot) writeParts(p Place, u *fuf.Update, parts []part) error {
+	if len(parts) == 0 {
+		return nil
 	}
-	if err := flash.ProgramChecked(b.flash, b.layout.addr(first), content); err != nil {
-		return fmt.Errorf("boot: chunk %d: %w", i, err)
+	for _, part := range parts {
+		if err := b.writePart(p, u, part); err != nil {
+			return fmt.Errorf("boot: chunk %d: %w", part.index, err)
+		}
 	}
 	if err := b.sync(); err != nil {
 		return err
 	}
-	if err := flash.ProgramChecked(b.flash, b.layout.MarkAddr(p, i), mark(u.ID(), i)); err != nil {
-		return fmt.Errorf("boot: mark of chunk %d: %w", i, err)
+	for _, part := range parts {
+		if err := flash.ProgramChecked(b.flash, b.layout.MarkAddr(p, part.index), mark(u.ID(), part.index)); err != nil {
+			return fmt.Errorf("boot: mark of chunk %d: %w", part.index, err)
+		}
 	}
 	return b.sync()
+}
+
+func (b *Boot) writePart(p Place, u *fuf.Update, part part) error {
+	first := b.layout.ImageBlock(p, u.HeadSize()) + part.index*(fuf.ChunkSize/b.layout.block)
+	for n := range b.layout.blocks(len(part.content)) {
+		// Also if it reads as erased: it may be what a torn erasure left.
+		if err := b.flash.Erase(first + n); err != nil {
+			return err
+		}
+	}
+	return flash.ProgramChecked(b.flash, b.layout.addr(first), part.content)
 }
 
 func (b *Boot) sync() error {

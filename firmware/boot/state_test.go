@@ -17,7 +17,7 @@ func TestEveryEventInEveryState(t *testing.T) {
 	reach := map[boot.State]func(*unit){
 		boot.Idle: func(*unit) {},
 		boot.Receiving: func(u *unit) {
-			u.must(u.Begin(small.Head, boottest.Code, facts()), u.Chunk(0, small.Chunks[0]))
+			u.must(u.Begin(small.Head, boottest.Code, facts()), u.Chunks(0, small.Chunks[0]))
 		},
 		boot.Staged: func(u *unit) { u.must(small.Upload(u.Boot)) },
 		boot.Trial: func(u *unit) {
@@ -28,7 +28,7 @@ func TestEveryEventInEveryState(t *testing.T) {
 	}
 	happen := map[boot.Event]func(*unit) error{
 		boot.EventBegin:    func(u *unit) error { return u.Begin(other.Head, boottest.Code, facts()) },
-		boot.EventChunk:    func(u *unit) error { return u.Chunk(0, small.Chunks[0]) },
+		boot.EventChunk:    func(u *unit) error { return u.Chunks(0, small.Chunks[0]) },
 		boot.EventStage:    func(u *unit) error { return u.Stage() },
 		boot.EventAbort:    func(u *unit) error { return u.Abort() },
 		boot.EventActivate: func(u *unit) error { return u.Activate() },

@@ -148,16 +148,18 @@ func (b *Boot) receive(u *fuf.Update, head []byte) error {
 	return err
 }
 
-// Chunk takes chunk i as it stands in the file. It is verified before it is
-// written, and durable when Chunk returns; one that is here already is not written
-// again. The error carries fuf.ErrChunk if it is not the right one.
-func (b *Boot) Chunk(i int, chunk []byte) error {
+// Chunks takes chunks as they stand in the file, from chunk first on: one, or several
+// in a row. All are verified before any is written, and all are durable when Chunks
+// returns; those that are here already are not written again. The error carries
+// fuf.ErrChunk if one is not the right one.
+func (b *Boot) Chunks(first int, run []byte) error {
 	up, err := b.receiving()
 	if err != nil {
 		return err
 	}
 	// This takes half of the time, and several callers may do it side by side.
-	if err := up.update.VerifyChunk(i, chunk); err != nil {
+	chunks, err := up.verify(first, run)
+	if err != nil {
 		return err
 	}
 	b.mu.Lock()
@@ -165,14 +167,30 @@ func (b *Boot) Chunk(i int, chunk []byte) error {
 	if b.upload != up || b.records.current.State != Receiving {
 		return fmt.Errorf("%w: the upload has ended meanwhile", ErrState)
 	}
-	if up.have[i] {
-		return nil
+	var parts []part
+	for i, chunk := range chunks {
+		if up.have[first+i] {
+			continue
+		}
+		content, err := up.key.Decrypt(make([]byte, 0, fuf.ChunkSize), first+i, chunk)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, part{first + i, content})
 	}
-	content, err := up.key.Decrypt(make([]byte, 0, fuf.ChunkSize), i, chunk)
-	if err != nil {
-		return err
+	return b.take(parts)
+}
+
+// verify returns the chunks of a run, each of which is the right one.
+func (u *upload) verify(first int, run []byte) (chunks [][]byte, err error) {
+	for more := true; more; more = len(run) > 0 {
+		n := min(len(run), fuf.ChunkSize+fuf.Overhead)
+		if err := u.update.VerifyChunk(first+len(chunks), run[:n]); err != nil {
+			return nil, err
+		}
+		chunks, run = append(chunks, run[:n]), run[n:]
 	}
-	return b.take(i, content)
+	return chunks, nil
 }
 
 // receiving returns the upload that wants chunks.
@@ -188,12 +206,20 @@ func (b *Boot) receiving() (*upload, error) {
 	return b.upload, nil
 }
 
-// take writes the content of a chunk.
-func (b *Boot) take(i int, content []byte) error {
-	if err := b.writeChunk(b.records.current.Incoming, b.upload.update, i, content); err != nil {
+// part is the content of a chunk.
+type part struct {
+	index   int
+	content []byte
+}
+
+// take writes what is in some chunks.
+func (b *Boot) take(parts []part) error {
+	if err := b.writeParts(b.records.current.Incoming, b.upload.update, parts); err != nil {
 		return err
 	}
-	b.upload.have[i] = true
+	for _, p := range parts {
+		b.upload.have[p.index] = true
+	}
 	return nil
 }
 
@@ -205,16 +231,14 @@ func (b *Boot) reuse() error {
 		return nil
 	}
 	known := b.knownChunks(up.key)
+	var parts []part
 	for i := range up.have {
 		content, ok := known[up.update.Tag(i)]
-		if !ok || up.have[i] || len(content) != up.update.ChunkSize(i)-fuf.Overhead {
-			continue
-		}
-		if err := b.take(i, content); err != nil {
-			return err
+		if ok && !up.have[i] && len(content) == up.update.ChunkSize(i)-fuf.Overhead {
+			parts = append(parts, part{i, content})
 		}
 	}
-	return nil
+	return b.take(parts)
 }
 
 // knownChunks returns what is in the images that the device has, by the tags that

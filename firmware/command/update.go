@@ -23,10 +23,10 @@ type UpdateCheck struct {
 	Detail string `cbor:"3,keyasint,omitempty" json:"detail,omitempty"` // what was found
 }
 
-// UpdateChunkRequest has a chunk of the update file, as it stands there.
+// UpdateChunkRequest has chunks of the update file, as they stand there.
 type UpdateChunkRequest struct {
-	Index uint   `cbor:"1,keyasint"` // from 0
-	Data  []byte `cbor:"2,keyasint"`
+	Index uint   `cbor:"1,keyasint"` // of the first, from 0
+	Data  []byte `cbor:"2,keyasint"` // one chunk, or several in a row
 }
 
 // UpdateStatus tells about the firmware, and about an update that is under way.

@@ -75,12 +75,12 @@ func factsOf(f hsm.UpdateFacts) (boot.Facts, error) {
 	return boot.Facts{Now: f.Now, Client: client, PoliciesOn: f.PoliciesOn, FreePercent: f.FreePercent}, nil
 }
 
-// Chunk implements hsm.Bootloader.
-func (b bootloader) Chunk(i uint, chunk []byte) error {
-	if i > math.MaxInt32 {
+// Chunks implements hsm.Bootloader.
+func (b bootloader) Chunks(first uint, run []byte) error {
+	if first > math.MaxInt32 {
 		return refused(fuf.ErrChunk)
 	}
-	return refused(b.boot.Chunk(int(i), chunk))
+	return refused(b.boot.Chunks(int(first), run))
 }
 
 // Stage implements hsm.Bootloader.

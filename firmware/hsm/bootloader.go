@@ -16,8 +16,8 @@ type Bootloader interface {
 	// Begin begins an update, or goes on with it. It changes nothing unless
 	// the update may be made.
 	Begin(head, authcode []byte, f UpdateFacts) error
-	// Chunk takes a chunk, which is durable when it returns.
-	Chunk(i uint, chunk []byte) error
+	// Chunks takes chunks in a row, which are durable when it returns.
+	Chunks(first uint, run []byte) error
 	// Stage verifies the whole.
 	Stage() error
 	// Ready reports why what is staged must not be activated, or no more. It changes

@@ -71,7 +71,7 @@ func (c *call) updateChunk(r *command.UpdateChunkRequest) error {
 	if err != nil {
 		return err
 	}
-	return boot.Chunk(r.Index, r.Data)
+	return boot.Chunks(r.Index, r.Data)
 }
 
 // updateStatus tells anyone how far an update has got.

@@ -32,7 +32,7 @@ func (l *loader) Begin(_, _ []byte, f hsm.UpdateFacts) error {
 	return l.tell("begin")
 }
 
-func (l *loader) Chunk(uint, []byte) error    { return l.tell("chunk") }
+func (l *loader) Chunks(uint, []byte) error   { return l.tell("chunk") }
 func (l *loader) Stage() error                { return l.tell("stage") }
 func (l *loader) Ready(hsm.UpdateFacts) error { return nil }
 func (l *loader) Activate() error             { return l.tell("activate") }

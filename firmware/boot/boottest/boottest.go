@@ -137,7 +137,7 @@ func (u *Update) upload(b *boot.Boot, code fuf.Authcode, facts boot.Facts) error
 		if have {
 			continue
 		}
-		if err := b.Chunk(i, u.Chunks[i]); err != nil {
+		if err := b.Chunks(i, u.Chunks[i]); err != nil {
 			return err
 		}
 	}

@@ -3,8 +3,10 @@ package sweep
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"usbhsm7/firmware/boot"
+	"usbhsm7/firmware/boot/boottest"
 	"usbhsm7/firmware/flash"
 	"usbhsm7/fuf"
 )
@@ -161,19 +163,39 @@ func (h *host) send(n, count int) error {
 		}
 	}
 	last := h.defect.resumeAt(s.Have, f.leaving)
-	for i := len(u.Chunks) - 1; i >= len(u.Chunks)-count; i-- {
-		if s.Have[i] || i > last {
-			continue
-		}
-		if err := h.Chunk(i, u.Chunks[i]); err != nil {
-			return fmt.Errorf("chunk %d: %w", i, err)
-		}
-		f.acked.add(i)
-		if err := h.acknowledged(); err != nil {
-			return err
+	var wanted []int
+	for i := len(u.Chunks) - count; i < len(u.Chunks); i++ {
+		if !s.Have[i] && i <= last {
+			wanted = append(wanted, i)
 		}
 	}
+	for len(wanted) > 0 {
+		n := lastRun(wanted)
+		if err := h.sendRun(u, wanted[len(wanted)-n:]); err != nil {
+			return err
+		}
+		wanted = wanted[:len(wanted)-n]
+	}
 	return nil
+}
+
+// lastRun returns how many of the last chunks are in a row, and are sent together.
+func lastRun(wanted []int) int {
+	if n := len(wanted); n > 1 && wanted[n-2]+1 == wanted[n-1] {
+		return 2
+	}
+	return 1
+}
+
+// sendRun sends chunks that are in a row.
+func (h *host) sendRun(u *boottest.Update, run []int) error {
+	if err := h.Chunks(run[0], slices.Concat(u.Chunks[run[0]:run[0]+len(run)]...)); err != nil {
+		return fmt.Errorf("chunks from %d on: %w", run[0], err)
+	}
+	for _, i := range run {
+		h.facts.acked.add(i)
+	}
+	return h.acknowledged()
 }
 
 func (h *host) activate() error {

@@ -172,7 +172,7 @@ func (u *upload) send(chunks []byte) (taken string) {
 		if bytes.Equal(chunk, piece(genuine, i*size, size)) {
 			continue
 		}
-		if u.begun.Chunk(i, chunk) == nil {
+		if u.begun.Chunks(i, chunk) == nil {
 			return fmt.Sprintf("the bootloader took chunk %d of it", i)
 		}
 	}
