@@ -73,7 +73,7 @@ func Defects() []Defect {
 			chip: func(c flash.Device, _ *flash.Memory) flash.Device { return &eraseBoth{c} },
 		},
 		{
-			Name: "a torn record is taken for whole", Rule: Lost, Scenarios: "^(update|rollback|floor)$", Like: "mcuboot#1966",
+			Name: "a torn record is taken for whole", Rule: Mixture, Scenarios: "^(update|rollback|floor)$", Like: "mcuboot#1966",
 			chip: func(c flash.Device, _ *flash.Memory) flash.Device { return &gullible{c} },
 		},
 		{
