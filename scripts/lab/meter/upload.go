@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"time"
@@ -18,7 +19,7 @@ import (
 // imageSize is the size of the firmware that is uploaded, bytes.
 const imageSize = 1 << 20
 
-// upload sends a firmware update of 1 MiB to a factory-new HSM, which it initialises,
+// upload sends a firmware update of 1 MiB to an HSM, which it initialises if it is new,
 // and gives it up again, several times. A first time warms up and is not told.
 func upload(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("upload", flag.ContinueOnError)
@@ -59,14 +60,15 @@ func upload(ctx context.Context, args []string) error {
 	return nil
 }
 
-// takeOver initialises the HSM and logs in as its SO.
+// takeOver initialises the HSM, unless it did before, and logs in as its SO.
 func takeOver(ctx context.Context, d *hostdrv.Device) (*hostdrv.Session, error) {
 	password := []byte("so-password")
 	so, err := d.OpenSession(ctx, command.SlotAdmin, hostdrv.SessionOptions{})
 	if err != nil {
 		return nil, err
 	}
-	if err := so.InitHSM(ctx, command.HSMInitRequest{Label: "meter", Password: password}); err != nil {
+	err = so.InitHSM(ctx, command.HSMInitRequest{Label: "meter", Password: password})
+	if err != nil && !errors.Is(err, command.StatusUserNotLoggedIn) {
 		return nil, err
 	}
 	return so, so.Login(ctx, command.RoleSO, password)
