@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/hpke"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"usbhsm7/firmware/boot"
 	"usbhsm7/firmware/command"
+	"usbhsm7/fuf"
 	"usbhsm7/hostdrv"
 )
 
@@ -25,6 +28,9 @@ type app struct {
 	where   where
 	as      string // role that uses keys, if it is not co
 	told    bool   // people know that the device waits for them
+
+	// trusting makes the verifier of a bootloader that is rehearsed; nil = boot.Trusting.
+	trusting func(fuf.Trust, hpke.PrivateKey) boot.Verifier
 }
 
 const about = `hsm7 finds, sets up and uses a USB hardware security module: one simulated by

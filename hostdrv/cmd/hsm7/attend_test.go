@@ -55,7 +55,7 @@ func TestPeopleAreToldBeforeTheyAct(t *testing.T) {
 				}
 			}()
 			args := append([]string{"hsm", "init", "--label", "demo", "--auth", "quorum", "--via", "usbip", "--usbip", address}, test.args...)
-			status := run(t.Context(), args, os.Stdin, discard(t), errs)
+			status := new(app).run(t.Context(), args, os.Stdin, discard(t), errs)
 			errs.Close()
 			for line := range lines {
 				t.Errorf("told %q", line)

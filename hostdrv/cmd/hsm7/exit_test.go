@@ -45,7 +45,7 @@ func TestInterruptedWhileItLooksForTheDevice(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, via := range []string{"usbip", "auto"} {
-		if got := run(ctx, []string{"info", "--via", via, "--usbip", "127.0.0.1:1"}, null, null, null); got != 130 {
+		if got := new(app).run(ctx, []string{"info", "--via", via, "--usbip", "127.0.0.1:1"}, null, null, null); got != 130 {
 			t.Errorf("--via %s: exit status %d", via, got)
 		}
 	}

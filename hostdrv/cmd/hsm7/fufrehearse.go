@@ -25,10 +25,6 @@ var errRehearsal = errors.New("the rehearsal found that the update is not safe o
 // profiles are the devices that are rehearsed as they are made, by the model's name.
 var profiles = []string{"U700"}
 
-// trusting makes the verifier of the bootloader that is rehearsed. Tests plant defects in
-// it.
-var trusting = boot.Trusting
-
 // rehearseFlags are the flags of hsm7 fuf rehearse and replay.
 type rehearseFlags struct {
 	file, device, trust, models, code string
@@ -96,7 +92,7 @@ func (a *app) rehearse(cmd *cobra.Command, f rehearseFlags) error {
 	if f.depth != string(update.Quick) && f.depth != string(update.Full) {
 		return usagef("--depth %q is not %s or %s", f.depth, update.Quick, update.Full)
 	}
-	o, err := f.options(cmd.Context())
+	o, err := a.rehearsal(cmd.Context(), f)
 	if err != nil {
 		return err
 	}
@@ -129,7 +125,7 @@ func (a *app) replayCase(ctx context.Context, token string, f rehearseFlags) err
 	if f.file == "" {
 		return usagef("--file must be given")
 	}
-	o, err := f.options(ctx)
+	o, err := a.rehearsal(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -153,8 +149,8 @@ func (a *app) replayCase(ctx context.Context, token string, f rehearseFlags) err
 	return nil
 }
 
-// options reads what the flags name.
-func (f *rehearseFlags) options(ctx context.Context) (o update.Options, err error) {
+// rehearsal reads what the flags name.
+func (a *app) rehearsal(ctx context.Context, f rehearseFlags) (o update.Options, err error) {
 	o = update.Options{Tool: "hsm7 " + version, File: filepath.Base(f.file), Device: f.device, Seed: f.seed, Depth: update.Depth(f.depth), Phases: f.phases, Reproduce: f.reproduce}
 	if o.Trust, err = readTrust(f.trust); err != nil {
 		return o, err
@@ -166,6 +162,10 @@ func (f *rehearseFlags) options(ctx context.Context) (o update.Options, err erro
 	client, err := fuf.ParseVersion(hostdrv.Version)
 	if err != nil {
 		return o, err
+	}
+	trusting := a.trusting
+	if trusting == nil {
+		trusting = boot.Trusting
 	}
 	s := sweep.Subject{
 		Verifier: trusting(o.Trust, models), Product: "usbhsm7", Model: profiles[0],

@@ -33,16 +33,19 @@ import (
 // version is set by the linker.
 var version = "unknown"
 
-func main() {
+func main() { new(app).main() }
+
+// main runs the command line of the process.
+func (a *app) main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(a.run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // run runs one command line and returns its exit status.
-func run(ctx context.Context, args []string, in *os.File, stdout, errs *os.File) int {
+func (a *app) run(ctx context.Context, args []string, in *os.File, stdout, errs *os.File) int {
 	out := &output{file: stdout}
-	a := &app{in: in, out: out, errs: errs}
+	a.in, a.out, a.errs = in, out, errs
 	root := a.command()
 	root.SetArgs(args)
 	root.SetIn(in)
