@@ -15,9 +15,9 @@ func (b *Boot) Activate() error {
 }
 
 // Confirm makes the firmware on trial the one that runs, and the one before it the
-// one to go back to, unless that has decayed: then that stays as it is. With that, and not before, its security version becomes the
-// lowest that may be installed. Only the firmware itself can be confirmed: what
-// runs must be on trial.
+// one to go back to, unless that has decayed: then the one to go back to stays as it
+// is. With that, and not before, its security version becomes the lowest that may be
+// installed. Only the firmware itself can be confirmed: what runs must be on trial.
 func (b *Boot) Confirm() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

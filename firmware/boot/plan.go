@@ -32,7 +32,7 @@ func (b *Boot) Plan(head []byte, code *fuf.Authcode, facts Facts) Plan {
 	release := u.Manifest().Release
 	p.Version, p.Chunks = release.Version, u.Chunks()
 	p.add("fits the device", fmt.Sprintf("%d bytes", release.Size), b.roomFor(u))
-	p.add("not installed yet", "", b.another(u))
+	p.add("not installed yet", "", b.runsAlready(u))
 	p.Checks = append(p.Checks, Conditions(&release, b.target(facts))...)
 	if code == nil {
 		p.Missing = b.missingOf(u, nil)

@@ -78,16 +78,16 @@ func (b *Boot) admit(u *fuf.Update, facts Facts) error {
 	if err := b.roomFor(u); err != nil {
 		return err
 	}
-	if err := b.another(u); err != nil {
+	if err := b.runsAlready(u); err != nil {
 		return err
 	}
 	return Admit(&release, b.target(facts))
 }
 
-// another reports an update that runs already. To install it again, because nobody saw
+// runsAlready reports an update that runs already. To install it again, because nobody saw
 // the first time end, would cost the firmware that there is to go back to. Firmware that
 // has decayed does not run.
-func (b *Boot) another(u *fuf.Update) error {
+func (b *Boot) runsAlready(u *fuf.Update) error {
 	r := b.records.current
 	if !b.recovers && r.holds(r.Running) && r.Slots[r.Running].ID == u.ID() {
 		return fmt.Errorf("%w: this update runs already", ErrPath)

@@ -38,7 +38,7 @@ func StartCore(images flash.Device, verifier boot.Verifier, c hsm.Config) (*Core
 		if err != nil {
 			return nil, fmt.Errorf("start the bootloader: %w", err)
 		}
-		core, err := start(b, c)
+		core, err := start(b, status, c)
 		if err == nil && status.State != boot.RollingBack {
 			return core, core.settle(status)
 		}
@@ -67,12 +67,8 @@ func fits(image *boot.Image) error {
 }
 
 // start starts the HSM in the firmware that runs.
-func start(b *boot.Boot, c hsm.Config) (*Core, error) {
+func start(b *boot.Boot, status boot.Status, c hsm.Config) (*Core, error) {
 	firmware, err := firmwareOf(b.Running())
-	if err != nil {
-		return nil, err
-	}
-	status, err := b.Status()
 	if err != nil {
 		return nil, err
 	}
