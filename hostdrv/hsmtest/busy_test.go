@@ -26,7 +26,7 @@ var authentications = map[string][]hsmtest.Option{
 
 // attended does something before it hands out each chunk.
 type attended struct {
-	file
+	boottest.File
 	do func() error
 }
 
@@ -34,7 +34,7 @@ func (a attended) Chunk(i int) ([]byte, error) {
 	if err := a.do(); err != nil {
 		return nil, err
 	}
-	return a.file.Chunk(i)
+	return a.File.Chunk(i)
 }
 
 // signed signs a message and verifies it on the host.

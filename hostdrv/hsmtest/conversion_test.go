@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"usbhsm7/firmware/boot"
+	"usbhsm7/firmware/boot/boottest"
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/device"
 	"usbhsm7/fuf"
@@ -14,7 +15,7 @@ import (
 )
 
 // converting returns an update that brings the data to schema 2, in so many minutes.
-func converting(t *testing.T, minutes uint32) file {
+func converting(t *testing.T, minutes uint32) boottest.File {
 	t.Helper()
 	image := newer()
 	image.DataSchema = 2

@@ -14,7 +14,7 @@ import (
 
 // decayed has a bit of the firmware change that an update has put into the first slot of
 // a device, and switches that off and on.
-func decayed(t *testing.T, dev *hsmtest.Device, f file) *hsmtest.Device {
+func decayed(t *testing.T, dev *hsmtest.Device, f boottest.File) *hsmtest.Device {
 	t.Helper()
 	g := dev.Flash().Geometry()
 	region := g

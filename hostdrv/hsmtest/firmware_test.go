@@ -16,12 +16,6 @@ import (
 	"usbhsm7/hostdrv/hsmtest"
 )
 
-// file is an update as the driver takes it.
-type file struct{ *boottest.Update }
-
-func (f file) Head() ([]byte, error)       { return f.Update.Head, nil }
-func (f file) Chunk(i int) ([]byte, error) { return f.Chunks[i], nil }
-
 // newer returns firmware with a policy that there was none of, and without a
 // mechanism that there was.
 func newer() *boot.Image {
@@ -32,7 +26,7 @@ func newer() *boot.Image {
 }
 
 // release returns an update to an image, described otherwise than usual.
-func release(t *testing.T, image *boot.Image, change func(*fuf.Release)) file {
+func release(t *testing.T, image *boot.Image, change func(*fuf.Release)) boottest.File {
 	t.Helper()
 	r := boottest.Release(image)
 	if change != nil {
@@ -42,11 +36,11 @@ func release(t *testing.T, image *boot.Image, change func(*fuf.Release)) file {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return file{update}
+	return boottest.File{Update: update}
 }
 
 // install updates the firmware and switches the device off and on.
-func install(t *testing.T, dev *hsmtest.Device, f file) *hsmtest.Device {
+func install(t *testing.T, dev *hsmtest.Device, f boottest.File) *hsmtest.Device {
 	t.Helper()
 	so := dev.Login(t, command.RoleSO)
 	if err := so.Upload(t.Context(), f, boottest.Code[:], nil); err != nil {
@@ -215,7 +209,7 @@ var unfit = map[string]func(*boot.Image){
 }
 
 // unfitUpdate returns an update to an image in which the HSM does not start.
-func unfitUpdate(t *testing.T, spoil func(*boot.Image)) file {
+func unfitUpdate(t *testing.T, spoil func(*boot.Image)) boottest.File {
 	t.Helper()
 	image := newer()
 	spoil(image)
@@ -274,7 +268,7 @@ func TestAnUploadGoesOnWhereThePowerFailed(t *testing.T) {
 	dev, f := hsmtest.Start(t), release(t, newer(), nil)
 	so := dev.Login(t, command.RoleSO)
 	cut := errors.New("the host dies")
-	half := interrupted{file: f, after: 3, err: cut}
+	half := interrupted{File: f, after: 3, err: cut}
 	if err := so.Upload(t.Context(), half, boottest.Code[:], nil); !errors.Is(err, cut) {
 		t.Fatal(err)
 	}
@@ -301,7 +295,7 @@ func TestAnUploadGoesOnWhereThePowerFailed(t *testing.T) {
 
 // interrupted has no chunk but the first few.
 type interrupted struct {
-	file
+	boottest.File
 	after int
 	err   error
 }
@@ -310,7 +304,7 @@ func (f interrupted) Chunk(i int) ([]byte, error) {
 	if i >= f.after {
 		return nil, f.err
 	}
-	return f.file.Chunk(i)
+	return f.File.Chunk(i)
 }
 
 // Chunks of one file do not pass for those of another, wherever they are put.
@@ -319,8 +313,8 @@ func TestChunksOfTwoFilesDoNotMix(t *testing.T) {
 	other := release(t, boottest.Image(fuf.V(7, 9, 4), 2, 100_000, 2), nil)
 	so := dev.Login(t, command.RoleSO)
 	for name, mixed := range map[string]hostdrv.UpdateFile{
-		"chunks of another file":     interrupted{file: file{&boottest.Update{Head: f.Update.Head, Chunks: other.Chunks}}, after: 99},
-		"chunks in the wrong places": interrupted{file: file{&boottest.Update{Head: f.Update.Head, Chunks: swapped(f.Chunks)}}, after: 99},
+		"chunks of another file":     interrupted{File: boottest.File{Update: &boottest.Update{Head: f.Update.Head, Chunks: other.Chunks}}, after: 99},
+		"chunks in the wrong places": interrupted{File: boottest.File{Update: &boottest.Update{Head: f.Update.Head, Chunks: swapped(f.Chunks)}}, after: 99},
 	} {
 		if err := so.Upload(t.Context(), mixed, boottest.Code[:], nil); !errors.Is(err, command.StatusInvalidFUFHeader) {
 			t.Errorf("%s: %v", name, err)
@@ -343,7 +337,7 @@ func TestAnotherUpdateTakesThePlaceOfTheFirst(t *testing.T) {
 	dev, f := hsmtest.Start(t), release(t, newer(), nil)
 	other := release(t, boottest.Image(fuf.V(7, 9, 4), 2, 50_000, 2), nil)
 	so := dev.Login(t, command.RoleSO)
-	meddle := &meddling{file: f, before: 3, do: func() error {
+	meddle := &meddling{File: f, before: 3, do: func() error {
 		second, err := dev.Driver.OpenSession(t.Context(), command.SlotAdmin, hostdrv.SessionOptions{})
 		if err != nil {
 			return err
@@ -360,7 +354,7 @@ func TestAnotherUpdateTakesThePlaceOfTheFirst(t *testing.T) {
 
 // meddling does something before it hands a chunk out.
 type meddling struct {
-	file
+	boottest.File
 	before int
 	do     func() error
 }
@@ -371,7 +365,7 @@ func (m *meddling) Chunk(i int) ([]byte, error) {
 			return nil, fmt.Errorf("meddle: %w", err)
 		}
 	}
-	return m.file.Chunk(i)
+	return m.File.Chunk(i)
 }
 
 // With quorum authentication somebody at the device has the last word.

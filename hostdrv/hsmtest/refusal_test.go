@@ -21,33 +21,35 @@ var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 type refusal struct {
 	release func(*fuf.Release) // changes that of an update which is taken
 	image   func(*boot.Image)
-	file    func(*testing.T) file // in place of such an update
-	code    []byte                // in place of the right one
+	file    func(*testing.T) boottest.File // in place of such an update
+	code    []byte                         // in place of the right one
 	want    command.Status
 }
 
 var refused = map[string]refusal{
-	"another product":       {release: func(r *fuf.Release) { r.Product = "toaster" }, want: command.StatusInvalidFUFTarget},
-	"another model":         {release: func(r *fuf.Release) { r.Models = []string{"A790"} }, want: command.StatusInvalidFUFTarget},
-	"a functional module":   {release: func(r *fuf.Release) { r.Kind = fuf.Module }, want: command.StatusInvalidFUFTarget},
-	"no valid path":         {release: func(r *fuf.Release) { r.ValidFrom = []fuf.Range{{From: fuf.V(7, 7, 0), To: fuf.V(7, 9, 1)}} }, want: command.StatusBadFWVersion},
-	"downgrade":             {image: func(m *boot.Image) { m.SecurityVersion = 0 }, want: command.StatusBadFWVersion},
-	"later bootloader":      {release: func(r *fuf.Release) { r.MinBootloader = fuf.V(9, 0, 0) }, want: command.StatusInvalidFUFVersion},
-	"later client":          {release: func(r *fuf.Release) { r.MinClient = fuf.V(99, 0, 0) }, want: command.StatusInvalidFUFVersion},
-	"data of the future":    {image: func(m *boot.Image) { m.DataSchema = 7 }, want: command.StatusInvalidFUFVersion},
-	"expired":               {release: func(r *fuf.Release) { r.NotAfter = noon.Unix() - 1 }, want: command.StatusOperationRestricted},
-	"too early":             {release: func(r *fuf.Release) { r.NotBefore = noon.Unix() + 1 }, want: command.StatusOperationRestricted},
-	"policy on":             {release: func(r *fuf.Release) { r.Requires.PoliciesOff = []uint32{12} }, want: command.StatusOperationRestricted},
-	"too little storage":    {release: func(r *fuf.Release) { r.Requires.FreePercent = 100 }, want: command.StatusHSMStorageFull},
-	"larger than a slot":    {image: func(m *boot.Image) { m.Resources = make([]byte, 3<<20) }, want: command.StatusHSMStorageFull},
-	"another's signature":   {file: foreign, want: command.StatusInvalidFUFHeader},
-	"no update":             {file: func(*testing.T) file { return file{&boottest.Update{Head: []byte("no update")}} }, want: command.StatusInvalidFUFHeader},
+	"another product":     {release: func(r *fuf.Release) { r.Product = "toaster" }, want: command.StatusInvalidFUFTarget},
+	"another model":       {release: func(r *fuf.Release) { r.Models = []string{"A790"} }, want: command.StatusInvalidFUFTarget},
+	"a functional module": {release: func(r *fuf.Release) { r.Kind = fuf.Module }, want: command.StatusInvalidFUFTarget},
+	"no valid path":       {release: func(r *fuf.Release) { r.ValidFrom = []fuf.Range{{From: fuf.V(7, 7, 0), To: fuf.V(7, 9, 1)}} }, want: command.StatusBadFWVersion},
+	"downgrade":           {image: func(m *boot.Image) { m.SecurityVersion = 0 }, want: command.StatusBadFWVersion},
+	"later bootloader":    {release: func(r *fuf.Release) { r.MinBootloader = fuf.V(9, 0, 0) }, want: command.StatusInvalidFUFVersion},
+	"later client":        {release: func(r *fuf.Release) { r.MinClient = fuf.V(99, 0, 0) }, want: command.StatusInvalidFUFVersion},
+	"data of the future":  {image: func(m *boot.Image) { m.DataSchema = 7 }, want: command.StatusInvalidFUFVersion},
+	"expired":             {release: func(r *fuf.Release) { r.NotAfter = noon.Unix() - 1 }, want: command.StatusOperationRestricted},
+	"too early":           {release: func(r *fuf.Release) { r.NotBefore = noon.Unix() + 1 }, want: command.StatusOperationRestricted},
+	"policy on":           {release: func(r *fuf.Release) { r.Requires.PoliciesOff = []uint32{12} }, want: command.StatusOperationRestricted},
+	"too little storage":  {release: func(r *fuf.Release) { r.Requires.FreePercent = 100 }, want: command.StatusHSMStorageFull},
+	"larger than a slot":  {image: func(m *boot.Image) { m.Resources = make([]byte, 3<<20) }, want: command.StatusHSMStorageFull},
+	"another's signature": {file: foreign, want: command.StatusInvalidFUFHeader},
+	"no update": {file: func(*testing.T) boottest.File {
+		return boottest.File{Update: &boottest.Update{Head: []byte("no update")}}
+	}, want: command.StatusInvalidFUFHeader},
 	"a wrong code":          {code: []byte("another code"), want: command.StatusFWUpdateDenied},
 	"a code of other bytes": {code: []byte("short"), want: command.StatusArgumentsBad},
 }
 
 // foreign is signed by somebody whom the device does not trust.
-func foreign(t *testing.T) file {
+func foreign(t *testing.T) boottest.File {
 	t.Helper()
 	f := release(t, newer(), nil)
 	payload, err := f.Image.Encode()
@@ -71,7 +73,7 @@ func foreign(t *testing.T) file {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return file{&boottest.Update{Head: whole[:size]}}
+	return boottest.File{Update: &boottest.Update{Head: whole[:size]}}
 }
 
 // Each is refused with its status, and leaves nothing behind; the plan says so
@@ -101,7 +103,7 @@ func TestUpdatesAreRefusedWithTheirStatus(t *testing.T) {
 	}
 }
 
-func (c refusal) update(t *testing.T) file {
+func (c refusal) update(t *testing.T) boottest.File {
 	t.Helper()
 	if c.file != nil {
 		return c.file(t)
@@ -121,7 +123,7 @@ func (c refusal) update(t *testing.T) file {
 }
 
 // planned returns the status of the first condition that is not fulfilled.
-func planned(t *testing.T, s *hostdrv.Session, f file, code []byte) command.Status {
+func planned(t *testing.T, s *hostdrv.Session, f boottest.File, code []byte) command.Status {
 	t.Helper()
 	plan, err := s.PlanUpdate(t.Context(), f, code)
 	if err != nil {

@@ -29,12 +29,6 @@ func updateCases(plan) ([]benchCase, func(), error) {
 	}, b.close, nil
 }
 
-// uploadFile is an update as the driver takes it.
-type uploadFile struct{ update *boottest.Update }
-
-func (f uploadFile) Head() ([]byte, error)       { return f.update.Head, nil }
-func (f uploadFile) Chunk(i int) ([]byte, error) { return f.update.Chunks[i], nil }
-
 // uploads sends an update of 1 MiB and gives it up again.
 func (b *bench) uploads() (load, error) {
 	update, err := boottest.New(boottest.Image(fuf.V(7, 9, 3), 2, 1<<20, 1))
@@ -43,7 +37,7 @@ func (b *bench) uploads() (load, error) {
 	}
 	ctx := context.Background()
 	so, err := b.tcp.device.OpenSession(ctx, command.SlotAdmin, hostdrv.SessionOptions{}) // whose SO is logged in
-	file := uploadFile{update}
+	file := boottest.File{Update: update}
 	return load{units: 1.048576, do: func(int) error {
 		if err := so.Upload(ctx, file, boottest.Code[:], nil); err != nil {
 			return err

@@ -59,6 +59,15 @@ func Release(m *boot.Image) fuf.Release {
 	}
 }
 
+// File is an update as the driver takes it.
+type File struct{ *Update }
+
+// Head returns the head of the file.
+func (f File) Head() ([]byte, error) { return f.Update.Head, nil }
+
+// Chunk returns a chunk as it stands in the file.
+func (f File) Chunk(i int) ([]byte, error) { return f.Chunks[i], nil }
+
 // New returns the update that installs an image.
 func New(m *boot.Image) (*Update, error) { return Make(m, Release(m)) }
 

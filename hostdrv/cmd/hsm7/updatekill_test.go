@@ -12,12 +12,6 @@ import (
 	"usbhsm7/hostdrv"
 )
 
-// keptUpdate is an update as the driver takes it.
-type keptUpdate struct{ update *boottest.Update }
-
-func (k keptUpdate) Head() ([]byte, error)       { return k.update.Head, nil }
-func (k keptUpdate) Chunk(i int) ([]byte, error) { return k.update.Chunks[i], nil }
-
 // TestAnUpdateSurvivesKill9 kills the real firmware binary at random moments of an
 // update, from the first chunk to the restart, and starts it again on the same state:
 // it always runs, in the old firmware or in the new one, with its key, and has every
@@ -56,7 +50,7 @@ func TestAnUpdateSurvivesKill9(t *testing.T) {
 		}
 		acknowledged := 0
 		time.AfterFunc(time.Duration(random.IntN(60))*time.Millisecond, func() { _ = f.cmd.Process.Kill() })
-		err := so.Upload(t.Context(), keptUpdate{update}, boottest.Code[:], func(done, _ int) { acknowledged = done })
+		err := so.Upload(t.Context(), boottest.File{Update: update}, boottest.Code[:], func(done, _ int) { acknowledged = done })
 		if err == nil {
 			_ = so.ApplyUpdate(t.Context())
 		}
@@ -92,7 +86,7 @@ func finish(t *testing.T, f *firmware, so *hostdrv.Session, update *boottest.Upd
 	if f.device.Capabilities().Firmware == "7.9.3" {
 		return
 	}
-	if err := so.Upload(t.Context(), keptUpdate{update}, boottest.Code[:], nil); err != nil {
+	if err := so.Upload(t.Context(), boottest.File{Update: update}, boottest.Code[:], nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := so.ApplyUpdate(t.Context()); err != nil {

@@ -43,7 +43,7 @@ func upload(ctx context.Context, args []string) error {
 	out := json.NewEncoder(os.Stdout)
 	for run := range *runs + 1 {
 		began := time.Now()
-		if err := so.Upload(ctx, file{update}, boottest.Code[:], nil); err != nil {
+		if err := so.Upload(ctx, boottest.File{Update: update}, boottest.Code[:], nil); err != nil {
 			return err
 		}
 		rate := imageSize / large / time.Since(began).Seconds()
@@ -73,9 +73,3 @@ func takeOver(ctx context.Context, d *hostdrv.Device) (*hostdrv.Session, error) 
 	}
 	return so, so.Login(ctx, command.RoleSO, password)
 }
-
-// file is an update as the driver takes it.
-type file struct{ update *boottest.Update }
-
-func (f file) Head() ([]byte, error)       { return f.update.Head, nil }
-func (f file) Chunk(i int) ([]byte, error) { return f.update.Chunks[i], nil }
