@@ -85,21 +85,13 @@ func paragraphs(text string) []string {
 // A guarantee in the documents is worth as much as the test behind it.
 func TestEveryTestThatADocumentNamesExists(t *testing.T) {
 	names := testNames(t)
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	named := 0
-	for _, file := range pages {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for file, text := range read(t) {
 		p := page{names: names}
-		for _, paragraph := range paragraphs(string(text)) {
+		for _, paragraph := range paragraphs(text) {
 			named += len(testPattern.FindAllString(paragraph, -1))
 			for _, name := range p.missing(paragraph) {
-				t.Errorf("docs/%s: there is no %s where the page says; it is in %q", filepath.Base(file), name, names[strings.Trim(name, "`")])
+				t.Errorf("%s: there is no %s where the page says; it is in %q", file, name, names[strings.Trim(name, "`")])
 			}
 		}
 	}
