@@ -92,7 +92,9 @@ func Make(m *boot.Image, r fuf.Release) (*Update, error) {
 	return u, nil
 }
 
-// Sign returns a file by the vendor with any payload.
+// Sign returns a file by the vendor with any payload. Two files of one payload have the
+// same length and release but other bytes: crypto/hpke draws the secret of a file itself
+// and takes no source of randomness, and all that is encrypted or signed follows from it.
 func Sign(r fuf.Release, payload []byte) ([]byte, error) {
 	draft, err := fuf.Build(r, payload, testkeys.Models().PublicKey(), Code)
 	if err != nil {

@@ -22,7 +22,10 @@
 //
 //	update: cut=p1/prog@0x3a00#37:bits:17;cut2=p2/erase@0x1000#5:before
 //
-// Same seed, same report, however many processors there are. [Defects] lists ways
-// to get a bootloader wrong; a sweep that does not notice every one of them is
-// worth nothing.
+// Same seed and files, same report, however many processors there are. The files of
+// the scenarios here are made anew each time, with other ciphertext
+// (boottest.Sign): what a faulty bootloader makes of it may differ.
+//
+// [Defects] lists ways to get a bootloader wrong; a sweep that does not notice every
+// one of them is worth nothing.
 package sweep
