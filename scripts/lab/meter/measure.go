@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"usbhsm7/scripts/lab/usbfs"
@@ -117,6 +118,10 @@ func measure(args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	chosen := slices.DeleteFunc(slices.Clone(loads), func(l load) bool { return *only != "" && l.name != *only })
+	if len(chosen) == 0 {
+		return fmt.Errorf("there is no load %q", *only)
+	}
 	targets := make([]target, flags.NArg())
 	for i, node := range flags.Args() {
 		t, err := open(node)
@@ -127,10 +132,7 @@ func measure(args []string) error {
 		targets[i] = t
 	}
 	out := json.NewEncoder(os.Stdout)
-	for _, l := range loads {
-		if *only != "" && l.name != *only {
-			continue
-		}
+	for _, l := range chosen {
 		for run := range *runs + 1 {
 			for i, t := range targets {
 				rate, err := t.rate(l, *slice)
