@@ -1,8 +1,6 @@
 package ring
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // Damage makes a key unreadable for ever: half of its memory is lost, and half of
 // what is left if it happens again. Errors: ErrNoSuch, ErrLost.
@@ -21,15 +19,14 @@ func (r *Ring) Damage(name string) error {
 }
 
 // Wear has the memory of a key take no more than a number of writes; a read with
-// a PIN needs two. Errors: ErrNoSuch,
-// ErrLost, ErrInPort.
+// a PIN needs two. Errors: ErrNoSuch, ErrLost, ErrInPort.
 func (r *Ring) Wear(name string, writes int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.free(name); err != nil {
 		return err
 	}
-	return r.notes.change(name, func(n *note) { n.Writes = &writes })
+	return r.notes.change(name, func(n *note) error { n.Writes = &writes; return nil })
 }
 
 // PullAfter has a key pulled out of the port when n bytes have passed between it

@@ -76,27 +76,31 @@ func (n *notes) all() map[string]note {
 // get returns the note of a key, which is empty if there is none.
 func (n *notes) get(name string) note { return n.all()[name] }
 
-// change changes the note of a key, durably.
-func (n *notes) change(name string, change func(*note)) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.read(); err != nil {
+// change changes the note of a key, durably, unless change fails.
+func (n *notes) change(name string, change func(*note) error) error {
+	return n.edit(func(of map[string]note) error {
+		note := of[name]
+		err := change(&note)
+		of[name] = note
 		return err
-	}
-	note := n.of[name]
-	change(&note)
-	n.of[name] = note
-	return n.save()
+	})
 }
 
 // forget drops a note.
 func (n *notes) forget(name string) error {
+	return n.edit(func(of map[string]note) error { delete(of, name); return nil })
+}
+
+// edit changes the notes of all keys, durably, unless do fails.
+func (n *notes) edit(do func(map[string]note) error) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := n.read(); err != nil {
 		return err
 	}
-	delete(n.of, name)
+	if err := do(n.of); err != nil {
+		return err
+	}
 	return n.save()
 }
 
@@ -120,15 +124,23 @@ var errWorn = errors.New("the memory is worn out")
 // Replace implements token.Memory. A write is counted before it is begun, so that no
 // loss of power gives one back.
 func (m *memory) Replace(b []byte) error {
-	switch left := m.notes.get(m.name).Writes; {
-	case left == nil:
-	case *left <= 0:
-		return errWorn
-	default:
-		fewer := *left - 1
-		if err := m.notes.change(m.name, func(n *note) { n.Writes = &fewer }); err != nil {
+	if m.notes.get(m.name).Writes != nil {
+		if err := m.notes.change(m.name, (*note).spend); err != nil {
 			return err
 		}
 	}
 	return m.Memory.Replace(b)
+}
+
+// spend counts a write.
+func (n *note) spend() error {
+	if n.Writes == nil {
+		return nil
+	}
+	if *n.Writes <= 0 {
+		return errWorn
+	}
+	fewer := *n.Writes - 1
+	n.Writes = &fewer
+	return nil
 }

@@ -174,7 +174,7 @@ func (r *Ring) add(name string, s sticker, create func() error) error {
 		return err
 	}
 	defer r.changed()
-	return r.notes.change(name, func(n *note) { *n = note{sticker: s} })
+	return r.notes.change(name, func(n *note) error { *n = note{sticker: s}; return nil })
 }
 
 // Rename gives a key another name. Errors: ErrName, ErrExists, ErrNoSuch,
@@ -194,7 +194,7 @@ func (r *Ring) Rename(name, to string) error {
 	defer r.changed()
 	// Noted under both names in between, so that no loss of power parts them.
 	was := r.notes.get(name)
-	if err := r.notes.change(to, func(n *note) { *n = was }); err != nil {
+	if err := r.notes.change(to, func(n *note) error { *n = was; return nil }); err != nil {
 		return err
 	}
 	if err := r.folder.Rename(name+keySuffix, to+keySuffix); err != nil {
@@ -215,7 +215,7 @@ func (r *Ring) Sticker(name, colour, text string) error {
 		return fmt.Errorf("%w: %s", ErrNoSuch, name)
 	}
 	defer r.changed()
-	return r.notes.change(name, func(n *note) { n.sticker = s })
+	return r.notes.change(name, func(n *note) error { n.sticker = s; return nil })
 }
 
 // Lose takes a key away from everybody. Errors: ErrNoSuch, ErrLost, ErrInPort.
