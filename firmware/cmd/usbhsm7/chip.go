@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"usbhsm7/firmware/flash"
@@ -43,17 +41,9 @@ func (c *fileChip) open() (flash.Chip, error) {
 	return flash.OpenFile(c.path, flash.DefaultGeometry())
 }
 
-// replace writes the new content beside the old one, so that a crash leaves one
-// of the two.
 func (c *fileChip) replace(image *flash.Memory) error {
-	draft := c.path + ".restored"
-	file, err := os.OpenFile(draft, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
+	if err := replaceFile(c.path, image); err != nil {
 		return fmt.Errorf("restore the flash: %w", err)
 	}
-	_, err = image.WriteTo(file)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("restore the flash: %w", err)
-	}
-	return os.Rename(draft, c.path)
+	return nil
 }

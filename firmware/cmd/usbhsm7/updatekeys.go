@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/hpke"
 	"crypto/subtle"
 	"errors"
@@ -90,7 +91,10 @@ func (o options) inborn(flag, file, name string, take func([]byte) error) (some 
 	case o.ephemeral:
 		return true, nil
 	}
-	return true, keep(filepath.Join(o.stateDir, name), text)
+	if err := replaceFile(filepath.Join(o.stateDir, name), bytes.NewReader(text)); err != nil {
+		return false, fmt.Errorf("keep what updates are judged by: %w", err)
+	}
+	return true, nil
 }
 
 // isBorn reports whether there is a unit in the state directory.
@@ -126,18 +130,4 @@ func readKeyFile(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s has more than %d bytes", name, maxKeyFile)
 	}
 	return os.ReadFile(name)
-}
-
-// keep writes a file that is there whole or not at all, for its owner only.
-func keep(path string, content []byte) error {
-	draft := path + ".new"
-	file, err := os.OpenFile(draft, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("keep what updates are judged by: %w", err)
-	}
-	_, err = file.Write(content)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("keep what updates are judged by: %w", err)
-	}
-	return os.Rename(draft, path)
 }
