@@ -2,6 +2,7 @@ package ring
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -32,11 +33,7 @@ type sticker struct {
 
 func (s sticker) check() error {
 	if _, known := Colours()[s.Colour]; !known && s.Colour != "" {
-		names := make([]string, 0, len(Colours()))
-		for colour := range Colours() {
-			names = append(names, colour)
-		}
-		slices.Sort(names)
+		names := slices.Sorted(maps.Keys(Colours()))
 		return fmt.Errorf("%w: %q; there are %s", ErrColour, s.Colour, strings.Join(names, ", "))
 	}
 	if utf8.RuneCountInString(s.Text) > MaxText || strings.ContainsFunc(s.Text, unicode.IsControl) {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"usbhsm7/firmware/control"
+	"usbhsm7/ikey/ring"
 )
 
 // ikeyCommand holds what people do with iKeys, and what happens to them.
@@ -149,12 +152,10 @@ func (a *app) ikeyStickerCommand(simulator simulatorSource) *cobra.Command {
 	return cmd
 }
 
-// stickerColours are those of stickers, as package ring has them.
-var stickerColours = []string{"blue", "black", "grey", "red", "white", "orange", "purple"}
-
 // stickerFlags are about the outside of an iKey, which no device can see.
 func stickerFlags(cmd *cobra.Command, colour, text *string) {
-	cmd.Flags().StringVar(colour, "colour", "", "of the sticker: "+strings.Join(stickerColours, ", ")+" (docs/trusted-path.md says for whom)")
+	colours := slices.Sorted(maps.Keys(ring.Colours()))
+	cmd.Flags().StringVar(colour, "colour", "", "of the sticker: "+strings.Join(colours, ", ")+" (docs/trusted-path.md says for whom)")
 	cmd.Flags().StringVar(text, "text", "", "on the sticker")
-	_ = cmd.RegisterFlagCompletionFunc("colour", cobra.FixedCompletions(stickerColours, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("colour", cobra.FixedCompletions(colours, cobra.ShellCompDirectiveNoFileComp))
 }
