@@ -258,14 +258,17 @@ func TestNobodyIsAskedForWhatWillBeRefused(t *testing.T) {
 	}
 }
 
-// waiting lists what waits for people, and who must be logged in for it.
-var waiting = []struct {
+// asking is a command that waits for people, and who must be logged in for it.
+type asking struct {
 	name    string
 	role    command.Role
 	code    command.Code
 	slot    command.Slot
 	request any
-}{
+}
+
+// waiting are such commands.
+var waiting = []asking{
 	{"login", command.RoleNone, command.CodeLogin, command.SlotAdmin, &command.LoginRequest{Role: command.RoleSO}},
 	{"partition-init", command.RolePO, command.CodePartitionInit, command.SlotPartition, &command.PartitionInitRequest{Label: "x"}},
 	{"role-reset", command.RolePO, command.CodeRoleReset, command.SlotPartition, &command.RoleResetRequest{Role: command.RoleCO}},
@@ -307,6 +310,52 @@ func TestCancelWhilePeopleAreAskedChangesNothing(t *testing.T) {
 			}
 			if status != command.StatusFunctionCanceled || !bytes.Equal(before, image(t, q.flash)) {
 				t.Errorf("%s, question %d: %v, or something was written", w.name, question, status)
+			}
+		}
+	}
+}
+
+// TestWhatPeopleGaveIsWiped looks at the memory in which the HSM was given secrets, and
+// from which it has shown them, after each command that asks people.
+func TestWhatPeopleGaveIsWiped(t *testing.T) {
+	wiped(t, func() *crew { return powerOnWithPeople(t, newChip(t, 128)) },
+		asking{"hsm-init", command.RoleNone, command.CodeHSMInit, command.SlotAdmin, &command.HSMInitRequest{Label: "x", Method: command.AuthQuorum}})
+	for _, w := range waiting {
+		wiped(t, func() *crew { return quorum(t) }, w)
+	}
+}
+
+// wiped has the command come to its end, with the keyset of the role and with somebody
+// else's, and cancels it at each of its questions.
+func wiped(t *testing.T, start func() *crew, w asking) {
+	t.Helper()
+	for _, keyset := range []string{"", "stranger"} {
+		for question, asked := 1, 1; question <= asked+1; question++ { // the last time it is not cancelled
+			q := start()
+			if w.role != command.RoleNone {
+				q.enter(command.StatusOK, w.role, "")
+			}
+			q.people.Make("next")
+			q.people.Bring(keyset)
+			ctx, cancel := context.WithCancel(t.Context())
+			asked = 0
+			q.people.When(func(context.Context, hsm.Subject) error {
+				if asked++; asked == question {
+					cancel()
+				}
+				return nil
+			})
+			payload, err := command.Marshal(w.request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			status, _ := q.host.Execute(ctx, w.code, q.session(w.slot), payload)
+			cancel()
+			if asked == 0 {
+				t.Errorf("%s asked nobody: %v", w.name, status)
+			}
+			if q.people.Kept() {
+				t.Errorf("%s, cancelled at question %d of %d, ended with %v and keeps a secret", w.name, question, asked, status)
 			}
 		}
 	}

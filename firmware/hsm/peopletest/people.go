@@ -10,9 +10,11 @@
 package peopletest
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync"
 
 	"usbhsm7/firmware/hsm"
@@ -28,6 +30,7 @@ type People struct {
 	asked   func(context.Context, hsm.Subject) error
 	shown   string
 	times   int
+	given   [][]byte // secrets that the HSM was given, and texts that it revealed
 }
 
 // Make names the keyset that they make from now on; "" is the usual one.
@@ -68,7 +71,7 @@ func (p *People) Create(ctx context.Context, s hsm.Subject) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Secret(makes, s), nil
+	return p.give(Secret(makes, s)), nil
 }
 
 // Present presents a keyset.
@@ -77,7 +80,7 @@ func (p *People) Present(ctx context.Context, s hsm.Subject) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Secret(brings, s), nil
+	return p.give(Secret(brings, s)), nil
 }
 
 // Confirm allows everything.
@@ -88,11 +91,26 @@ func (p *People) Confirm(ctx context.Context, q hsm.Question) error {
 
 // Reveal remembers the text.
 func (p *People) Reveal(ctx context.Context, s hsm.Subject, text []byte) error {
+	p.give(text)
 	_, _, err := p.ask(ctx, s)
 	if err == nil {
 		p.set(func() { p.shown = string(text) })
 	}
 	return err
+}
+
+// Kept reports whether the HSM still has in memory a secret that it was given, or a
+// text that it revealed.
+func (p *People) Kept() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.given, func(secret []byte) bool { return !bytes.Equal(secret, make([]byte, len(secret))) })
+}
+
+// give notes where in memory a secret is.
+func (p *People) give(secret []byte) []byte {
+	p.set(func() { p.given = append(p.given, secret) })
+	return secret
 }
 
 // Secret returns what the keyset of a name gives for a subject: 32 bytes.
