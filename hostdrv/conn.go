@@ -48,7 +48,7 @@ func connect(ctx context.Context, link transport.Link, options Options) (*conn, 
 		events:       make(chan command.Event, maxEvents),
 		stop:         stop,
 	}
-	w := &writer{link: link, traffic: c.traffic, limit: int(capabilities.MaxTransfer)}
+	w := &writer{link: link, traffic: c.traffic, limit: longestTransfer(capabilities.MaxTransfer)}
 	c.running.Go(func() { c.fail(w.run(runCtx)) })
 	c.running.Go(func() { c.fail(c.readResponses(runCtx)) })
 	c.running.Go(func() { c.fail(c.readEvents(runCtx)) })

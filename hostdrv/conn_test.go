@@ -244,6 +244,61 @@ func TestALargeMessageTakesTurnsWithASmallOne(t *testing.T) {
 	})
 }
 
+func TestLongTransfersEndByThemselves(t *testing.T) {
+	inBubble(t, 4, func(t *testing.T, dev *Device, d *fakeDevice) {
+		done := startEcho(t.Context(), dev, make([]byte, 3*frame.MaxPayload))
+		longest := 0
+		for len(d.heard) == 0 {
+			transfer := <-d.link.out
+			for _, packet := range []int{64, 512, 1024} {
+				if len(transfer)%packet == 0 {
+					t.Errorf("a transfer of %d bytes is one of full packets of %d", len(transfer), packet)
+				}
+			}
+			longest = max(longest, len(transfer))
+			d.take(transfer)
+		}
+		if longest != frame.MaxTransfer-1 {
+			t.Errorf("the longest transfer has %d bytes, want %d", longest, frame.MaxTransfer-1)
+		}
+		d.echo(d.next())
+		if r := <-done; r.err != nil {
+			t.Error(r.err)
+		}
+	})
+}
+
+// A message that fits a frame may still be cut, to fill a transfer. The device counts
+// it among those that are not whole yet.
+func TestShortMessagesThatAreCutHaveTheirPlaceBesideLargeOnes(t *testing.T) {
+	inBubble(t, frame.MaxInFlight, func(t *testing.T, dev *Device, d *fakeDevice) {
+		const envelope = 16 // at least what an echo adds to its data, bytes
+		var sizes []int
+		for range 2 {
+			sizes = append(sizes, frame.MaxMessage-envelope)
+		}
+		for range 40 {
+			sizes = append(sizes, frame.MaxPayload/2)
+		}
+		var calls []<-chan result
+		for _, size := range sizes {
+			calls = append(calls, startEcho(t.Context(), dev, make([]byte, size)))
+			synctest.Wait()
+		}
+		for range calls {
+			d.echo(d.next())
+		}
+		for i, done := range calls {
+			if r := <-done; r.err != nil {
+				t.Errorf("echo of %d bytes: %v", sizes[i], r.err)
+			}
+		}
+		for _, f := range d.faults {
+			t.Errorf("the device refused: %s", f.Cause)
+		}
+	})
+}
+
 func TestNoMoreLargeMessagesAreUnderWayThanTheDeviceHolds(t *testing.T) {
 	inBubble(t, 8, func(t *testing.T, dev *Device, d *fakeDevice) {
 		var calls []<-chan result

@@ -25,6 +25,10 @@ const maxOverruns = 1000
 // readBuffer holds the longest transfer, with room to notice a longer one.
 const readBuffer = frame.MaxTransfer + 512
 
+// leastTransfer is what every device takes in a transfer, bytes: one packet at high
+// speed, and the least for which a Splitter cuts a message.
+const leastTransfer = 512
+
 // hello opens the link. Whatever comes before the answer is the remains of an
 // earlier conversation and is dropped.
 func hello(ctx context.Context, link transport.Link, options Options) (command.HelloResponse, error) {
@@ -128,7 +132,6 @@ func (h *handshake) Fault(frame.Fault) {}
 
 // agree checks what the device announced and lowers it to what this driver does.
 func agree(r *command.HelloResponse) error {
-	const leastTransfer = 512 // one packet at high speed
 	if r.Version != protocolVersion || r.MaxTransfer < leastTransfer || r.MaxInFlight == 0 || r.MaxMessage == 0 {
 		return fmt.Errorf("%w: answer to HELLO makes no sense (version %d, %d bytes in a transfer, %d in a message, %d requests)",
 			ErrProtocol, r.Version, r.MaxTransfer, r.MaxMessage, r.MaxInFlight)

@@ -17,7 +17,7 @@ import (
 // takes them and tells when they are sent, the reader brings the answers.
 type traffic struct {
 	slots chan struct{} // holds one token for each request in flight
-	large *budget       // of those of several frames
+	large *budget       // of those longer than a frame
 	wake  chan struct{} // holds a token when queue is not empty
 	ended chan struct{} // closed by fail
 
@@ -57,9 +57,12 @@ type outgoing struct {
 
 func newTraffic(maxInFlight int) *traffic {
 	ended := make(chan struct{})
+	// Shorter messages may be cut too, to fill a transfer. As many as can be in flight
+	// have their place beside the large ones, so that those never hold them up.
+	reserved := maxInFlight * frame.MaxPayload
 	return &traffic{
 		slots:    make(chan struct{}, maxInFlight),
-		large:    newBudget(frame.MaxUnfinished, ended),
+		large:    newBudget(frame.MaxUnfinished-reserved, ended),
 		wake:     make(chan struct{}, 1),
 		ended:    ended,
 		lastTag:  randomTag(),

@@ -13,10 +13,16 @@ import (
 type writer struct {
 	link    transport.Link
 	traffic *traffic
-	limit   int        // bytes in a transfer
+	limit   int        // bytes in a transfer, see longestTransfer
 	active  []outgoing // messages with frames left to send, in turn
 	buffer  []byte
 }
+
+// longestTransfer returns how long the driver makes the transfers to a device that
+// takes so many bytes in one: a byte less, because one of nothing but full packets
+// takes another of no length to end it (USB 2.0, section 5.8.3), which through libusb
+// is as long a wait again.
+func longestTransfer(taken uint32) int { return max(int(taken)-1, leastTransfer) }
 
 // run sends until ctx ends or the link fails, and returns why.
 func (w *writer) run(ctx context.Context) error {
