@@ -2,12 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"strings"
 	"time"
 
 	"usbhsm7/firmware/boot"
@@ -167,35 +162,6 @@ func (r *report) plantTransfers(update mutants.Options) error {
 			return fmt.Errorf("%s: %w", d.Name, err)
 		}
 		r.noteDefect(d.Name, len(found.Failures) > 0)
-	}
-	return nil
-}
-
-// countLabCuts takes over how often the lab has cut the power of an update under a
-// real kernel, if it has run.
-func (r *report) countLabCuts(file string) error {
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var lab struct {
-		Checks []struct {
-			Name   string `json:"name"`
-			OK     bool   `json:"ok"`
-			Detail string `json:"detail"`
-		} `json:"checks"`
-	}
-	if err := json.Unmarshal(text, &lab); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	for _, c := range lab.Checks {
-		var cuts int
-		if n, _ := fmt.Sscanf(c.Detail, "%d power cuts", &cuts); n == 1 && c.OK && strings.Contains(c.Name, "update") {
-			r.LabCuts += cuts
-		}
 	}
 	return nil
 }

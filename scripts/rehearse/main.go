@@ -49,7 +49,8 @@ type report struct {
 	TransferFaults     int      `json:"transfer_faults"`
 	PolicyCombinations int      `json:"policy_combinations"` // of a release and a device
 	PolicyMismatches   int      `json:"policy_mismatches"`
-	LabCuts            int      `json:"lab_cuts"` // under a real kernel; 0: make lab has not run
+	LabCuts            int      `json:"lab_cuts"`       // under a real kernel; 0: make lab has not run
+	UpdateOfBulk       float64  `json:"update_of_bulk"` // speed of an update through a kernel, of that of bare bulk transfers; 0: make lab-bench has not run
 	PlantedDefects     int      `json:"planted_defects"`
 	Caught             int      `json:"caught"`
 	Findings           []string `json:"findings"` // the first ones, for people
@@ -95,7 +96,7 @@ func run(out string, seed uint64, short bool, only string) error {
 		return err
 	}
 	if only == "" {
-		if err := errors.Join(r.spoil(short), r.combine(short), r.disturb(short), r.countLabCuts("build/lab.json")); err != nil {
+		if err := errors.Join(r.spoil(short), r.combine(short), r.disturb(short), r.countLabCuts("build/lab.json"), r.noteUpdateSpeed("build/lab-bench.json")); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -28,28 +27,47 @@ func TestMutantsAndCombinationsAreCounted(t *testing.T) {
 	}
 }
 
-func TestCutsOfTheLabAreTakenOver(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "lab.json")
-	r := &report{}
-	if err := r.countLabCuts(file); err != nil || r.LabCuts != 0 {
-		t.Errorf("without a lab: %d, %v", r.LabCuts, err)
+func TestFiguresOfTheLabAreTakenOver(t *testing.T) {
+	cuts := func(r *report, file string) (float64, error) {
+		err := r.countLabCuts(file)
+		return float64(r.LabCuts), err
 	}
-	type check struct {
-		Name   string `json:"name"`
-		OK     bool   `json:"ok"`
-		Detail string `json:"detail"`
+	speed := func(r *report, file string) (float64, error) {
+		err := r.noteUpdateSpeed(file)
+		return r.UpdateOfBulk, err
 	}
-	text, err := json.Marshal(map[string][]check{"checks": {
-		{"power cuts in an update", true, "60 power cuts, old firmware 31 times"}, {"power cuts in an update", false, "70 power cuts"}, {"unplug", true, "5 power cuts"},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.countLabCuts(file); err != nil || r.LabCuts != 60 {
-		t.Errorf("%d, %v", r.LabCuts, err)
+	const checks = `{"checks": [
+		{"name": "power cuts in an update", "ok": true, "detail": "60 power cuts, old firmware 31 times"},
+		{"name": "power cuts in an update", "ok": false, "detail": "70 power cuts"},
+		{"name": "unplug", "ok": true, "detail": "5 power cuts"}]}`
+	const results = `{"results": [
+		{"name": "one-processor/tcp/bulk-out-16k/depth=16", "ratio": 1.2},
+		{"name": "one-processor/tcp/update-1m", "ratio": 0.61}]}`
+	for name, test := range map[string]struct {
+		take   func(*report, string) (float64, error)
+		text   string // of the file; empty: there is none
+		want   float64
+		broken bool
+	}{
+		"cuts":                   {cuts, checks, 60, false},
+		"cuts, without a lab":    {cuts, "", 0, false},
+		"cuts, half a report":    {cuts, checks[:50], 0, true},
+		"speed":                  {speed, results, 0.61, false},
+		"speed, never measured":  {speed, "", 0, false},
+		"speed, half a report":   {speed, results[:50], 0, true},
+		"speed, short benchmark": {speed, `{"results": []}`, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "lab.json")
+			if test.text != "" {
+				if err := os.WriteFile(file, []byte(test.text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got, err := test.take(&report{}, file); got != test.want || (err != nil) != test.broken {
+				t.Errorf("%v, %v; want %v, broken %v", got, err, test.want, test.broken)
+			}
+		})
 	}
 }
 
