@@ -17,7 +17,7 @@ var ErrForm = errors.New("not the deterministic encoding of its meaning")
 
 // Codec encodes and decodes within limits. It may be used by several goroutines.
 type Codec struct {
-	encoding cbor.EncMode
+	encoding cbor.UserBufferEncMode
 	decoding cbor.DecMode
 }
 
@@ -40,7 +40,7 @@ func New(elements, nesting int) Codec {
 	}
 	var c Codec
 	var err, later error
-	c.encoding, err = encoding.EncMode()
+	c.encoding, err = encoding.UserBufferEncMode()
 	c.decoding, later = decoding.DecMode()
 	if err := errors.Join(err, later); err != nil {
 		panic(err) // options fixed in the program: cannot happen
@@ -59,9 +59,12 @@ func (c Codec) Unmarshal(b []byte, v any) error {
 	if err := c.decoding.Unmarshal(b, v); err != nil {
 		return err
 	}
-	again, err := c.encoding.Marshal(v)
-	defer clear(again) // it may hold a secret
-	if err != nil || !bytes.Equal(again, b) {
+	// Not Marshal, whose memory comes from a pool of the encoder and goes back there: v
+	// may hold a secret.
+	room := make([]byte, len(b))
+	defer clear(room)
+	again := bytes.NewBuffer(room[:0])
+	if err := c.encoding.MarshalToBuffer(v, again); err != nil || !bytes.Equal(again.Bytes(), b) {
 		return ErrForm
 	}
 	return nil
