@@ -5,11 +5,11 @@ import (
 	"reflect"
 )
 
-// Messages that carry data to encrypt, to sign or to hash are little else than one
-// long byte string. It is not led through the codec, which would copy it several
-// times in each direction: what is left of the message when the byte string is
-// empty, its shell, is encoded and decoded, and the byte string is put into it
-// or taken out of it.
+// Messages that carry data to encrypt, to sign or to hash, or chunks of an update,
+// are little else than one long byte string. It is not led through the codec, which
+// would copy it several times in each direction: what is left of the message when the
+// byte string is empty, its shell, is encoded and decoded, and the byte string is put
+// into it or taken out of it.
 
 // bulky is a message that may be little else than one byte string. The string is
 // a required field of the message, and encoded as an empty one where it is nil.
@@ -27,6 +27,7 @@ func (m *DigestRequest) bulk() (uint64, *[]byte)          { return 2, &m.Data }
 func (m *RandomResponse) bulk() (uint64, *[]byte)         { return 1, &m.Data }
 func (m *OperationUpdateRequest) bulk() (uint64, *[]byte) { return 3, &m.Data }
 func (m *OperationResponse) bulk() (uint64, *[]byte)      { return 1, &m.Data }
+func (m *UpdateChunkRequest) bulk() (uint64, *[]byte)     { return 2, &m.Data }
 
 // minBulk is the length in bytes from which a byte string goes around the codec.
 const minBulk = 512

@@ -89,6 +89,17 @@ func TestLongDataIsDecodedInPlace(t *testing.T) {
 	}
 }
 
+func TestChunksOfAnUpdateAreNotCopied(t *testing.T) {
+	payload, err := command.Marshal(&command.UpdateChunkRequest{Index: 7, Data: make([]byte, 1000)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r command.UpdateChunkRequest
+	if shared, err := command.UnmarshalInPlace(payload, &r); err != nil || !shared || r.Index != 7 {
+		t.Errorf("chunks from %d on, in place: %v, %v", r.Index, shared, err)
+	}
+}
+
 func TestLongDataDoesNotHideWhatIsWrong(t *testing.T) {
 	data := strings.Repeat("d", 0x300)
 	for about, payload := range map[string]string{
