@@ -144,10 +144,12 @@ func (b *Boot) change(e Event, edit func(*Record)) error {
 			next.Slots[p] = Slot{}
 		}
 	}
+	if next.Previous != b.records.current.Previous {
+		b.previous = nil
+	}
 	if err := b.records.save(next); err != nil {
 		return err
 	}
-	b.previous = nil
 	if next.Incoming == Nowhere {
 		b.forgetUpload()
 	}

@@ -182,6 +182,39 @@ func build(t testing.TB, m *boot.Image) *boottest.Update {
 	return u
 }
 
+// counting counts the payloads that are verified.
+type counting struct {
+	boot.Verifier
+	checked int
+}
+
+func (c *counting) Check(u *fuf.Update, payload []byte) error {
+	c.checked++
+	return c.Verifier.Check(u, payload)
+}
+
+// A host that sends an update asks for the status again and again, and to verify an image
+// takes long.
+func TestFirmwareToGoBackToIsReadOnce(t *testing.T) {
+	u, next := newUnit(t), newUpdate(t, v795, 2)
+	u.install(newUpdate(t, v793, 2))
+	u.install(newUpdate(t, v794, 2))
+	config := boottest.Config()
+	v := &counting{Verifier: config.Verifier}
+	config.Verifier = v
+	b, err := boot.Open(u.chip, config)
+	u.must(err)
+	u.Boot = b
+	before := u.status().Rollback
+	v.checked = 0
+	u.must(b.Begin(next.Head, boottest.Code, facts()))
+	begun := u.status().Rollback
+	u.must(b.Abort())
+	if s := u.status(); s.Rollback == nil || s.Rollback != begun || begun != before || v.checked > 0 {
+		t.Errorf("%d payloads were verified again", v.checked)
+	}
+}
+
 func TestRollbackGoesBackOnceAndErasesFirst(t *testing.T) {
 	u := newUnit(t)
 	if err := u.Rollback(false); !errors.Is(err, boot.ErrNoRollback) {
