@@ -37,7 +37,7 @@ func openRecords(f flash.Device, fresh Record) (*records, error) {
 		if err == nil && (!found || record.Sequence > r.current.Sequence) {
 			r.current, found = record, true
 		}
-		blank = isErased(b) // of the last copy
+		blank = flash.IsErased(b) // of the last copy
 	}
 	if !found && !blank {
 		return nil, fmt.Errorf("boot: neither record can be read: %w", ErrCorrupt)
@@ -64,12 +64,3 @@ func (r *records) save(next Record) error {
 }
 
 func (r *records) addr(i int) int64 { return int64(i) * int64(r.flash.Geometry().BlockSize()) }
-
-func isErased(p []byte) bool {
-	for _, b := range p {
-		if b != flash.Erased {
-			return false
-		}
-	}
-	return true
-}

@@ -59,18 +59,9 @@ func (b *block) sum() Digest {
 		h.Write(u.mask)
 	}
 	d := Digest{}
-	if b.unsteady != nil || !isErased(b.bytes) {
+	if b.unsteady != nil || !IsErased(b.bytes) {
 		h.Sum(d[:0])
 	}
 	b.digest.Store(&d)
 	return d
-}
-
-func isErased(p []byte) bool {
-	for _, b := range p {
-		if b != Erased {
-			return false
-		}
-	}
-	return true
 }

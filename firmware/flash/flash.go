@@ -28,6 +28,7 @@
 package flash
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 )
@@ -47,6 +48,12 @@ var (
 
 // Erased is the value of every byte of an erased block.
 const Erased = 0xFF
+
+// IsErased reports whether every byte of p is as in an erased block.
+func IsErased(p []byte) bool {
+	// Each byte is compared with the one before it, many at a time.
+	return len(p) == 0 || p[0] == Erased && bytes.Equal(p[1:], p[:len(p)-1])
+}
 
 // maxSize bounds the memory that a wrong geometry can ask for: 1 GiB.
 const maxSize = 1 << 30

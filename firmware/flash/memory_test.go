@@ -182,6 +182,17 @@ func TestGeometryOutOfRangeIsRefused(t *testing.T) {
 	}
 }
 
+func TestWhatIsErased(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": true, "\xff": true, "\xff\xff\xff": true,
+		"\x00": false, "\x00\x00": false, "\xfe\xff": false, "\xff\xff\x7f": false, "\xff\x00\xff": false,
+	} {
+		if got := flash.IsErased([]byte(text)); got != want {
+			t.Errorf("%x: %v", text, got)
+		}
+	}
+}
+
 func BenchmarkClone(b *testing.B) {
 	m := newMemory(b, flash.DefaultGeometry())
 	for b.Loop() {

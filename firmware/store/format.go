@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 
@@ -112,9 +111,4 @@ func parseSeal(b []byte) (number uint64, ok bool) {
 		return 0, false
 	}
 	return le.Uint64(b[4:]), true
-}
-
-// isErased reports whether every bit of p is set.
-func isErased(p []byte) bool {
-	return len(p) == 0 || p[0] == flash.Erased && bytes.Equal(p[1:], p[:len(p)-1])
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"fmt"
+
+	"usbhsm7/firmware/flash"
 )
 
 // reader reads the batches of a log whose newest block is given, in order. It
@@ -51,7 +53,7 @@ func (r *reader) next() (*batch, error) {
 	}
 	home, end := r.pos/r.room, r.pos+size
 	mark := make([]byte, sealSize)
-	if err := r.read(end-sealSize, mark); err != nil || isErased(mark) {
+	if err := r.read(end-sealSize, mark); err != nil || flash.IsErased(mark) {
 		return nil, err
 	}
 	body := make([]byte, h.length)

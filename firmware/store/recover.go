@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+
+	"usbhsm7/firmware/flash"
 )
 
 // found is what recovery learns from the chip without changing it.
@@ -180,9 +182,9 @@ func (l *ring) inspectRest(f *found) error {
 		rest := block
 		if inLog {
 			rest = block[f.log.end-h.seq*l.room+blockHeaderSize:]
-			f.log.clean = isErased(rest)
+			f.log.clean = flash.IsErased(rest)
 		}
-		if isErased(rest) {
+		if flash.IsErased(rest) {
 			continue
 		}
 		f.blank = false

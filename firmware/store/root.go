@@ -120,7 +120,7 @@ func (r *rootRegion) read(i int) (rootCopy, error) {
 	if err := r.flash.Read(int64(i*len(b)), b); err != nil {
 		return rootCopy{}, err
 	}
-	if isErased(b) {
+	if flash.IsErased(b) {
 		return rootCopy{erased: true}, nil
 	}
 	record, ok, err := parseRoot(b[:rootSize])

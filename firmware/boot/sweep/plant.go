@@ -119,22 +119,13 @@ func (s *shortSighted) Read(addr int64, p []byte) error {
 	}
 	const size = 16
 	for at := 0; at+size <= len(p); at += size {
-		if mark := p[at : at+size]; !isErased(mark) && string(mark[:4]) != "HERE" {
+		if mark := p[at : at+size]; !flash.IsErased(mark) && string(mark[:4]) != "HERE" {
 			for i := at; i < len(p); i++ {
 				p[i] = flash.Erased
 			}
 		}
 	}
 	return nil
-}
-
-func isErased(p []byte) bool {
-	for _, b := range p {
-		if b != flash.Erased {
-			return false
-		}
-	}
-	return true
 }
 
 // markFirst writes a chunk when it is marked, behind the mark.
@@ -243,7 +234,7 @@ type blankCheck struct{ flash.Device }
 
 func (b *blankCheck) Erase(block int) error {
 	content := make([]byte, geometry.BlockSize())
-	if err := b.Device.Read(int64(block*len(content)), content); err != nil || isErased(content) {
+	if err := b.Device.Read(int64(block*len(content)), content); err != nil || flash.IsErased(content) {
 		return err
 	}
 	return b.Device.Erase(block)

@@ -191,7 +191,7 @@ func written(chip flash.Device, before int, some ...int) []int {
 	}
 	content := make([]byte, chip.Geometry().BlockSize())
 	for _, i := range some {
-		if err := chip.Read(int64(i*len(content)), content); err != nil || !isErased(content) {
+		if err := chip.Read(int64(i*len(content)), content); err != nil || !flash.IsErased(content) {
 			blocks = append(blocks, i)
 		}
 	}
