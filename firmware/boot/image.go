@@ -47,11 +47,13 @@ var tableNames = []string{HSMPolicies: "hsm", PartitionPolicies: "partition"}
 
 // String returns "hsm" or "partition".
 func (t Table) String() string {
-	if int(t) < len(tableNames) && tableNames[t] != "" {
+	if t.isKnown() {
 		return tableNames[t]
 	}
 	return fmt.Sprintf("table %d", uint8(t))
 }
+
+func (t Table) isKnown() bool { return int(t) < len(tableNames) && tableNames[t] != "" }
 
 // MarshalText is String.
 func (t Table) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
@@ -100,33 +102,17 @@ type Module struct {
 	Code    []byte      `cbor:"3,keyasint" json:"code"` // WebAssembly
 }
 
-// Limits of an image.
-const (
-	maxName = 64  // bytes of a name
-	maxNote = 256 // bytes of a note
-	maxList = 512 // elements of a list
-)
-
 // Encode returns the image in deterministic CBOR (RFC 8949, section 4.2.1). The
 // error carries ErrImage if it makes no sense.
 func (m *Image) Encode() ([]byte, error) { return encode(m) }
 
 // DecodeImage reads what Encode wrote. It takes no other encoding of the same
 // meaning; the error carries ErrImage.
-func DecodeImage(encoded []byte) (*Image, error) {
-	m := new(Image)
-	if err := decode(encoded, m); err != nil {
-		return nil, err
-	}
-	return m, nil
-}
+func DecodeImage(encoded []byte) (*Image, error) { return decode[Image](encoded) }
 
 // ParseImage reads an image that a person has written, in JSON. The error carries
 // ErrImage.
-func ParseImage(text []byte) (*Image, error) {
-	m := new(Image)
-	return m, parse(text, m)
-}
+func ParseImage(text []byte) (*Image, error) { return parse[Image](text) }
 
 // fits reports whether the image is what a release promises.
 func (m *Image) fits(r *fuf.Release) error {

@@ -9,14 +9,20 @@ import (
 )
 
 // payload is what an update file carries: an Image, a Licence or a Module.
-type payload interface{ check() error }
+type payload interface{ rules() []rule }
+
+// pointer is a pointer to a payload of type T.
+type pointer[T any] interface {
+	*T
+	payload
+}
 
 var codec = detcbor.New(maxList, 4)
 
 // encode returns a payload in deterministic CBOR (RFC 8949, section 4.2.1). The
 // error carries ErrImage if it makes no sense.
 func encode(p payload) ([]byte, error) {
-	if err := p.check(); err != nil {
+	if err := check(p); err != nil {
 		return nil, err
 	}
 	encoded, err := codec.Marshal(p)
@@ -26,25 +32,32 @@ func encode(p payload) ([]byte, error) {
 	return encoded, nil
 }
 
-// decode reads into p, which points to a zero value, what encode wrote. It takes no
-// other encoding of the same meaning; the error carries ErrImage.
-func decode(encoded []byte, p payload) error {
+// decode reads what encode wrote. It takes no other encoding of the same meaning; the
+// error carries ErrImage.
+func decode[T any, P pointer[T]](encoded []byte) (P, error) {
+	p := P(new(T))
 	if err := codec.Unmarshal(encoded, p); err != nil {
-		return fmt.Errorf("%w: %w", ErrImage, err)
+		return nil, fmt.Errorf("%w: %w", ErrImage, err)
 	}
-	return p.check()
+	if err := check(p); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
-// parse reads into p, which points to a zero value, what a person has written, in
-// JSON. The error carries ErrImage.
-func parse(text []byte, p payload) error {
+// parse reads what a person has written, in JSON. The error carries ErrImage.
+func parse[T any, P pointer[T]](text []byte) (P, error) {
+	p := P(new(T))
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(p); err != nil {
-		return fmt.Errorf("%w: %w", ErrImage, err)
+		return nil, fmt.Errorf("%w: %w", ErrImage, err)
 	}
 	if decoder.More() {
-		return fmt.Errorf("%w: something after the end", ErrImage)
+		return nil, fmt.Errorf("%w: something after the end", ErrImage)
 	}
-	return p.check()
+	if err := check(p); err != nil {
+		return nil, err
+	}
+	return p, nil
 }

@@ -20,7 +20,7 @@ const (
 	ErrCapacity   Reason = "capacity"   // too little of the storage is free
 	ErrRoom       Reason = "room"       // larger than a slot
 	ErrIncomplete Reason = "incomplete" // chunks are missing
-	ErrImage      Reason = "image"      // the payload is no firmware image, or another one than the manifest says
+	ErrImage      Reason = "image"      // the payload makes no sense, or is not what the manifest says
 	ErrUnfit      Reason = "unfit"      // the device would not start in it
 	ErrNoRollback Reason = "rollback"   // there is nothing to go back to
 	ErrModules    Reason = "modules"    // functional modules were enabled once, so there is no way back
@@ -49,7 +49,7 @@ var meanings = map[Reason]string{
 	ErrCapacity:   "too little of the storage is free",
 	ErrRoom:       "the firmware is too large",
 	ErrIncomplete: "the firmware is not here completely",
-	ErrImage:      "this is no firmware image, or not the one that the manifest promises",
+	ErrImage:      "the payload makes no sense, or is not what the manifest promises",
 	ErrUnfit:      "the device would not start in this firmware",
 	ErrNoRollback: "there is no firmware to go back to",
 	ErrModules:    "functional modules were enabled on this device",
