@@ -67,7 +67,7 @@ decrypt the payload and verify that, which needs the private key of the models.`
 			}
 			s, err := a.verifyUpdate(args[0], f)
 			if err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
+				return err
 			}
 			return a.print(s, s.text)
 		},
@@ -80,28 +80,16 @@ decrypt the payload and verify that, which needs the private key of the models.`
 }
 
 func (a *app) verifyUpdate(name string, f verifyFlags) (*shown, error) {
-	trust, err := readTrust(f.trust)
+	file, err := openUpdate(name, f.trust)
 	if err != nil {
 		return nil, err
 	}
-	content, err := os.Open(name)
-	if err != nil {
-		return nil, usagef("%w", err)
-	}
-	defer content.Close()
-	info, err := content.Stat()
-	if err != nil {
-		return nil, usagef("%w", err)
-	}
-	file, err := fuf.OpenFile(content, info.Size(), trust)
-	if err != nil {
-		return nil, err
-	}
+	defer file.content.Close()
 	bar := a.progress("verifying", file.Chunks())
 	err = file.Verify(bar.step)
 	bar.end()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	s := &shown{
 		File: name, Verified: true, Opened: f.code != "", Bytes: file.Size(),
@@ -115,7 +103,7 @@ func (a *app) verifyUpdate(name string, f verifyFlags) (*shown, error) {
 
 // writePayload decrypts the payload and writes it to the file that the flags
 // name, if they do.
-func writePayload(file *fuf.File, f verifyFlags) error {
+func writePayload(file *updateFile, f verifyFlags) error {
 	models, err := readModels(f.models)
 	if err != nil {
 		return err
@@ -127,21 +115,29 @@ func writePayload(file *fuf.File, f verifyFlags) error {
 	defer clear(code[:])
 	key, err := file.Unlock(models, code)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", file.content.Name(), err)
 	}
 	defer key.Wipe()
 	if f.payload == "" {
-		return file.Payload(io.Discard, key)
+		return file.decrypt(io.Discard, key)
 	}
 	out, err := os.OpenFile(f.payload, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return usagef("%w", err)
 	}
-	err = file.Payload(out, key)
+	err = file.decrypt(out, key)
 	if closing := out.Close(); err == nil {
 		err = closing
 	}
 	return err
+}
+
+// decrypt writes the payload to w, as fuf.File.Payload does.
+func (f *updateFile) decrypt(w io.Writer, key *fuf.Key) error {
+	if err := f.Payload(w, key); err != nil {
+		return fmt.Errorf("%s: %w", f.content.Name(), err)
+	}
+	return nil
 }
 
 func readModels(name string) (hpke.PrivateKey, error) {
