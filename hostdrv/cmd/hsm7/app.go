@@ -140,6 +140,13 @@ func (a *app) done(format string, args ...any) error {
 	return a.print(map[string]string{"done": text}, func(w io.Writer) { fmt.Fprintln(w, text) })
 }
 
+// printIndented prints what people edit, or read in lines.
+func (a *app) printIndented(v any) error {
+	encoder := json.NewEncoder(a.out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
 func encodeJSON(w io.Writer, v any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)

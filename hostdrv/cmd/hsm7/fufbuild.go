@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/hpke"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -43,7 +42,7 @@ is used.`,
 			"  hsm7 fuf build --spec release.json --payload image --out update.fuf",
 		RunE: func(*cobra.Command, []string) error {
 			if f.example {
-				return a.printExample()
+				return a.printIndented(exampleRelease())
 			}
 			return a.buildUpdate(f)
 		},
@@ -55,12 +54,6 @@ is used.`,
 	cmd.Flags().StringVar(&f.code, "authcode", "", "file of the authentication code; without it, named as --out with .txt at its end")
 	cmd.Flags().BoolVar(&f.example, "example", false, "print a specification to begin with")
 	return cmd
-}
-
-func (a *app) printExample() error {
-	encoder := json.NewEncoder(a.out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(exampleRelease())
 }
 
 func (a *app) buildUpdate(f buildFlags) error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -35,7 +34,7 @@ with; --decode shows what is in an image.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch {
 			case example:
-				return a.printImage(exampleImage())
+				return a.printIndented(exampleImage())
 			case len(args) == 0:
 				return usagef("a FILE must be given, or --example")
 			case decode:
@@ -52,12 +51,6 @@ with; --decode shows what is in an image.`,
 	return cmd
 }
 
-func (a *app) printImage(m *boot.Image) error {
-	encoder := json.NewEncoder(a.out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(m)
-}
-
 func (a *app) decodeImage(name string) error {
 	encoded, err := readBounded(name, fuf.MaxPayload)
 	if err != nil {
@@ -67,7 +60,7 @@ func (a *app) decodeImage(name string) error {
 	if err != nil {
 		return usagef("%s: %w", name, err)
 	}
-	return a.printImage(m)
+	return a.printIndented(m)
 }
 
 func (a *app) encodeImage(name, out string) error {

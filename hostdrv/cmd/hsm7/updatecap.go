@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -104,7 +103,7 @@ begin with.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			switch {
 			case example:
-				return a.printLicence(&boot.Licence{
+				return a.printIndented(&boot.Licence{
 					Schema: boot.LicenceSchema, ID: 1, Name: "automatic activation",
 					Grants: []boot.Grant{{Table: boot.HSMPolicies, ID: 51, Capability: 1}},
 				})
@@ -117,12 +116,6 @@ begin with.`,
 	cmd.Flags().StringVar(&out, "out", "", "file for the licence")
 	cmd.Flags().BoolVar(&example, "example", false, "print a licence to begin with")
 	return cmd
-}
-
-func (a *app) printLicence(l *boot.Licence) error {
-	encoder := json.NewEncoder(a.out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(l)
 }
 
 func (a *app) encodeLicence(name, out string) error {
