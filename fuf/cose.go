@@ -20,6 +20,15 @@ const (
 	maxSignature = 16                              // by eight signers
 )
 
+// algorithms are those that sign files.
+var algorithms = map[int]struct {
+	name string
+	size int // of a signature, bytes
+}{
+	algEdDSA:   {"Ed25519", ed25519.SignatureSize},
+	algMLDSA65: {"ML-DSA-65", mldsa.MLDSA65SignatureSize},
+}
+
 // signed is the content of the tag.
 type signed struct {
 	_          struct{} `cbor:",toarray"`
@@ -98,8 +107,7 @@ func (s signature) header() (signHeader, error) {
 	if err := codec.Unmarshal(s.Protected, &h); err != nil {
 		return h, fmt.Errorf("%w: header of a signature: %w", ErrProfile, err)
 	}
-	size := map[int]int{algEdDSA: ed25519.SignatureSize, algMLDSA65: mldsa.MLDSA65SignatureSize}[h.Algorithm]
-	if size == 0 || len(s.Value) != size {
+	if a, ok := algorithms[h.Algorithm]; !ok || len(s.Value) != a.size {
 		return h, fmt.Errorf("%w: algorithm %d, %d bytes", ErrProfile, h.Algorithm, len(s.Value))
 	}
 	return h, nil
@@ -129,7 +137,7 @@ func (s *signed) list() []Signature {
 	list := make([]Signature, 0, len(s.Signatures))
 	for _, sig := range s.Signatures {
 		if h, err := sig.header(); err == nil {
-			list = append(list, Signature{map[int]string{algEdDSA: "Ed25519", algMLDSA65: "ML-DSA-65"}[h.Algorithm], h.Key})
+			list = append(list, Signature{algorithms[h.Algorithm].name, h.Key})
 		}
 	}
 	return list
