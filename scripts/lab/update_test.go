@@ -91,11 +91,7 @@ func (u *cutUnit) off() {
 func updateFile(t *testing.T) []byte {
 	t.Helper()
 	m := boottest.Image(fuf.V(7, 9, 3), 2, 2*fuf.ChunkSize+1000, 1)
-	payload, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := boottest.Sign(boottest.Release(m), payload)
+	file, err := boottest.SignImage(m, boottest.Release(m))
 	if err != nil {
 		t.Fatal(err)
 	}

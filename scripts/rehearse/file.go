@@ -29,16 +29,12 @@ func sample(size int) (mutants.Options, error) {
 		return o, err
 	}
 	o.Subject = sweep.Subject{
-		Chip: chip, Verifier: boottest.Verifier(), Product: boottest.Product, Model: boottest.Model,
+		Config: boottest.Config(), Chip: chip,
 		Facts: boot.Facts{FreePercent: 100}, Code: boottest.Code,
 	}
 	for content, file := range map[uint64]*[]byte{1: &o.Subject.File, 2: &o.Other} {
 		m := boottest.Image(fuf.V(7, 9, 3), 2, size, content)
-		payload, err := m.Encode()
-		if err != nil {
-			return o, err
-		}
-		if *file, err = boottest.Sign(boottest.Release(m), payload); err != nil {
+		if *file, err = boottest.SignImage(m, boottest.Release(m)); err != nil {
 			return o, err
 		}
 	}

@@ -31,7 +31,7 @@ func Config() boot.Config {
 
 // Update is a firmware update in parts.
 type Update struct {
-	Image  *boot.Image
+	Image  *boot.Image // nil: it is not known
 	Head   []byte
 	Chunks [][]byte
 }
@@ -73,23 +73,42 @@ func New(m *boot.Image) (*Update, error) { return Make(m, Release(m)) }
 
 // Make returns an update with a release of its own.
 func Make(m *boot.Image, r fuf.Release) (*Update, error) {
-	payload, err := m.Encode()
+	file, err := SignImage(m, r)
 	if err != nil {
 		return nil, err
 	}
-	file, err := Sign(r, payload)
+	u, err := Split(file)
 	if err != nil {
 		return nil, err
 	}
+	u.Image = m
+	return u, nil
+}
+
+// Split returns the parts of a file, which it does not verify. The error carries a
+// fuf.Reason.
+func Split(file []byte) (*Update, error) {
 	size, err := fuf.HeadSize(file)
 	if err != nil {
 		return nil, err
 	}
-	u := &Update{Image: m, Head: file[:size]}
+	if size > len(file) {
+		return nil, fuf.ErrLength
+	}
+	u := &Update{Head: file[:size]}
 	for chunk := range slices.Chunk(file[size:], fuf.ChunkSize+fuf.Overhead) {
 		u.Chunks = append(u.Chunks, chunk)
 	}
 	return u, nil
+}
+
+// SignImage returns the file of an update with a release of its own; see Sign.
+func SignImage(m *boot.Image, r fuf.Release) ([]byte, error) {
+	payload, err := m.Encode()
+	if err != nil {
+		return nil, err
+	}
+	return Sign(r, payload)
 }
 
 // Sign returns a file by the vendor with any payload. Two files of one payload have the

@@ -68,7 +68,7 @@ func (p *player) play(s *scenario, chip *flash.Memory, f *facts, see func(point)
 }
 
 func (p *player) powerOn(s *scenario, chip flash.Device, f *facts, pause func() bool) (done bool, err error) {
-	b, err := p.world.open(chip, p.defect.trust(p.world.verifier))
+	b, err := p.open(chip)
 	if err != nil {
 		return false, err
 	}
@@ -81,11 +81,16 @@ func (p *player) powerOn(s *scenario, chip flash.Device, f *facts, pause func() 
 	return s.do(&host{Boot: b, world: p.world, chip: chip, facts: f, defect: p.defect, pause: pause}, status)
 }
 
+// open switches the bootloader of a chip on, with the defect.
+func (p *player) open(chip flash.Device) (*boot.Boot, error) {
+	return p.world.openWith(chip, p.defect.trust(p.world.config.Verifier))
+}
+
 // stage returns a chip on which a scenario can begin.
 func (p *player) stage(s *scenario) (*flash.Memory, error) {
 	chip := p.world.chip.Clone()
 	for _, n := range s.before[p.world.installed:] {
-		b, err := p.world.install(p.world.editions[n].update, func() (*boot.Boot, error) { return p.world.open(chip, p.world.verifier) })
+		b, err := p.world.install(p.world.editions[n].update, chip)
 		if err != nil {
 			return nil, fmt.Errorf("install firmware %d: %w", n, err)
 		}
@@ -102,7 +107,7 @@ func (p *player) observe(chip *flash.Memory) *observation {
 	c := chip.Clone()
 	device := p.defect.device(c, c)
 	o := &observation{rollback: -1, keys: p.world.keys(c)}
-	b, err := p.world.open(device, p.defect.trust(p.world.verifier))
+	b, err := p.open(device)
 	if err != nil {
 		o.broken = err.Error()
 		return o

@@ -27,7 +27,7 @@ func (p *player) refuse(s *scenario, chip *flash.Memory, report *Report) {
 var errWritten = errors.New("the flash was written")
 
 func (p *player) offer(chip *flash.Memory, r refusal, busy bool) error {
-	b, err := p.world.open(chip, p.world.verifier)
+	b, err := p.world.open(chip)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (p *player) mend(chip *flash.Memory) string {
 	if last.update == nil {
 		return ""
 	}
-	b, err := p.world.install(last.update, func() (*boot.Boot, error) { return p.world.open(chip, p.world.verifier) })
+	b, err := p.world.install(last.update, chip)
 	if err != nil {
 		return "it takes no update: " + err.Error()
 	}
@@ -126,7 +126,7 @@ func (w *world) decayed(chip *flash.Memory) (*flash.Memory, error) {
 		if err := c.Flip(8 * int64(image*geometry.BlockSize())); err != nil {
 			return nil, err
 		}
-		b, err := w.open(c, w.verifier)
+		b, err := w.open(c)
 		if err != nil {
 			return nil, err
 		}

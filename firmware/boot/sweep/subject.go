@@ -3,7 +3,6 @@ package sweep
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"usbhsm7/firmware/boot"
 	"usbhsm7/firmware/boot/boottest"
@@ -14,13 +13,11 @@ import (
 // Subject is an update file and a device that somebody has, to be rehearsed with
 // each other. The chip is divided as boot.Divide does.
 type Subject struct {
-	Chip     *flash.Memory // the device; only clones of it are changed
-	Verifier boot.Verifier
-	Product  string // of the device, as files name it
-	Model    string // of the device, as files name it
-	Facts    boot.Facts
-	File     []byte // the whole file
-	Code     fuf.Authcode
+	boot.Config               // of the device's bootloader
+	Chip        *flash.Memory // the device; only clones of it are changed
+	Facts       boot.Facts
+	File        []byte // the whole file
+	Code        fuf.Authcode
 }
 
 // ErrSubject reports a device or a file with which no update can be rehearsed.
@@ -43,9 +40,10 @@ func (s Subject) Prepare() (*Rehearsal, error) {
 	chip := s.Chip.Clone()
 	half := chip.Geometry().Blocks / 2
 	w := &world{
-		chip: chip, region: part{half, chip.Geometry().Blocks - half}, verifier: newMemory(s.Verifier, s.Code),
-		product: s.Product, model: s.Model, code: s.Code, facts: s.Facts,
+		chip: chip, region: part{half, chip.Geometry().Blocks - half}, config: s.Config,
+		code: s.Code, facts: s.Facts,
 	}
+	w.config.Verifier = newMemory(s.Verifier, s.Code)
 	w.state = written(chip, half)
 	w.keys = func(c flash.Device) bool { return len(written(c, half, w.state...)) > 0 }
 	if err := w.settle(); err != nil {
@@ -86,16 +84,9 @@ func (r *Rehearsal) Installed() *flash.Memory { return r.after.Clone() }
 
 // split takes the file apart.
 func (s *Subject) split() (*boottest.Update, error) {
-	size, err := fuf.HeadSize(s.File)
+	u, err := boottest.Split(s.File)
 	if err != nil {
 		return nil, err
-	}
-	if size > len(s.File) {
-		return nil, fuf.ErrLength
-	}
-	u := &boottest.Update{Head: s.File[:size]}
-	for chunk := range slices.Chunk(s.File[size:], fuf.ChunkSize+fuf.Overhead) {
-		u.Chunks = append(u.Chunks, chunk)
 	}
 	if len(u.Chunks) > maxChunks {
 		return nil, fmt.Errorf("%w: the file has %d chunks, more than %d", ErrSubject, len(u.Chunks), maxChunks)
@@ -105,7 +96,7 @@ func (s *Subject) split() (*boottest.Update, error) {
 
 // settle notes what is on the chip, and gives up an upload that was under way.
 func (w *world) settle() error {
-	b, err := w.open(w.chip, w.verifier)
+	b, err := w.open(w.chip)
 	if err != nil {
 		return err
 	}
@@ -153,7 +144,7 @@ func (w *world) know(m *boot.Image, u *boottest.Update) error {
 // meet installs the update on a clone, to know it, and says what is played.
 func (w *world) meet(u *boottest.Update) (*flash.Memory, error) {
 	clone := w.chip.Clone()
-	b, err := w.install(u, func() (*boot.Boot, error) { return w.open(clone, w.verifier) })
+	b, err := w.install(u, clone)
 	if err != nil {
 		return nil, err
 	}
@@ -176,9 +167,9 @@ func (w *world) meet(u *boottest.Update) (*flash.Memory, error) {
 	return clone, nil
 }
 
-// install installs an update, to the confirmation.
-func (w *world) install(u *boottest.Update, open func() (*boot.Boot, error)) (*boot.Boot, error) {
-	return u.InstallWith(w.code, w.facts, open)
+// install installs an update on a chip, to the confirmation.
+func (w *world) install(u *boottest.Update, chip flash.Device) (*boot.Boot, error) {
+	return u.InstallWith(w.code, w.facts, func() (*boot.Boot, error) { return w.open(chip) })
 }
 
 // written returns which blocks before another one hold anything, of some or all.

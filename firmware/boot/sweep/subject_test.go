@@ -21,16 +21,12 @@ func subject(t *testing.T, size int) sweep.Subject {
 		t.Fatal(err)
 	}
 	m := boottest.Image(fuf.V(7, 9, 3), 2, size, 1)
-	payload, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := boottest.Sign(boottest.Release(m), payload)
+	file, err := boottest.SignImage(m, boottest.Release(m))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return sweep.Subject{
-		Chip: chip, Verifier: boottest.Verifier(), Product: boottest.Product, Model: boottest.Model,
+		Config: boottest.Config(), Chip: chip,
 		Facts: boot.Facts{FreePercent: 100}, File: file, Code: boottest.Code,
 	}
 }
@@ -76,11 +72,7 @@ func TestAnUpdateAfterAnotherIsRehearsedWithWhatIsOnTheDevice(t *testing.T) {
 	// A second update on the device that has the first.
 	later := subject(t, 20_000)
 	m := boottest.Image(fuf.V(7, 9, 4), 3, 5000, 2)
-	payload, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if later.File, err = boottest.Sign(boottest.Release(m), payload); err != nil {
+	if later.File, err = boottest.SignImage(m, boottest.Release(m)); err != nil {
 		t.Fatal(err)
 	}
 	later.Chip = r.Installed()
@@ -106,15 +98,13 @@ func TestWhatTheDeviceRefusesIsNotRehearsed(t *testing.T) {
 		{"no file", func(s *sweep.Subject) { s.File = make([]byte, 100) }, fuf.ErrMagic},
 		{"full storage", func(s *sweep.Subject) {
 			m := boottest.Image(fuf.V(7, 9, 3), 2, 100, 1)
-			payload, err := m.Encode()
+			release := boottest.Release(m)
+			release.Requires.FreePercent = 40
+			file, err := boottest.SignImage(m, release)
 			if err != nil {
 				t.Fatal(err)
 			}
-			release := boottest.Release(m)
-			release.Requires.FreePercent = 40
-			if s.File, err = boottest.Sign(release, payload); err != nil {
-				t.Fatal(err)
-			}
+			s.File = file
 			s.Facts.FreePercent = 39
 		}, boot.ErrCapacity},
 	} {
@@ -153,11 +143,7 @@ func TestAVersionThatTheDeviceHasAlreadyIsNotRehearsed(t *testing.T) {
 	}
 	s.Chip = r.Installed()
 	m := boottest.Image(before, 2, 100, 2)
-	payload, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.File, err = boottest.Sign(boottest.Release(m), payload); err != nil {
+	if s.File, err = boottest.SignImage(m, boottest.Release(m)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Prepare(); !errors.Is(err, sweep.ErrAlike) || !errors.Is(err, sweep.ErrSubject) || !strings.Contains(err.Error(), before.String()) {

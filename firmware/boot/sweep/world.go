@@ -58,9 +58,7 @@ type world struct {
 	region     part          // the bootloader's
 	state      []int         // blocks that stand for the state of the HSM
 	keys       func(flash.Device) bool
-	verifier   boot.Verifier
-	product    string
-	model      string
+	config     boot.Config // of the bootloader
 	code       fuf.Authcode
 	facts      boot.Facts
 	editions   []edition // by number
@@ -81,9 +79,9 @@ func builtIn() (*world, error) {
 	}
 	w := &world{
 		chip: chip, region: part{0, regionBlocks}, state: []int{stateBlock}, keys: readsCanary,
-		verifier: newMemory(boottest.Verifier(), boottest.Code), product: boottest.Product, model: boottest.Model,
-		code: boottest.Code, facts: boot.Facts{FreePercent: 100}, operations: maxOperations, scenarios: scenarios(),
+		config: boottest.Config(), code: boottest.Code, facts: boot.Facts{FreePercent: 100}, operations: maxOperations, scenarios: scenarios(),
 	}
+	w.config.Verifier = newMemory(w.config.Verifier, w.code)
 	if err := chip.Program(int64(stateBlock*geometry.BlockSize()), canary); err != nil {
 		return nil, err
 	}
@@ -153,12 +151,19 @@ func (w *world) authentic(m *boot.Image) error {
 }
 
 // open switches the bootloader of a chip on.
-func (w *world) open(chip flash.Device, v boot.Verifier) (*boot.Boot, error) {
+func (w *world) open(chip flash.Device) (*boot.Boot, error) {
+	return w.openWith(chip, w.config.Verifier)
+}
+
+// openWith is open with another verifier.
+func (w *world) openWith(chip flash.Device, v boot.Verifier) (*boot.Boot, error) {
 	region, err := flash.NewRegion(chip, w.region.first, w.region.blocks)
 	if err != nil {
 		return nil, err
 	}
-	return boot.Open(region, boot.Config{Verifier: v, Product: w.product, Model: w.model})
+	config := w.config
+	config.Verifier = v
+	return boot.Open(region, config)
 }
 
 // eraseState erases the state of the HSM.

@@ -67,11 +67,11 @@ func (b *bench) open(o Options) (*boot.Boot, error) {
 	if err != nil {
 		return nil, err
 	}
-	verifier := o.Subject.Verifier
+	config := o.Subject.Config
 	if o.Defect != nil {
-		verifier = o.Defect.plant(verifier, chip, o.Subject.File)
+		config.Verifier = o.Defect.plant(config.Verifier, chip, o.Subject.File)
 	}
-	return boot.Open(region, boot.Config{Verifier: verifier, Product: o.Subject.Product, Model: o.Subject.Model})
+	return boot.Open(region, config)
 }
 
 // lookForProof notes whether the file has a proof that nobody reads, so that its

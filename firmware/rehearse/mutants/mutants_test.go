@@ -22,11 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func file(t *testing.T, size int, content uint64) []byte {
 	t.Helper()
 	m := boottest.Image(fuf.V(7, 9, 3), 2, size, content)
-	payload, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := boottest.Sign(boottest.Release(m), payload)
+	file, err := boottest.SignImage(m, boottest.Release(m))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +37,7 @@ func options(t *testing.T) mutants.Options {
 	}
 	o := mutants.Options{
 		Subject: sweep.Subject{
-			Chip: chip, Verifier: boottest.Verifier(), Product: boottest.Product, Model: boottest.Model,
+			Config: boottest.Config(), Chip: chip,
 			Facts: boot.Facts{FreePercent: 100}, File: file(t, 20_000, 1), Code: boottest.Code,
 		},
 		Trust: testkeys.Trust(), Other: file(t, 20_000, 2), Head: 31, Every: 101,

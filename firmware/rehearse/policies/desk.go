@@ -91,19 +91,11 @@ func install(v fuf.Version, security uint32, on func() (*boot.Boot, error)) (*bo
 func (d *bootDesk) ask(c combination) (answer string, wrote bool, err error) {
 	s, name := settle(d.axes, c)
 	if d.head == nil || d.file != name {
-		payload, err := boottest.Image(s.release.Version, s.release.SecurityVersion, payloadSize, 9).Encode()
+		update, err := boottest.Make(boottest.Image(s.release.Version, s.release.SecurityVersion, payloadSize, 9), s.release)
 		if err != nil {
 			return "", false, err
 		}
-		file, err := boottest.Sign(s.release, payload)
-		if err != nil {
-			return "", false, err
-		}
-		size, err := fuf.HeadSize(file)
-		if err != nil {
-			return "", false, err
-		}
-		d.file, d.head = name, file[:size]
+		d.file, d.head = name, update.Head
 	}
 	b, err := d.switchOn(s.state)
 	if err != nil {

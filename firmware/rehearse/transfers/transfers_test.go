@@ -26,16 +26,12 @@ func options(t *testing.T) transfers.Options {
 		t.Fatal(err)
 	}
 	m := boottest.Image(fuf.V(7, 9, 3), 2, 40_000, 1)
-	payload, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := boottest.Sign(boottest.Release(m), payload)
+	file, err := boottest.SignImage(m, boottest.Release(m))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return transfers.Options{Subject: sweep.Subject{
-		Chip: chip, Verifier: boottest.Verifier(), Product: boottest.Product, Model: boottest.Model,
+		Config: boottest.Config(), Chip: chip,
 		Facts: boot.Facts{Now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), Client: fuf.V(1, 0, 0), FreePercent: 100}, File: file, Code: boottest.Code,
 	}}
 }
@@ -66,11 +62,7 @@ func TestContentThatTheDeviceHasIsNoLoss(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := boottest.Image(fuf.V(7, 9, 4), 2, 40_000, 1) // most chunks of the first update
-	payload, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o.Subject.File, err = boottest.Sign(boottest.Release(m), payload); err != nil {
+	if o.Subject.File, err = boottest.SignImage(m, boottest.Release(m)); err != nil {
 		t.Fatal(err)
 	}
 	o.Subject.Chip = first.Installed()

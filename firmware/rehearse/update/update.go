@@ -197,7 +197,7 @@ func statusOf(s sweep.Subject) (boot.Status, error) {
 	if err != nil {
 		return boot.Status{}, err
 	}
-	b, err := boot.Open(region, boot.Config{Verifier: s.Verifier, Product: s.Product, Model: s.Model})
+	b, err := boot.Open(region, s.Config)
 	if err != nil {
 		return boot.Status{}, err
 	}

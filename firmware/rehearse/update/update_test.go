@@ -31,18 +31,14 @@ func options(t *testing.T) update.Options {
 		t.Fatal(err)
 	}
 	m := boottest.Image(fuf.V(7, 9, 3), 2, 1000, 1)
-	payload, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := boottest.Sign(boottest.Release(m), payload)
+	file, err := boottest.SignImage(m, boottest.Release(m))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return update.Options{
 		Tool: "test", File: "update.fuf", Device: "U700", Trust: testkeys.Trust(), Seed: 1, Depth: update.Quick,
 		Subject: sweep.Subject{
-			Chip: chip, Verifier: boottest.Verifier(), Product: boottest.Product, Model: boottest.Model,
+			Config: boottest.Config(), Chip: chip,
 			Facts: boot.Facts{FreePercent: 100, Client: fuf.V(1, 0, 0)}, File: file, Code: boottest.Code,
 		},
 		Reproduce: func(token string) string { return "replay '" + token + "'" },
@@ -110,11 +106,7 @@ func TestWhatCannotBeRehearsedIsNoFailure(t *testing.T) {
 	}
 	o.Subject.Chip = r.Installed()
 	m := boottest.Image(boot.Factory().Version, 2, 1000, 2) // that of the firmware to go back to
-	payload, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o.Subject.File, err = boottest.Sign(boottest.Release(m), payload); err != nil {
+	if o.Subject.File, err = boottest.SignImage(m, boottest.Release(m)); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := update.Run(t.Context(), o); !errors.Is(err, sweep.ErrAlike) {
@@ -133,19 +125,16 @@ func TestFirmwareInWhichTheHSMDoesNotStartFails(t *testing.T) {
 			o := options(t)
 			m := boottest.Image(fuf.V(7, 9, 3), 2, 1000, 1)
 			spoil(m)
-			payload, err := m.Encode()
-			if err != nil {
-				t.Fatal(err)
-			}
 			release := boottest.Release(m)
 			release.Data = fuf.DataChange{From: 1, To: m.DataSchema}
 			if m.DataSchema > 1 {
 				release.Data.Class = fuf.MigrateCopy
 			}
-			if o.Subject.File, err = boottest.Sign(release, payload); err != nil {
+			file, err := boottest.SignImage(m, release)
+			if err != nil {
 				t.Fatal(err)
 			}
-			o.Phases = []string{"admission"}
+			o.Subject.File, o.Phases = file, []string{"admission"}
 			r, err := update.Run(t.Context(), o)
 			if err != nil {
 				t.Fatal(err)

@@ -168,8 +168,8 @@ func (a *app) rehearsal(ctx context.Context, f rehearseFlags) (o update.Options,
 		trusting = boot.Trusting
 	}
 	s := sweep.Subject{
-		Verifier: trusting(o.Trust, models), Product: "usbhsm7", Model: profiles[0],
-		Facts: boot.Facts{Now: time.Now(), Client: client, FreePercent: 100},
+		Config: boot.Config{Verifier: trusting(o.Trust, models), Product: "usbhsm7", Model: profiles[0]},
+		Facts:  boot.Facts{Now: time.Now(), Client: client, FreePercent: 100},
 	}
 	if s.File, err = readBounded(f.file, maxUpdate); err != nil {
 		return o, err
