@@ -122,7 +122,7 @@ func (b *bench) try(j *job) error {
 
 func (t *tally) fail(name, detail string) {
 	if len(t.failures) < maxFailures {
-		t.failures = append(t.failures, Failure{name, detail})
+		t.failures = append(t.failures, Failure{Mutant: name, Detail: detail})
 	}
 }
 

@@ -47,6 +47,7 @@ type Family struct {
 
 // Failure is a mutant that was taken, or that cost a write.
 type Failure struct {
+	Family string `json:"family"` // kind of the mutant, as in Result.Families
 	Mutant string `json:"mutant"` // its name, for Replay
 	Detail string `json:"detail"`
 }
@@ -99,7 +100,10 @@ func (r *Result) add(family int, t tally) {
 	r.Tried += t.tried
 	r.Accepted += t.accepted
 	r.Writes += t.writes
-	r.Failures = append(r.Failures, t.failures...)
+	for _, f := range t.failures {
+		f.Family = r.Families[family].Name
+		r.Failures = append(r.Failures, f)
+	}
 	for reason, n := range t.reasons {
 		r.Reasons[string(reason)] += n
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -85,6 +86,11 @@ func TestPlantedDefectsAreNoticed(t *testing.T) {
 		if err != nil || len(r.Failures) == 0 {
 			t.Errorf("nobody noticed that %s: %+v, %v", d.Name, r, err)
 			continue
+		}
+		for _, f := range r.Failures {
+			if strings.HasPrefix(f.Mutant, "flip:") != (f.Family == r.Families[0].Name) {
+				t.Errorf("%s: %q is of the family %q", d.Name, f.Mutant, f.Family)
+			}
 		}
 		if detail, err := mutants.Replay(o, r.Failures[0].Mutant); err != nil || detail != r.Failures[0].Detail {
 			t.Errorf("%s: played again: %q, %v", d.Name, detail, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"usbhsm7/firmware/boot/boottest"
 	"usbhsm7/firmware/boot/sweep"
 	"usbhsm7/firmware/command"
 	"usbhsm7/fuf"
@@ -19,8 +20,7 @@ const (
 // play is an update under way, whatever goes wrong with it.
 type play struct {
 	subject *sweep.Subject
-	head    []byte
-	chunks  [][]byte
+	file    *boottest.Update
 	version string
 	bus     *bus
 	acked   []bool // chunks that the device has, as the host knows
@@ -30,20 +30,17 @@ type play struct {
 
 // newPlay takes the file of a subject apart.
 func newPlay(s *sweep.Subject, b *bus) (*play, error) {
-	size, err := fuf.HeadSize(s.File)
-	if err != nil {
-		return nil, err
-	}
 	draft, err := fuf.ParseDraft(s.File)
 	if err != nil {
 		return nil, err
 	}
-	p := &play{subject: s, head: s.File[:size], version: draft.Manifest.Release.Version.String(), bus: b}
-	for chunk := range slices.Chunk(s.File[size:], fuf.ChunkSize+fuf.Overhead) {
-		p.chunks = append(p.chunks, chunk)
+	file, err := boottest.Split(s.File)
+	if err != nil {
+		return nil, err
 	}
-	p.acked = make([]bool, len(p.chunks))
-	return p, nil
+	return &play{
+		subject: s, file: file, version: draft.Manifest.Release.Version.String(), bus: b, acked: make([]bool, len(file.Chunks)),
+	}, nil
 }
 
 // prepare initialises the HSM, before transfers are counted.
@@ -111,7 +108,7 @@ func (p *play) upload(h *host) (status command.UpdateStatus, err error) {
 		return status, nil
 	}
 	code := p.subject.Code
-	begin := &command.UpdateRequest{Head: p.head, Authcode: code[:], Client: p.subject.Facts.Client.String()}
+	begin := &command.UpdateRequest{Head: p.file.Head, Authcode: code[:], Client: p.subject.Facts.Client.String()}
 	if err := h.ask(command.CodeUpdateBegin, h.session, begin, &status); err != nil {
 		return status, err
 	}
@@ -123,7 +120,7 @@ func (p *play) upload(h *host) (status command.UpdateStatus, err error) {
 			continue
 		}
 		p.sent = max(p.sent, i+1)
-		if err := h.ask(command.CodeUpdateChunk, h.session, &command.UpdateChunkRequest{Index: i, Data: p.chunks[i]}, nil); err != nil {
+		if err := h.ask(command.CodeUpdateChunk, h.session, &command.UpdateChunkRequest{Index: i, Data: p.file.Chunks[i]}, nil); err != nil {
 			return status, err
 		}
 		p.acked[i] = true

@@ -163,7 +163,7 @@ func spoil(ctx context.Context, r *rehearsal, p *report.Phase) error {
 		p.Notes = append(p.Notes, fmt.Sprintf("Of the bits of the head %s flipped, of those of the chunks %s; --depth full flips all.", share(o.Head), share(o.Every)))
 	}
 	for _, f := range found.Failures {
-		p.Failures = append(p.Failures, report.Failure{Case: familyOf(f.Mutant), Rule: "a file that is not genuine is refused, and costs no write", Detail: f.Mutant + ": " + f.Detail, Token: f.Mutant})
+		p.Failures = append(p.Failures, report.Failure{Case: f.Family, Rule: "a file that is not genuine is refused, and costs no write", Detail: f.Mutant + ": " + f.Detail, Token: f.Mutant})
 	}
 	return nil
 }
@@ -181,20 +181,6 @@ func rowsOf(families []mutants.Family) (rows [][]string) {
 		rows = append(rows, []string{f.Name, report.Number(f.Tried)})
 	}
 	return rows
-}
-
-// familyOf returns the case that a mutant belongs to.
-func familyOf(mutant string) string {
-	kind, _, _ := strings.Cut(mutant, ":")
-	switch kind {
-	case "flip":
-		return "bits flipped"
-	case "cut":
-		return "cut off"
-	case "add":
-		return "something added"
-	}
-	return "chunks exchanged, copied or left out"
 }
 
 func replayMutant(_ context.Context, r *rehearsal, token string) ([]string, error) {
