@@ -25,10 +25,16 @@ import (
 // capture of a network interface would.
 type wire struct {
 	net.Conn
-	wrote chan struct{} // receives a token after each Write
 
 	mu       sync.Mutex
 	segments []segment
+	moved    *sync.Cond // of mu: there is one more
+}
+
+func newWire(c net.Conn) *wire {
+	w := &wire{Conn: c}
+	w.moved = sync.NewCond(&w.mu)
+	return w
 }
 
 // segment is bytes that went one way in one piece.
@@ -39,9 +45,7 @@ type segment struct {
 
 func (w *wire) Write(p []byte) (int, error) {
 	w.add(segment{false, slices.Clone(p)})
-	n, err := w.Conn.Write(p)
-	w.wrote <- struct{}{}
-	return n, err
+	return w.Conn.Write(p)
 }
 
 func (w *wire) Read(p []byte) (int, error) {
@@ -56,6 +60,23 @@ func (w *wire) add(s segment) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.segments = append(w.segments, s)
+	w.moved.Broadcast()
+}
+
+// count returns how many segments went either way.
+func (w *wire) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.segments)
+}
+
+// wait waits for a segment after the first n.
+func (w *wire) wait(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.segments) <= n {
+		w.moved.Wait()
+	}
 }
 
 // pcap returns what went over the wire as a capture of TCP over IPv4.
@@ -127,7 +148,7 @@ func TestWiresharkFollowsTheStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{Conn: plain, wrote: make(chan struct{}, 100)}
+	w := newWire(plain)
 	imported, err := client.ImportConn(t.Context(), w, busID)
 	if err != nil {
 		t.Fatal(err)
@@ -163,24 +184,14 @@ func session(t *testing.T, d *client.Device, w *wire) {
 		do(&usb.URB{Endpoint: usbtest.BulkOut, Buffer: make([]byte, size), Flags: usb.ZeroPacket})
 		do(&usb.URB{Endpoint: usbtest.BulkIn, Buffer: make([]byte, 8192)})
 	}
-	drain(w.wrote)
+	before := w.count() // all that came before is through: each URB was answered
 	parked := &usb.URB{Endpoint: usbtest.InterruptIn, Buffer: make([]byte, 64)}
 	done := make(chan struct{})
 	parked.Done = func(*usb.URB) { close(done) }
 	d.Submit(parked)
-	<-w.wrote // so that the UNLINK goes in a segment of its own
+	w.wait(before) // so that the UNLINK goes in a segment of its own
 	d.Cancel(parked)
 	<-done
-}
-
-func drain(c <-chan struct{}) {
-	for {
-		select {
-		case <-c:
-		default:
-			return
-		}
-	}
 }
 
 // checkStream checks that Wireshark saw the messages of session.
