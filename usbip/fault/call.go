@@ -13,6 +13,8 @@ type job struct {
 	epoch  uint64     // of submitURB: the connection that it belongs to
 	actual int        // of giveBack
 	status usb.Status // of giveBack
+
+	made chan struct{} // of plugging: closed when the call has been made; nil = nobody waits
 }
 
 // jobKind says which call.
@@ -73,6 +75,9 @@ func (p *Port) do(j job) {
 		p.abort()
 	case plugging:
 		p.device.Plug()
+		if j.made != nil {
+			close(j.made)
+		}
 	}
 }
 

@@ -197,7 +197,8 @@ func (p *Port) engage(a *rules) {
 	p.busy.Store(true)
 }
 
-// relent ends what the script before did.
+// relent ends what the script before did. When it returns, a device that the script
+// unplugged can be connected again.
 func (p *Port) relent() {
 	p.mu.Lock()
 	p.rules = nil
@@ -209,13 +210,18 @@ func (p *Port) relent() {
 			t.due, t.plan.behind = time.Time{}, 0
 		}
 	}
+	var plugged chan struct{}
 	if p.pulled {
 		p.pulled = false
 		p.plug.Stop()
-		p.jobs = append(p.jobs, job{kind: plugging})
+		plugged = make(chan struct{})
+		p.jobs = append(p.jobs, job{kind: plugging, made: plugged})
 	}
 	p.step()
 	p.run()
+	if plugged != nil {
+		<-plugged // another goroutine may be making the calls
+	}
 }
 
 // abort ends what is not at the device, because host and device have parted.

@@ -265,6 +265,27 @@ func TestClearPlugsInAgainAndLetsGo(t *testing.T) {
 	})
 }
 
+// TestClearWaitsUntilTheDeviceIsBack though the host is being given a URB, which
+// comes first.
+func TestClearWaitsUntilTheDeviceIsBack(t *testing.T) {
+	inBubble(t, "on bulk-out: disconnect", func(t *testing.T, b *bench) {
+		told, unplugged := make(chan struct{}), make(chan bool)
+		u := out("data")
+		u.Done = func(*usb.URB) { <-told }
+		go b.port.Submit(u)
+		synctest.Wait()
+		go func() {
+			b.injector.Clear()
+			unplugged <- b.port.Identity().Unplugged
+		}()
+		synctest.Wait()
+		close(told)
+		if <-unplugged {
+			t.Error("the device is still unplugged")
+		}
+	})
+}
+
 func TestResetEndsWhatIsPending(t *testing.T) {
 	inBubble(t, "on bulk-out nth 1: reset", func(t *testing.T, b *bench) {
 		got := b.receive()
