@@ -71,9 +71,10 @@ func (i *Injector) Load(s Script) error {
 	return nil
 }
 
-// Clear takes the script out of force. Transfers that it holds go on, and a device
-// that it unplugged is plugged in again. An endpoint that it halted stays halted
-// until the host clears the halt.
+// Clear takes the script out of force. Transfers that it holds go on, those at the
+// device are spared unless they had begun to fail, and a device that it unplugged is
+// plugged in again when Clear returns. An endpoint that it halted stays halted until
+// the host clears the halt.
 func (i *Injector) Clear() {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -273,6 +273,19 @@ func (p *Port) release(l *lane, now time.Time) bool {
 	return true
 }
 
+// relent spares t what the script would have done to it. What the device has so that
+// it fails still does.
+func (t *transfer) relent() {
+	switch {
+	case t.stage == held:
+		t.due, t.plan.behind = time.Time{}, 0
+	case t.stage == waiting || t.plan.whole:
+		t.plan = undisturbed
+	default:
+		t.plan.unplug, t.plan.hold, t.plan.behind = false, 0, 0
+	}
+}
+
 // cancel ends t at once, or asks the device to.
 func (p *Port) cancel(t *transfer) {
 	switch t.stage {

@@ -202,13 +202,8 @@ func (p *Port) engage(a *rules) {
 func (p *Port) relent() {
 	p.mu.Lock()
 	p.rules = nil
-	for i := range p.lanes {
-		for _, t := range p.lanes[i].waiting {
-			t.plan = undisturbed
-		}
-		for _, t := range p.lanes[i].results {
-			t.due, t.plan.behind = time.Time{}, 0
-		}
+	for _, t := range p.byURB {
+		t.relent()
 	}
 	var plugged chan struct{}
 	if p.pulled {

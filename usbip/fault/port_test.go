@@ -286,6 +286,37 @@ func TestClearWaitsUntilTheDeviceIsBack(t *testing.T) {
 	})
 }
 
+// TestClearSparesWhatIsAtTheDevice: a host reads long before the device has something
+// to say, and that must not meet a fault of a script that is gone.
+func TestClearSparesWhatIsAtTheDevice(t *testing.T) {
+	for script, want := range map[string]usb.Status{
+		"on bulk-in: short 1 byte":                 usb.OK,
+		"on bulk-in: corrupt 1 bit":                usb.OK,
+		"on bulk-in: delay 1h":                     usb.OK,
+		"on bulk-in: reorder behind 1 within 1h":   usb.OK,
+		"on bulk-in: disconnect after 512 bytes":   usb.ESHUTDOWN, // it had begun
+		"on bulk-in: error EPROTO after 512 bytes": usb.EPROTO,
+		"on bulk-in: delay 1h, corrupt 9 bits":     usb.OK,
+	} {
+		t.Run(script, func(t *testing.T) {
+			inBubble(t, script, func(t *testing.T, b *bench) {
+				sent := strings.Repeat("data", 128)
+				read, began := b.read(1024), time.Now()
+				synctest.Wait()
+				b.injector.Clear()
+				b.send(sent)
+				b.want(read, want, len(sent))
+				if string(read.Buffer[:read.Actual]) != sent || time.Since(began) != 0 {
+					t.Error("the host got other data, or late")
+				}
+				if b.port.Identity().Unplugged {
+					t.Error("the device unplugged")
+				}
+			})
+		})
+	}
+}
+
 func TestResetEndsWhatIsPending(t *testing.T) {
 	inBubble(t, "on bulk-out nth 1: reset", func(t *testing.T, b *bench) {
 		got := b.receive()
