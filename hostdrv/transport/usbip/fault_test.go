@@ -127,9 +127,9 @@ func TestDriverUnderHarmlessFaults(t *testing.T) {
 	}
 }
 
-// dial opens the device with little patience.
-func (f *faulty) dial(ctx context.Context) (*hostdrv.Device, error) {
-	return hostdrv.Dial(ctx, f.bus, transport.Selector{}, hostdrv.Options{HelloTimeout: 100 * time.Millisecond})
+// dial opens the device. Each HELLO waits for its answer until hello has passed.
+func (f *faulty) dial(ctx context.Context, hello time.Duration) (*hostdrv.Device, error) {
+	return hostdrv.Dial(ctx, f.bus, transport.Selector{}, hostdrv.Options{HelloTimeout: hello})
 }
 
 // patience bounds a call that must not need it; soon one that waits in vain.
@@ -189,7 +189,7 @@ func TestWhatTheDriverSaysOfAFault(t *testing.T) {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
 			f := serveFaulty(t, "")
-			dev, err := f.dial(t.Context())
+			dev, err := f.dial(t.Context(), patience)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -246,13 +246,16 @@ func TestOpeningADeviceThatFails(t *testing.T) {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
 			f := serveFaulty(t, script)
-			wait := patience
-			if want == context.DeadlineExceeded {
+			wait, hello := patience, patience
+			switch want {
+			case context.DeadlineExceeded:
 				wait = soon
+			case hostdrv.ErrNoAnswer:
+				hello = soon
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), wait)
 			defer cancel()
-			dev, err := f.dial(ctx)
+			dev, err := f.dial(ctx, hello)
 			if !errors.Is(err, want) {
 				t.Errorf("the driver says %v, want %v", err, want)
 			}
@@ -260,7 +263,7 @@ func TestOpeningADeviceThatFails(t *testing.T) {
 				dev.Close()
 			}
 			f.faults.Clear()
-			dev, err = f.dial(t.Context())
+			dev, err = f.dial(t.Context(), patience)
 			if err == nil {
 				err = errors.Join(call(t, dev, patience), dev.Close())
 			}

@@ -45,7 +45,7 @@ func TestWhatTheDriverSaysOfAServerThatBreaksTheProtocol(t *testing.T) {
 			if err := dev.Close(); err != nil {
 				t.Error(err)
 			}
-			next, err := f.dial(t.Context())
+			next, err := f.dial(t.Context(), patience)
 			if err != nil {
 				t.Fatal(err)
 			}
