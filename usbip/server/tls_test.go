@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"usbhsm7/usbip/client"
@@ -181,55 +182,61 @@ func saysOne(text, alternatives string) bool {
 // TestPeersThatDoNotFinishTheHandshakeHurtNobody lets hosts be slow, silent and
 // mad at a TLS server, and another one use the device all the while.
 func TestPeersThatDoNotFinishTheHandshakeHurtNobody(t *testing.T) {
-	ours, theirs := authority(t, labca.Plan{})
-	const patience = 100 * time.Millisecond
-	addr, log := serveTLS(t, ours, server.Options{HandshakeTimeout: patience, MaxConnections: 20}, usbtest.NewDevice(t))
-	d, err := importOver(t.Context(), addr, theirs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	h := &host{d, t}
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := authority(t, labca.Plan{})
+		theirs.ServerName = "localhost"
+		const patience = 5 * time.Second
+		var log journal
+		listener := newPipes()
+		options := server.Options{HandshakeTimeout: patience, MaxConnections: 20, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		serveOn(t, tls.NewListener(listener, ours), options, usbtest.NewDevice(t))
+		d, err := client.ImportConn(t.Context(), tls.Client(listener.dial(t), theirs), busID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		h := &host{d, t}
 
-	var bad sync.WaitGroup
-	for _, say := range []func(net.Conn){
-		func(net.Conn) {}, // nothing
-		func(c net.Conn) { _, _ = c.Write([]byte{0x16}) },
-		func(c net.Conn) { _, _ = c.Write([]byte{0x16, 3, 1, 0xff, 0xff}) },
-		func(c net.Conn) { _, _ = c.Write(bytes.Repeat([]byte{0xff}, 1<<16)) },
-		func(c net.Conn) { _, _ = c.Write(proto.AppendImport(nil, busID)) },
-		func(c net.Conn) {
-			drip(c, append([]byte{0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc}, make([]byte, 508)...), patience/20)
-		},
-	} {
+		var bad sync.WaitGroup
 		for range 10 { // more than there is room for
-			bad.Go(func() {
-				c, err := net.Dial("tcp", addr)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				defer c.Close()
-				say(c)
-				_, _ = io.Copy(io.Discard, c) // until the server has enough of it
-			})
+			for _, say := range []func(net.Conn){
+				func(net.Conn) {}, // nothing
+				func(c net.Conn) { _, _ = c.Write([]byte{0x16}) },
+				func(c net.Conn) { _, _ = c.Write([]byte{0x16, 3, 1, 0xff, 0xff}) },
+				func(c net.Conn) { _, _ = c.Write(bytes.Repeat([]byte{0xff}, 1<<16)) },
+				func(c net.Conn) { _, _ = c.Write(proto.AppendImport(nil, busID)) },
+				func(c net.Conn) {
+					drip(c, append([]byte{0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc}, make([]byte, 508)...), patience/20)
+				},
+			} {
+				c := listener.dial(t)
+				bad.Go(func() {
+					defer c.Close()
+					say(c)
+					_, _ = io.Copy(io.Discard, c) // until the server has enough of it
+				})
+			}
 		}
-	}
-	ended := make(chan struct{})
-	go func() { bad.Wait(); close(ended) }()
-	served := 0
-	for over := false; !over; served++ {
-		h.control(usb.Setup{RequestType: usb.DirIn, Request: usb.GetConfiguration, Length: 1}, nil)
-		select {
-		case <-ended:
-			over = true
-		default:
+		ended := make(chan struct{})
+		go func() { bad.Wait(); close(ended) }()
+		for over := false; !over; {
+			start := time.Now()
+			h.control(usb.Setup{RequestType: usb.DirIn, Request: usb.GetConfiguration, Length: 1}, nil)
+			if waited := time.Since(start); waited != 0 {
+				t.Errorf("a request took %v, want no time at all", waited)
+			}
+			select {
+			case <-ended:
+				over = true
+			case <-time.After(patience / 100):
+			}
 		}
-	}
-	t.Logf("%d requests were answered meanwhile", served)
-	if text := log.String(); !strings.Contains(text, "does not speak TLS") || !strings.Contains(text, "timeout") {
-		t.Errorf("the log does not tell of garbage and of slowness:\n%s", text)
-	}
+		for _, why := range []string{"does not look like a TLS handshake", "timeout", "gave way"} {
+			if len(log.lines(why)) == 0 {
+				t.Errorf("the log tells of nobody: %s", why)
+			}
+		}
+	})
 }
 
 // drip sends bytes one at a time.
