@@ -40,7 +40,7 @@ func openRecords(f flash.Device, fresh Record) (*records, error) {
 		blank = flash.IsErased(b) // of the last copy
 	}
 	if !found && !blank {
-		return nil, fmt.Errorf("boot: neither record can be read: %w", ErrCorrupt)
+		return nil, fmt.Errorf("boot: neither of the two boot records can be read: %w", ErrCorrupt)
 	}
 	return r, nil
 }

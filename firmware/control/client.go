@@ -90,5 +90,5 @@ func (c *Client) Stream(ctx context.Context, method, path string, body []byte) (
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxFailure)).Decode(&f); err != nil || f.Error == "" {
 		return nil, fmt.Errorf("the simulator answered %s to %s", response.Status, path)
 	}
-	return nil, errors.New(f.Error)
+	return nil, f.err()
 }

@@ -85,6 +85,17 @@ func TestFailureOfTheUnitReachesTheClient(t *testing.T) {
 	}
 }
 
+func TestAdviceReachesTheClient(t *testing.T) {
+	client := serve(t, &unit{refuses: &control.Advice{Err: errors.New("the fuse has blown"), Hint: "put another in"}}, nil)
+	_, err := client.PowerOn(t.Context())
+	if err == nil || err.Error() != "the fuse has blown" || control.HintOf(err) != "put another in" {
+		t.Errorf("error %v, hint %q", err, control.HintOf(err))
+	}
+	if hint := control.HintOf(errors.New("else")); hint != "" {
+		t.Errorf("hint %q without advice", hint)
+	}
+}
+
 func TestUnknownRequestsAreRefused(t *testing.T) {
 	client := serve(t, &unit{}, nil)
 	for _, path := range []string{"/", "/nothing", "/power/on/extra"} {

@@ -41,8 +41,8 @@ func NewServer(unit Unit) *Server {
 	return s
 }
 
-// Handler answers one request. An error is sent to the client as it is: with
-// status 400 if it wraps ErrRequest, 500 otherwise. After an error nothing may
+// Handler answers one request. An error is sent to the client as it is, with the
+// hint of an Advice: with status 400 if it wraps ErrRequest, 500 otherwise. After an error nothing may
 // have been written.
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
@@ -65,9 +65,40 @@ func Reply(w http.ResponseWriter, v any) error {
 	return json.NewEncoder(w).Encode(v)
 }
 
+// Advice is an error with what to do about it. A Client returns one where the
+// simulator gave one.
+type Advice struct {
+	Err  error
+	Hint string
+}
+
+// Error returns the text of the error alone.
+func (a *Advice) Error() string { return a.Err.Error() }
+
+// Unwrap returns the error.
+func (a *Advice) Unwrap() error { return a.Err }
+
+// HintOf returns what to do about err, empty if there is no Advice in it.
+func HintOf(err error) string {
+	if a := (*Advice)(nil); errors.As(err, &a) {
+		return a.Hint
+	}
+	return ""
+}
+
 // failure is the body of a response that tells an error.
 type failure struct {
 	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// err returns the error that f tells.
+func (f failure) err() error {
+	err := errors.New(f.Error)
+	if f.Hint != "" {
+		err = &Advice{err, f.Hint}
+	}
+	return err
 }
 
 func fail(w http.ResponseWriter, err error) {
@@ -77,7 +108,7 @@ func fail(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(failure{err.Error()}) // a client that left is not told
+	_ = json.NewEncoder(w).Encode(failure{err.Error(), HintOf(err)}) // a client that left is not told
 }
 
 // Serve answers requests until ctx ends and closes the listener. Requests under

@@ -221,7 +221,10 @@ func refused(err error) error {
 	if err == nil {
 		return nil
 	}
-	return statusOf(err).With(err.Error(), "")
+	if status := statusOf(err); status != command.StatusDeviceError {
+		return status.With(err.Error(), "")
+	}
+	return hsm.StorageFailed(err)
 }
 
 // published is a verifier that trusts the published keys of the simulator. They are

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // The layout of the file; integers are little-endian.
@@ -80,7 +81,7 @@ func (f *File) Program(addr int64, p []byte) error {
 
 // Erase sets every bit of a block.
 func (f *File) Erase(block int) error {
-	if err := f.Memory.Erase(block); err != nil {
+	if err := f.geometry.checkBlock(block); err != nil {
 		return err
 	}
 	size := f.geometry.BlockSize()
@@ -89,17 +90,17 @@ func (f *File) Erase(block int) error {
 	if err := f.write(int64(block)*int64(size), erased); err != nil {
 		return err
 	}
-	wear := binary.LittleEndian.AppendUint32(nil, f.Wear(block))
+	wear := binary.LittleEndian.AppendUint32(nil, f.Wear(block)+1)
 	if _, err := f.file.WriteAt(wear, fileAlign+4*int64(block)); err != nil {
-		return fmt.Errorf("flash: wear of block %d: %w", block, err)
+		return fmt.Errorf("flash: wear of block %d: %w", block, hostError(err))
 	}
-	return nil
+	return f.Memory.Erase(block)
 }
 
 // Sync returns when the disk has everything done so far.
 func (f *File) Sync() error {
 	if err := syncData(f.file); err != nil {
-		return fmt.Errorf("flash: sync: %w", err)
+		return fmt.Errorf("flash: sync: %w", hostError(err))
 	}
 	return nil
 }
@@ -112,9 +113,20 @@ func (f *File) write(addr int64, p []byte) error {
 	f.scratch = append(f.scratch[:0], p...)
 	invert(f.scratch)
 	if _, err := f.file.WriteAt(f.scratch, dataStart(f.geometry)+addr); err != nil {
-		return fmt.Errorf("flash: write %d bytes at %#x: %w", len(p), addr, err)
+		return fmt.Errorf("flash: write %d bytes at %#x: %w", len(p), addr, hostError(err))
 	}
 	return nil
+}
+
+// hostError says of a disk that is full that it is that of the host: the host of the
+// device reads "no space left on device" as if that were meant.
+func hostError(err error) error {
+	for _, full := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, full) {
+			return fmt.Errorf("the disk under the simulator's flash has no room: %w", err)
+		}
+	}
+	return err
 }
 
 // load checks the file and reads it into memory.
@@ -179,17 +191,16 @@ func create(path string, g Geometry) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = writeBlank(file, g)
-	if err == nil {
-		err = os.Rename(draft, path)
+	if err := errors.Join(writeBlank(file, g), file.Close()); err != nil {
+		return nil, hostError(err)
 	}
-	if err == nil {
-		err = syncDirectory(filepath.Dir(path))
+	if err := os.Rename(draft, path); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
+	if err := syncDirectory(filepath.Dir(path)); err != nil {
+		return nil, err
 	}
-	return file, nil
+	return os.OpenFile(path, os.O_RDWR, 0) // by its name, which errors tell
 }
 
 // writeBlank makes an empty file an erased chip.

@@ -30,5 +30,11 @@ func explain(err error) *command.Error {
 	case errors.Is(err, store.ErrFull):
 		return command.StatusHSMStorageFull.With("the storage is full", "destroy objects")
 	}
-	return command.StatusDeviceError.With("the storage failed: "+err.Error(), "restart the device")
+	return StorageFailed(err)
+}
+
+// StorageFailed is the refusal of a command whose storage failed. The store takes no
+// change after that until the device has restarted, which nobody has to log in for.
+func StorageFailed(err error) *command.Error {
+	return command.StatusDeviceError.With("the storage failed: "+err.Error(), "see to the cause, then restart the device with hsm-restart")
 }

@@ -63,7 +63,7 @@ func (s *Store) ReplaceRootKey(key []byte) error {
 	copy(next.key[:], key)
 	for i := range rootBlocks {
 		if err := s.root.write(i, next); err != nil {
-			s.failed = fmt.Errorf("store: replacing the root key failed, open the store again: %w", err)
+			s.failed = fmt.Errorf("store: replacing the root key failed: %w", err)
 			return s.failed
 		}
 	}

@@ -166,7 +166,7 @@ func (s *Store) Commit(b *Batch) error {
 		return err
 	}
 	if err := s.write(b, next); err != nil {
-		s.failed = fmt.Errorf("store: a change failed, open the store again: %w", err)
+		s.failed = fmt.Errorf("store: a change failed: %w", err)
 		return s.failed
 	}
 	s.live = live

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 
+	"usbhsm7/firmware/boot"
+	"usbhsm7/firmware/control"
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/store"
 )
@@ -16,6 +18,9 @@ var (
 	errAttach = errors.New("cannot attach the device to this machine's kernel")
 )
 
+// exitCorrupt is the exit status of a device that does not start on its flash.
+const exitCorrupt = 4
+
 // exits maps errors to exit statuses. It is also the text of --help.
 var exits = []struct {
 	status int
@@ -24,8 +29,9 @@ var exits = []struct {
 }{
 	{2, "wrong flags or arguments", errUsage},
 	{3, "the state directory is in use by another process", errLocked},
-	{4, "the state is corrupt or not a device's; it was left as it is", flash.ErrCorrupt},
-	{4, "", store.ErrCorrupt},
+	{exitCorrupt, "the state is corrupt or not a device's; it was left as it is", flash.ErrCorrupt},
+	{exitCorrupt, "", store.ErrCorrupt},
+	{exitCorrupt, "", boot.ErrCorrupt},
 	{5, "cannot listen on the address", errListen},
 	{6, "cannot attach to the kernel (--attach); hsm7 doctor says what is missing", errAttach},
 	{7, "the script of --auto does not know what to do", errPerson},
@@ -43,4 +49,13 @@ func exitStatus(err error) int {
 		}
 	}
 	return 1
+}
+
+// advise adds to an error of a device that does not start on its flash what to do
+// about it.
+func advise(err error) error {
+	if exitStatus(err) != exitCorrupt {
+		return err
+	}
+	return &control.Advice{Err: err, Hint: "the flash was left as it is: go back to a snapshot, or begin anew with another --state-dir; docs/recovery.md tells how"}
 }

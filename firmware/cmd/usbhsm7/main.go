@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"usbhsm7/firmware/control"
 )
 
 // version is set by the linker.
@@ -23,6 +25,9 @@ func main() {
 	defer stop()
 	if err := newCommand().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "usbhsm7:", err)
+		if hint := control.HintOf(err); hint != "" {
+			fmt.Fprintln(os.Stderr, "  hint:", hint)
+		}
 		os.Exit(exitStatus(err))
 	}
 }

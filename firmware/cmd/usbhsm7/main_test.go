@@ -15,7 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"usbhsm7/firmware/boot"
+	"usbhsm7/firmware/boot/boottest"
 	"usbhsm7/firmware/control"
+	"usbhsm7/firmware/flash"
 	"usbhsm7/usbip/client"
 	"usbhsm7/usbip/usb"
 )
@@ -208,6 +211,7 @@ func TestCorruptStateIsRefusedAndNotOverwritten(t *testing.T) {
 		"a truncated image":     image[:len(image)/2],
 		"another format":        append([]byte("XXXXXXXX"), image[8:]...),
 		"spoilt records":        flip(t, image),
+		"lost boot records":     loseBootRecords(t, image),
 		"a file that is longer": append(bytes.Clone(image), 0),
 	}
 	for name, content := range tests {
@@ -219,7 +223,7 @@ func TestCorruptStateIsRefusedAndNotOverwritten(t *testing.T) {
 			}
 			p := program(t, "--state-dir", dir, "--listen", "127.0.0.1:0")
 			_ = p.Run()
-			if status := p.ProcessState.ExitCode(); status != 4 || p.stderr.Len() == 0 {
+			if status := p.ProcessState.ExitCode(); status != 4 || !strings.Contains(p.stderr.String(), "hint: the flash was left as it is") {
 				t.Errorf("exit status %d\n%s", status, p.stderr.String())
 			}
 			if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, content) {
@@ -246,6 +250,62 @@ func flip(t *testing.T, image []byte) []byte {
 		spoilt[at+40+i] ^= 0x5A
 	}
 	return spoilt
+}
+
+// loseBootRecords returns an image of a device whose bootloader has written both copies
+// of its record, and whose bits have decayed in both.
+func loseBootRecords(t *testing.T, image []byte) []byte {
+	t.Helper()
+	chip, err := flash.ReadImage(bytes.NewReader(image), flash.DefaultGeometry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, region, err := boot.Divide(chip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := boot.Open(region, boottest.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	for copied := range 2 {
+		err = errors.Join(err, b.RaiseFloor(1), region.Program(int64(copied*region.Geometry().BlockSize()), make([]byte, 8)))
+	}
+	var lost bytes.Buffer
+	if _, writeErr := chip.WriteTo(&lost); err != nil || writeErr != nil {
+		t.Fatal(err, writeErr)
+	}
+	return lost.Bytes()
+}
+
+// TestADeviceThatDoesNotStartSaysWhatToDo gives a device that runs a flash on which
+// none starts, and then the one of before.
+func TestADeviceThatDoesNotStartSaysWhatToDo(t *testing.T) {
+	p := start(t, "--state-dir", t.TempDir())
+	simulator := control.NewClient(p.ready.Control)
+	var good bytes.Buffer
+	if err := simulator.Snapshot(t.Context(), &good); err != nil {
+		t.Fatal(err)
+	}
+	lost := loseBootRecords(t, good.Bytes())
+	_, restored := simulator.Restore(t.Context(), lost)
+	_, switchedOn := simulator.PowerOn(t.Context())
+	for _, err := range []error{restored, switchedOn} {
+		if err == nil || !strings.Contains(err.Error(), "neither of the two boot records can be read") || !strings.Contains(control.HintOf(err), "snapshot") {
+			t.Errorf("%v; hint: %q", err, control.HintOf(err))
+		}
+	}
+	var still bytes.Buffer
+	if err := simulator.Snapshot(t.Context(), &still); err != nil || !bytes.Equal(still.Bytes(), lost) {
+		t.Errorf("the flash was changed, %v", err)
+	}
+	if _, err := simulator.Restore(t.Context(), good.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := simulator.PowerOn(t.Context()); err != nil || !now.Powered || now.Serial != p.ready.Serial {
+		t.Errorf("with the flash of before: %+v, %v", now, err)
+	}
 }
 
 func TestPortInUseIsSaid(t *testing.T) {

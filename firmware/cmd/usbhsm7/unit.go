@@ -108,7 +108,7 @@ func (u *unit) powerOn() error {
 	}
 	d, err := u.start()
 	if err != nil {
-		return err
+		return advise(err)
 	}
 	u.tellTampers(d)
 	if err := u.server.Export(u.options.busID, u.connector(d)); err != nil {

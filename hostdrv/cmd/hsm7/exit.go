@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"usbhsm7/firmware/boot"
 	"usbhsm7/firmware/boot/sweep"
 	"usbhsm7/firmware/command"
 	"usbhsm7/firmware/control"
@@ -91,6 +92,7 @@ var hints = []struct {
 	err  error
 	hint string
 }{
+	{boot.ErrCorrupt, "a device does not start on such a flash: take another snapshot; docs/recovery.md tells what is lost"},
 	{errRunning, "its control socket is elsewhere: hsm7 sim snapshot FILE --control SOCKET, and rehearse with --device FILE; or stop it"},
 	{control.ErrUnreachable, "does usbhsm7 run with this --control, or with its --state-dir there?"},
 	{transport.ErrNotFound, noDevice},
@@ -113,6 +115,9 @@ func hint(err error) string {
 	}
 	if refusal := (*command.Error)(nil); errors.As(err, &refusal) {
 		return refusal.Hint
+	}
+	if hint := control.HintOf(err); hint != "" {
+		return hint
 	}
 	for _, h := range hints {
 		if errors.Is(err, h.err) {

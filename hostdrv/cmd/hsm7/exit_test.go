@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"usbhsm7/firmware/command"
+	"usbhsm7/firmware/control"
 	"usbhsm7/hostdrv"
 	"usbhsm7/hostdrv/transport"
 	"usbhsm7/usbip/socket"
@@ -58,5 +59,15 @@ func TestWhoInterruptsIsToldSo(t *testing.T) {
 	}
 	if got := describe(err).Error; got != "hsm-init: interrupted" {
 		t.Errorf("as JSON %q", got)
+	}
+}
+
+func TestWhatTheSimulatorAdvisesIsPassedOn(t *testing.T) {
+	err := fmt.Errorf("switch it on: %w", &control.Advice{Err: errors.New("it does not start"), Hint: "go back"})
+	if got, want := explain(err), "switch it on: it does not start\n  hint: go back"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := describe(err); got.Error != "switch it on: it does not start" || got.Hint != "go back" {
+		t.Errorf("as JSON %+v", got)
 	}
 }

@@ -49,8 +49,9 @@ operation on the flash and again in each recovery, every bit of the file is flip
 everywhere, and everything about the update and the device that must be right is wrong.
 
 The device is a state directory of the simulator, a snapshot of one, or the name of a model for a device
-as it is made. It is read and left as it is; a simulator that runs with the directory gives a snapshot. --out writes a report as JSON, as JUnit and as a page; for the
-same file, device and seed it is the same. Each failure comes with the command that shows it again.`,
+as it is made. It is read and left as it is; a simulator that runs with the directory gives a snapshot.
+--out writes a report as JSON, as JUnit and as a page; for the same file, device and seed it is the same.
+Each failure comes with the command that shows it again.`,
 		Example: "  hsm7 fuf rehearse update.fuf --device ~/.local/share/usbhsm7\n" +
 			"  hsm7 sim snapshot hsm.flash && hsm7 fuf rehearse update.fuf --device hsm.flash --out rehearsal\n" +
 			"  hsm7 fuf rehearse update.fuf --device U700 --phase cuts --depth full",
