@@ -67,9 +67,16 @@ func Defects() []Defect {
 
 // Noticed reports whether a run notices the defect.
 func (d *Defect) Noticed() (bool, error) {
+	found, err := d.Find()
+	return found != nil, err
+}
+
+// Find returns the first failure of a run by which it notices the defect, nil if it
+// does not.
+func (d *Defect) Find() (*Failure, error) {
 	all, err := products()
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	r := &Result{}
 	for i := range all {
@@ -77,7 +84,10 @@ func (d *Defect) Noticed() (bool, error) {
 			err = r.add(p, d, 0, func(int) error { return nil })
 		}
 	}
-	return err == nil && r.Mismatches > 0, err
+	if err != nil || len(r.Failures) == 0 {
+		return nil, err
+	}
+	return &r.Failures[0], nil
 }
 
 // concerns reports whether the defect can change the answer to a combination.

@@ -137,12 +137,15 @@ func (r *Result) fail(combination, detail string) {
 
 // Replay asks about one combination again, and returns what is wrong with the answer,
 // empty if nothing is.
-func Replay(text string) (string, error) {
+func Replay(text string) (string, error) { return (*Defect)(nil).Replay(text) }
+
+// Replay is the function of that name with the defect planted.
+func (d *Defect) Replay(text string) (string, error) {
 	p, c, err := find(text)
 	if err != nil {
 		return "", err
 	}
-	desk, err := p.open(nil)
+	desk, err := p.open(d)
 	if err != nil {
 		return "", err
 	}

@@ -37,9 +37,24 @@ func TestCombinationsAreAnsweredAsTheOracleSays(t *testing.T) {
 
 func TestPlantedDefectsAreNoticed(t *testing.T) {
 	for _, d := range policies.Defects() {
-		if noticed, err := d.Noticed(); err != nil || !noticed {
+		f, err := d.Find()
+		if err != nil || f == nil {
 			t.Errorf("nobody noticed that %s (%v)", d.Name, err)
+			continue
 		}
+		findAgain(t, &d, f)
+	}
+}
+
+// findAgain has the combination of a failure find the defect again, and nothing where
+// there is none.
+func findAgain(t *testing.T, d *policies.Defect, f *policies.Failure) {
+	t.Helper()
+	if detail, err := d.Replay(f.Combination); err != nil || detail != f.Detail {
+		t.Errorf("%s: %s: again %q, %v, was %q", d.Name, f.Combination, detail, err, f.Detail)
+	}
+	if detail, err := policies.Replay(f.Combination); err != nil || detail != "" {
+		t.Errorf("%s: %s: without it %q, %v", d.Name, f.Combination, detail, err)
 	}
 }
 

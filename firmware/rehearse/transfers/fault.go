@@ -40,8 +40,13 @@ func Faults() []Fault {
 
 func powerBefore(b *bus, _ *usb.URB) error { return errors.Join(errLost, b.unit.cut()) }
 
+// powerAfter lets the device do what it was told first, so that each time the same is
+// on the flash: that it has is known by its answer.
 func powerAfter(b *bus, u *usb.URB) error {
 	_, err := b.unit.run(u)
+	if err == nil && !u.In() && b.whole {
+		_, err = b.unit.run(newIn())
+	}
 	return errors.Join(errLost, err, b.unit.cut())
 }
 
@@ -118,6 +123,7 @@ type bus struct {
 	fault *Fault // nil = none
 	at    int    // which transfer, counted from 1
 	count int    // transfers so far
+	whole bool   // the transfer under way ends a message
 	kinds []bool // of each transfer without a fault: it was IN
 }
 

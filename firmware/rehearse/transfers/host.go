@@ -86,12 +86,13 @@ func (h *host) exchange(request frame.Message) (frame.Message, error) {
 	for splitter, done := frame.NewSplitter(request), false; !done; {
 		var transfer []byte
 		transfer, done = splitter.AppendFrame(nil, frame.MaxTransfer)
+		h.bus.whole = done
 		if err := h.bus.transfer(&usb.URB{Endpoint: 0x01, Buffer: transfer, Flags: usb.ZeroPacket}); err != nil {
 			return frame.Message{}, err
 		}
 	}
 	for {
-		in := &usb.URB{Endpoint: 0x81, Buffer: make([]byte, frame.MaxTransfer)}
+		in := newIn()
 		if err := h.bus.transfer(in); err != nil {
 			return frame.Message{}, err
 		}
@@ -104,6 +105,9 @@ func (h *host) exchange(request frame.Message) (frame.Message, error) {
 		}
 	}
 }
+
+// newIn returns a transfer that reads what the device has to say.
+func newIn() *usb.URB { return &usb.URB{Endpoint: 0x81, Buffer: make([]byte, frame.MaxTransfer)} }
 
 // Message takes an answer.
 func (h *host) Message(answer frame.Message) {

@@ -163,7 +163,10 @@ func try(ctx context.Context, o Options, f *Fault, at int, look func(*bus)) (err
 	return err
 }
 
-// Replay tries one case again, and returns what is wrong, empty if nothing is. The
+// Replay tries one case again, and returns what is wrong, empty if nothing is. The host
+// and the fault are the same each time; whether the device has acted on the last command
+// when a host comes back is not, so that what a race brought about may need several tries.
+// The
 // error carries ErrCase if there is no such case.
 func Replay(ctx context.Context, o Options, name string) (string, error) {
 	var at int
