@@ -136,11 +136,14 @@ func explain(err error) string {
 	return text
 }
 
-// tell returns the text of err. Who pressed Ctrl-C has heard of no context.
+// tell returns the text of err. Who pressed Ctrl-C has heard of no context, whose end the
+// network calls by another name.
 func tell(err error) string {
 	text := err.Error()
-	if before, canceled := strings.CutSuffix(text, context.Canceled.Error()); canceled {
-		return before + "interrupted"
+	for _, name := range []string{context.Canceled.Error(), "operation was canceled"} {
+		if before, canceled := strings.CutSuffix(text, name); canceled {
+			return before + "interrupted"
+		}
 	}
 	return text
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"testing"
 
@@ -53,6 +54,12 @@ func TestInterruptedWhileItLooksForTheDevice(t *testing.T) {
 }
 
 func TestWhoInterruptsIsToldSo(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	_, dialled := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:1")
+	if got, want := explain(dialled), "dial tcp 127.0.0.1:1: interrupted"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 	err := fmt.Errorf("hsm-init: %w", context.Canceled)
 	if got, want := explain(err), "hsm-init: interrupted"; got != want {
 		t.Errorf("%q, want %q", got, want)
