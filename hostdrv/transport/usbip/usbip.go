@@ -87,25 +87,27 @@ func (b *Bus) List(ctx context.Context) ([]transport.Info, error) {
 }
 
 // A server learns only after a moment that a host has left, and until then the
-// device is in use. Open asks again for as long as that may take.
+// device is in use. Open asks again, with pauses of 0.3 s in all. It counts the
+// answers and not the time, most of which a busy server may take for one of them.
 const (
-	settleTime = 300 * time.Millisecond
+	attempts   = 7
 	firstPause = 5 * time.Millisecond // doubled each time
 )
 
 // Open implements transport.Bus. A device in use is known to be so only if s
 // has its path; otherwise it is not found.
 func (b *Bus) Open(ctx context.Context, s transport.Selector) (transport.Link, error) {
-	patience, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
-	for pause := firstPause; ; pause *= 2 {
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
 		link, err := b.openNow(ctx, s)
-		if !errors.Is(err, transport.ErrNotFound) && !errors.Is(err, transport.ErrBusy) {
+		settled := !errors.Is(err, transport.ErrNotFound) && !errors.Is(err, transport.ErrBusy)
+		if settled || attempt == attempts {
 			return link, err
 		}
 		select {
 		case <-time.After(pause):
-		case <-patience.Done():
+			pause *= 2
+		case <-ctx.Done():
 			return nil, err
 		}
 	}
