@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"usbhsm7/usbip/socket"
@@ -84,19 +85,32 @@ func TestAnswerPassesAfterTheQuestionHasEnded(t *testing.T) {
 	wait()
 }
 
+// piped is an end of a pipe in memory, whose time is that of a bubble.
+type piped struct{ net.Conn }
+
+func (piped) CloseWrite() error { return nil }
+
+// done is a peer that has ended its stream.
+type done struct{ piped }
+
+func (done) Read([]byte) (int, error) { return 0, io.EOF }
+
 func TestRelayEndsThoughOneSideDoesNotRead(t *testing.T) {
-	left, right, wait := relayed(t)
-	var stuck sync.WaitGroup
-	stuck.Go(func() {
-		_, _ = left.Write(make([]byte, 64<<20)) // until the relay ends
+	synctest.Test(t, func(t *testing.T) {
+		left, a := net.Pipe()
+		b, right := net.Pipe() // right does not read
+		defer right.Close()
+		var stuck sync.WaitGroup
+		stuck.Go(func() {
+			_, _ = left.Write(make([]byte, 64<<20)) // until the relay ends
+		})
+		began := time.Now()
+		relay(piped{a}, done{piped{b}}, func() {})
+		if took := time.Since(began); took != linger {
+			t.Errorf("the relay lasted another %v, want %v", took, linger)
+		}
+		a.Close()
+		b.Close()
+		stuck.Wait()
 	})
-	if err := right.CloseWrite(); err != nil { // it still does not read
-		t.Fatal(err)
-	}
-	began := time.Now()
-	wait()
-	if took := time.Since(began); took > 2*linger {
-		t.Errorf("the relay lasted another %v", took)
-	}
-	stuck.Wait()
 }
