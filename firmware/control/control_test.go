@@ -117,7 +117,7 @@ func TestNoSimulator(t *testing.T) {
 
 func TestStreamEndsWithTheServer(t *testing.T) {
 	started := make(chan struct{})
-	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
 	client := serve(t, &unit{}, func(s *control.Server) {
 		s.Handle("GET /stream", func(w http.ResponseWriter, r *http.Request) error {

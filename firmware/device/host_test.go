@@ -12,7 +12,7 @@ import (
 )
 
 // patience bounds every wait of these tests; nothing takes nearly as long.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // power returns a new device on flash in memory.
 func power(t *testing.T) *device.Device {

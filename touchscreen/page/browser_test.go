@@ -86,7 +86,7 @@ func (b *browser) until(expression string) {
 }
 
 // patience is how long a busy machine may take for what people see at once.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // said is what a screen reader was last given to say.
 const said = `document.getElementById("said").textContent`

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
@@ -90,7 +89,7 @@ func send(t testing.TB, socket *websocket.Conn, request string) {
 // until reads messages until wanted says that it is the one.
 func until(t testing.TB, socket *websocket.Conn, wanted func(kind websocket.MessageType, b []byte) bool) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
 	for {
 		kind, b, err := socket.Read(ctx)

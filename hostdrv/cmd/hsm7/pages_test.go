@@ -59,7 +59,7 @@ func TestPagesRunAsTheyStand(t *testing.T) {
 			}
 			// What the README calls build/hsm7 is on the path here.
 			script := strings.ReplaceAll(strings.Join(blocks, ""), "build/", "")
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", asThePagesRun+page.given+"\n"+script)
 			cmd.Dir, cmd.WaitDelay = t.TempDir(), time.Second

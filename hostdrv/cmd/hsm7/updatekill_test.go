@@ -92,7 +92,7 @@ func finish(t *testing.T, f *firmware, so *hostdrv.Session, update *boottest.Upd
 	if err := so.ApplyUpdate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), restartPatience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := f.device.Follow(ctx); err != nil {
 		t.Fatal(err)

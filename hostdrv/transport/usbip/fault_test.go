@@ -134,7 +134,7 @@ func (f *faulty) dial(ctx context.Context, hello time.Duration) (*hostdrv.Device
 
 // patience bounds a call that must not need it; soon one that waits in vain.
 const (
-	patience = 20 * time.Second
+	patience = 2 * time.Minute
 	soon     = 100 * time.Millisecond
 )
 
