@@ -187,3 +187,11 @@ func (o *Operator) appoint(role command.Role) {
 	o.Must(command.CodeChangePassword, session, &command.ChangePasswordRequest{Old: []byte(first), New: []byte(usual(role))}, nil)
 	o.Logout(role)
 }
+
+// TakeLog has the device forget what is in its audit log so far, as a host does that
+// has it safe.
+func (o *Operator) TakeLog() {
+	var status command.AuditStatusResponse
+	o.Must(command.CodeAuditStatus, o.admin, nil, &status)
+	o.Must(command.CodeAuditAcknowledge, o.admin, &command.AuditAcknowledgeRequest{Through: status.Head.Number}, nil)
+}

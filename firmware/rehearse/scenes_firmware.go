@@ -18,10 +18,7 @@ const (
 // newer is the update of the rehearsals: two chunks, to firmware 7.9.3, which converts the data.
 var newer = sync.OnceValues(func() (*boottest.Update, error) {
 	image := boottest.Image(fuf.V(7, 9, 3), 2, fuf.ChunkSize+1000, 1)
-	image.DataSchema, image.Migrations = 2, []boot.Migration{{From: 1, Class: fuf.MigrateInPlace}}
-	r := boottest.Release(image)
-	r.Data = fuf.DataChange{From: 1, To: 2, Class: fuf.MigrateInPlace}
-	return boottest.Make(image, r)
+	return boottest.Make(image, boottest.Convert(image, 0))
 })
 
 // beginning is the request that begins it.

@@ -25,6 +25,7 @@ const (
 	Updated           // it runs
 	Licensed          // as Initialised, and a capability update permits functional modules at the next power-on
 	Modular           // as Staffed, and there is a functional module
+	Filled            // as Staffed, and there are so many objects that converting them takes several changes; somebody has tried a wrong password
 	stageCount
 )
 
@@ -51,10 +52,11 @@ var reach = [stageCount]func(*Operator){
 	Updated:     func(*Operator) {},
 	Licensed:    (*Operator).PermitModules,
 	Modular:     bringModule,
+	Filled:      fill,
 }
 
 // follows has the stages that do not follow from the one before.
-var follows = map[Stage]Stage{Keyed: Audited, Updating: Staffed, Licensed: Initialised}
+var follows = map[Stage]Stage{Keyed: Audited, Updating: Staffed, Licensed: Initialised, Filled: Staffed}
 
 // AppointAuditor gives the Auditor its password.
 func (o *Operator) AppointAuditor() {
@@ -110,6 +112,21 @@ func (o *Operator) Populate() {
 	staff(o)
 }
 
+// filling is how many objects the stage Filled has more than Staffed.
+const filling = 298
+
+func fill(o *Operator) {
+	o.Login(command.RoleCO)
+	for i := range filling {
+		if i%50 == 0 {
+			o.TakeLog()
+		}
+		o.Must(command.CodeGenerateKey, o.user, newSecret("filling"), nil)
+	}
+	o.Logout(command.RoleCO)
+	o.tryLogin(command.RoleCO, wrong)
+}
+
 // handOut goes the way from Audited to Staffed with keysets, and gives the Crypto
 // Officer a challenge secret of its own.
 func handOut(o *Operator) {
@@ -146,6 +163,15 @@ func newPair(label string) *command.GenerateKeyPairRequest {
 type stages struct {
 	mu    sync.Mutex // a chip that is cloned changes
 	chips [stageCount]*flash.Memory
+}
+
+// Chip returns the chip of a device in a stage: the same for the same seed.
+func (s Stage) Chip(seed uint64) (*flash.Memory, error) {
+	all, err := newStages(Core(), seed)
+	if err != nil {
+		return nil, err
+	}
+	return all.chip(s), nil
 }
 
 // newStages lives through all stages with a rig.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"usbhsm7/firmware/boot"
@@ -11,6 +13,7 @@ import (
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/rehearse/mutants"
 	"usbhsm7/firmware/rehearse/policies"
+	"usbhsm7/firmware/rehearse/starts"
 	"usbhsm7/firmware/rehearse/transfers"
 	"usbhsm7/fuf"
 	"usbhsm7/fuf/testkeys"
@@ -115,6 +118,40 @@ func (r *report) disturb(short bool) error {
 	return nil
 }
 
+// start adds what comes of power cuts in the first start of an update that converts the
+// data, at once and in half an hour.
+func (r *report) start(seed uint64, short bool) error {
+	for _, minutes := range []uint32{0, 30} {
+		o, err := starting(seed, minutes)
+		if err != nil {
+			return err
+		}
+		if o.Most = 5000; short {
+			o.Most = 200
+		}
+		found, err := starts.Run(context.Background(), o)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("  %d crash states of a first start that converts the data in %d min, %d findings\n", found.Tried(), minutes, len(found.Failures))
+		r.CrashStates += found.Tried()
+		for _, f := range found.Failures {
+			r.find(fmt.Sprintf("start/%s: %s: %s", f.Cuts, f.Rule, f.Detail))
+		}
+	}
+	return nil
+}
+
+// starting is a device with many objects, and an update that converts them.
+func starting(seed uint64, minutes uint32) (starts.Options, error) {
+	o := starts.Options{Seed: seed}
+	var err error
+	if o.Subject, err = starts.Sample(seed, minutes); err == nil {
+		o.Prepared, err = o.Subject.Prepare()
+	}
+	return o, err
+}
+
 // find notes a finding.
 func (r *report) find(text string) {
 	if len(r.Findings) < mostFindings {
@@ -145,7 +182,24 @@ func (r *report) plantFile() error {
 		}
 		r.noteDefect(d.Name, noticed)
 	}
-	return r.plantTransfers(o)
+	return errors.Join(r.plantTransfers(o), r.plantStarts())
+}
+
+func (r *report) plantStarts() error {
+	o, err := starting(1, 0)
+	if err != nil {
+		return err
+	}
+	o.Most = 200
+	for _, d := range starts.Defects() {
+		o.Defect = &d
+		found, err := starts.Run(context.Background(), o)
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.Name, err)
+		}
+		r.noteDefect(d.Name, slices.ContainsFunc(found.Failures, func(f starts.Failure) bool { return f.Rule == d.Rule }))
+	}
+	return nil
 }
 
 func (r *report) plantTransfers(update mutants.Options) error {

@@ -96,7 +96,7 @@ func run(out string, seed uint64, short bool, only string) error {
 		return err
 	}
 	if only == "" {
-		if err := errors.Join(r.spoil(short), r.combine(short), r.disturb(short), r.countLabCuts("build/lab.json"), r.noteUpdateSpeed("build/lab-bench.json")); err != nil {
+		if err := errors.Join(r.start(seed, short), r.spoil(short), r.combine(short), r.disturb(short), r.countLabCuts("build/lab.json"), r.noteUpdateSpeed("build/lab-bench.json")); err != nil {
 			return err
 		}
 	}

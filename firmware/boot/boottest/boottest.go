@@ -59,6 +59,15 @@ func Release(m *boot.Image) fuf.Release {
 	}
 }
 
+// Convert has an image convert the data to data schema 2, which takes so many minutes,
+// and returns the release that says so.
+func Convert(m *boot.Image, minutes uint32) fuf.Release {
+	m.DataSchema, m.Migrations = 2, []boot.Migration{{From: 1, Class: fuf.MigrateInPlace}}
+	r := Release(m)
+	r.Data = fuf.DataChange{From: 1, To: 2, Class: fuf.MigrateInPlace, Minutes: minutes}
+	return r
+}
+
 // File is an update as the driver takes it.
 type File struct{ *Update }
 
@@ -183,18 +192,26 @@ func (u *Update) Install(open func() (*boot.Boot, error)) (*boot.Boot, error) {
 // InstallWith is Install of an update with another authentication code, on a device
 // with particulars.
 func (u *Update) InstallWith(code fuf.Authcode, facts boot.Facts, open func() (*boot.Boot, error)) (*boot.Boot, error) {
+	if err := u.ActivateWith(code, facts, open); err != nil {
+		return nil, err
+	}
 	b, err := open()
 	if err != nil {
 		return nil, err
 	}
-	if err := u.upload(b, code, facts); err != nil {
-		return nil, err
-	}
-	if err := b.Activate(); err != nil {
-		return nil, err
-	}
-	if b, err = open(); err != nil {
-		return nil, err
-	}
 	return b, b.Confirm()
+}
+
+// ActivateWith is InstallWith up to where the device is about to restart in the new
+// firmware.
+func (u *Update) ActivateWith(code fuf.Authcode, facts boot.Facts, open func() (*boot.Boot, error)) error {
+	b, err := open()
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if err := u.upload(b, code, facts); err != nil {
+		return err
+	}
+	return b.Activate()
 }

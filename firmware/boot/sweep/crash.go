@@ -20,11 +20,11 @@ var (
 	Fast   = Plan{Tears: 1, Second: true}
 )
 
-// outcomes lists how far an operation can come when the power is cut. A sync of
+// Outcomes lists how far an operation can come when the power is cut. A sync of
 // a chip in memory does nothing, and what is after an operation is before the next
 // one. The tear depends on the seed and the operation alone, so that the same
 // operation in another play leaves the same state.
-func (p Plan) outcomes(o flash.Operation, seed uint64) []flash.Outcome {
+func (p Plan) Outcomes(o flash.Operation, seed uint64) []flash.Outcome {
 	list := []flash.Outcome{{Mode: flash.Before}}
 	if o.Kind == flash.SyncDevice {
 		return list
@@ -40,6 +40,15 @@ func (p Plan) outcomes(o flash.Operation, seed uint64) []flash.Outcome {
 		}
 	}
 	return list
+}
+
+// Stride returns the least number, at least n, by which a sample of cuts may be taken:
+// operations come with two, three or five outcomes each, and a stride that has a factor
+// in common with these would try some of the outcomes nowhere.
+func Stride(n int) int {
+	for n = max(1, n); n > 1 && (n%2 == 0 || n%3 == 0 || n%5 == 0); n++ {
+	}
+	return n
 }
 
 // record plays a scenario and returns every point of it, each with a clone of the

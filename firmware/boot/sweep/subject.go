@@ -29,8 +29,9 @@ var ErrAlike = fmt.Errorf("%w: two images have one version and cannot be told ap
 
 // Rehearsal is a subject that is ready. It may be used by several goroutines.
 type Rehearsal struct {
-	world *world
-	after *flash.Memory // with the update installed and confirmed
+	world     *world
+	activated *flash.Memory // about to restart in the update
+	after     *flash.Memory // with the update installed and confirmed
 }
 
 // Prepare makes a rehearsal of a subject: the file is installed on a clone, once. If
@@ -53,12 +54,12 @@ func (s Subject) Prepare() (*Rehearsal, error) {
 	if err != nil {
 		return nil, err
 	}
-	after, err := w.meet(u)
-	if err != nil {
+	r := &Rehearsal{world: w}
+	if err := r.meet(u); err != nil {
 		return nil, err
 	}
 	w.refusals = w.refused(u.Head)
-	return &Rehearsal{w, after}, nil
+	return r, nil
 }
 
 // Sweep cuts the power, as Run does.
@@ -79,7 +80,11 @@ func (r *Rehearsal) Scenarios() []string {
 	return names
 }
 
-// Installed returns the device after the update: a clone.
+// Activated returns the device as it is about to restart in the update: a clone.
+func (r *Rehearsal) Activated() *flash.Memory { return r.activated.Clone() }
+
+// Installed returns the device after the update, which its bootloader has confirmed and
+// in which no HSM has started yet: a clone.
 func (r *Rehearsal) Installed() *flash.Memory { return r.after.Clone() }
 
 // split takes the file apart.
@@ -141,16 +146,24 @@ func (w *world) know(m *boot.Image, u *boottest.Update) error {
 	return nil
 }
 
-// meet installs the update on a clone, to know it, and says what is played.
-func (w *world) meet(u *boottest.Update) (*flash.Memory, error) {
-	clone := w.chip.Clone()
-	b, err := w.install(u, clone)
+// meet installs the update on clones, to know it, and says what is played.
+func (r *Rehearsal) meet(u *boottest.Update) error {
+	w := r.world
+	r.activated = w.chip.Clone()
+	if err := u.ActivateWith(w.code, w.facts, func() (*boot.Boot, error) { return w.open(r.activated) }); err != nil {
+		return err
+	}
+	r.after = r.activated.Clone()
+	b, err := w.open(r.after)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer b.Close()
+	if err := b.Confirm(); err != nil {
+		return err
+	}
 	if err := w.know(b.Running(), u); err != nil {
-		return nil, err
+		return err
 	}
 	pages := len(u.Chunks) * fuf.ChunkSize / w.chip.Geometry().PageSize
 	w.operations = maxOperations + maxPowerOns*pages
@@ -164,7 +177,7 @@ func (w *world) meet(u *boottest.Update) (*flash.Memory, error) {
 	if s, err := b.Status(); err == nil && s.Rollback != nil {
 		w.scenarios = append(w.scenarios, scenario{name: "rollback", before: append(installed[:w.installed:w.installed], last), do: goBack, to: run, rollback: -1, erases: true})
 	}
-	return clone, nil
+	return nil
 }
 
 // install installs an update on a chip, to the confirmation.

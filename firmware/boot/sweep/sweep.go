@@ -183,7 +183,7 @@ type cut struct {
 func (s *sweep) cutAll(points []point, begin *flash.Memory) ([]branch, error) {
 	var cuts []cut
 	for i := range points {
-		for _, how := range s.options.Plan.outcomes(points[i].operation, s.options.Seed) {
+		for _, how := range s.options.Plan.Outcomes(points[i].operation, s.options.Seed) {
 			cuts = append(cuts, cut{&points[i], how, s.options.Plan.Second && len(cuts)%max(1, s.options.Plan.Every) == 0})
 		}
 	}
@@ -274,7 +274,7 @@ func (s *sweep) recover(c cut, chip *flash.Memory, f *facts) ([]point, error) {
 // cutAgain cuts a recovery at each of its points.
 func (s *sweep) cutAgain(b *branch, points []point, first string) {
 	for i := range points {
-		for _, how := range (Plan{Tears: 1}).outcomes(points[i].operation, s.options.Seed) {
+		for _, how := range (Plan{Tears: 1}).Outcomes(points[i].operation, s.options.Seed) {
 			token := func() string { return first + ";cut2=" + placeOf(cut{point: &points[i], how: how}) }
 			chip, err := points[i].crash(how)
 			if err != nil {

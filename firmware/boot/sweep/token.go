@@ -9,32 +9,18 @@ import (
 	"usbhsm7/firmware/flash"
 )
 
-// The short names in tokens.
-var (
-	kindNames = map[flash.Kind]string{flash.ProgramPage: "prog", flash.EraseBlock: "erase", flash.SyncDevice: "sync"}
-	modeNames = map[flash.Mode]string{
-		flash.Before: "before", flash.TornPrefix: "prefix", flash.TornBits: "bits", flash.TornWord: "word",
-		flash.TornUnsteady: "unsteady", flash.After: "after",
-	}
-)
-
 // tokenOf names a first cut.
 func tokenOf(scenario string, c cut) string { return scenario + ": cut=" + placeOf(c) }
 
 // placeOf names a cut within a play, such as p1/prog@0x4100#37:bits:17.
 func placeOf(c cut) string {
-	text := fmt.Sprintf("p%d/%s@%#x#%d:%s", c.powerOn, kindNames[c.operation.Kind], c.operation.Addr, c.number, modeNames[c.how.Mode])
-	if c.how.Seed != 0 {
-		text += ":" + strconv.FormatUint(c.how.Seed, 10)
-	}
-	return text
+	return fmt.Sprintf("p%d/%v", c.powerOn, flash.CutAt(c.number, c.operation, c.how))
 }
 
 // place is a cut that a token tells of.
 type place struct {
-	number int
-	how    flash.Outcome
-	text   string
+	flash.Cut
+	text string
 }
 
 // maxCuts bounds the cuts of a token: a sweep makes two.
@@ -61,30 +47,12 @@ func (w *world) parseToken(token string) (s scenario, cuts []place, err error) {
 }
 
 func parsePlace(text string) (place, error) {
-	_, behind, found := strings.Cut(text, "#")
-	fields := strings.Split(behind, ":")
-	if !found || len(fields) < 2 || len(fields) > 3 {
+	powerOn, cut, found := strings.Cut(text, "/")
+	if _, err := strconv.ParseUint(strings.TrimPrefix(powerOn, "p"), 10, 31); err != nil || !found {
 		return place{}, ErrToken
 	}
-	number, err := strconv.Atoi(fields[0])
-	if err != nil {
-		return place{}, err
-	}
-	p := place{number: number, text: text}
-	for mode, name := range modeNames {
-		if name == fields[1] {
-			p.how.Mode = mode
-		}
-	}
-	if len(fields) == 3 {
-		if p.how.Seed, err = strconv.ParseUint(fields[2], 10, 64); err != nil {
-			return place{}, err
-		}
-	}
-	if p.how.Mode == 0 {
-		return place{}, ErrToken
-	}
-	return p, nil
+	c, err := flash.ParseCut(cut)
+	return place{c, text}, err
 }
 
 // Replay plays what a token tells of, and returns the faults that it finds. Of a
@@ -123,7 +91,7 @@ func (p *player) replay(s *sweep, chip *flash.Memory, cuts []place, token string
 		if err != nil {
 			return nil, err
 		}
-		if chip, err = at.crash(c.how); err != nil {
+		if chip, err = at.crash(c.How); err != nil {
 			return nil, err
 		}
 		s.judge(&b, chip, f, token)
@@ -139,12 +107,12 @@ func (p *player) replay(s *sweep, chip *flash.Memory, cuts []place, token string
 // find plays a scenario up to a point.
 func (p *player) find(s *scenario, chip *flash.Memory, f *facts, c place) (*point, error) {
 	points, err := p.record(s, chip, f, nil)
-	if c.number < 1 || c.number > len(points) {
+	if c.Number < 1 || c.Number > len(points) {
 		return nil, fmt.Errorf("%w: %s: the play has %d operations (%v)", ErrToken, c.text, len(points), err)
 	}
-	at := &points[c.number-1]
-	if placeOf(cut{point: at, how: c.how}) != c.text {
-		return nil, fmt.Errorf("%w: %s: operation %d is %s", ErrToken, c.text, c.number, placeOf(cut{point: at, how: c.how}))
+	at := &points[c.Number-1]
+	if placeOf(cut{point: at, how: c.How}) != c.text {
+		return nil, fmt.Errorf("%w: %s: operation %d is %s", ErrToken, c.text, c.Number, placeOf(cut{point: at, how: c.How}))
 	}
 	*f = at.facts
 	return at, nil

@@ -3,6 +3,7 @@ package vault
 import (
 	"errors"
 	"fmt"
+	"iter"
 )
 
 // recordHeld is the name of what leads back to a suspended generation.
@@ -97,4 +98,20 @@ func (v *Vault) loadHeld() error {
 	}
 	v.held = &held{string(value[:prefix]), value[prefix:]}
 	return nil
+}
+
+// Held returns the records of a suspended generation, each by its name and as it is
+// sealed, in order of the names.
+func (v *Vault) Held() iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		if v.held == nil {
+			return
+		}
+		for name := range v.names(v.held.prefix, "") {
+			sealed, _ := v.storage.Get(v.held.prefix + name)
+			if !yield(name, sealed) {
+				return
+			}
+		}
+	}
 }

@@ -16,7 +16,7 @@ func Plan(ctx context.Context, s sweep.Subject) ([]command.UpdateCheck, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &unit{ctx: ctx, chip: flash.NewGuard(s.Chip.Clone()), verifier: s.Verifier, now: s.Facts.Now}
+	u := &unit{ctx: ctx, chip: flash.NewGuard(s.Chip.Clone()), verifier: s.Verifier, began: s.Facts.Now}
 	if err := u.on(); err != nil {
 		return nil, err
 	}

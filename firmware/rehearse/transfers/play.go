@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"usbhsm7/firmware/boot/boottest"
 	"usbhsm7/firmware/boot/sweep"
@@ -22,6 +23,7 @@ type play struct {
 	subject *sweep.Subject
 	file    *boottest.Update
 	version string
+	takes   time.Duration // a conversion of the data
 	bus     *bus
 	acked   []bool // chunks that the device has, as the host knows
 	begun   bool   // it has answered to the beginning of the upload
@@ -39,7 +41,8 @@ func newPlay(s *sweep.Subject, b *bus) (*play, error) {
 		return nil, err
 	}
 	return &play{
-		subject: s, file: file, version: draft.Manifest.Release.Version.String(), bus: b, acked: make([]bool, len(file.Chunks)),
+		subject: s, file: file, bus: b, acked: make([]bool, len(file.Chunks)),
+		version: draft.Manifest.Release.Version.String(), takes: time.Duration(draft.Manifest.Release.Data.Minutes) * time.Minute,
 	}, nil
 }
 
@@ -186,5 +189,6 @@ func (p *play) check(h *host) error {
 	if info.Label != label || info.Serial != serial {
 		return fmt.Errorf("%w: the HSM is %q, serial %s", errRule, info.Label, info.Serial)
 	}
+	p.bus.unit.pass(p.takes) // nobody can log in before the data are converted
 	return h.login()
 }

@@ -55,6 +55,20 @@ func TestNoTransferThatFailsCostsAChunkOrTheUpdate(t *testing.T) {
 	t.Logf("%d transfers, %d cases", r.Transfers, r.Tried)
 }
 
+func TestUpdateThatConvertsTheDataIsNoFailure(t *testing.T) {
+	o := options(t)
+	m := boottest.Image(fuf.V(7, 9, 3), 2, 20_000, 1)
+	var err error
+	if o.Subject.File, err = boottest.SignImage(m, boottest.Convert(m, 30)); err != nil {
+		t.Fatal(err)
+	}
+	o.Every = 5
+	r, err := transfers.Run(t.Context(), o)
+	if err != nil || len(r.Failures) > 0 || r.Tried < 10 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 func TestContentThatTheDeviceHasIsNoLoss(t *testing.T) {
 	o := options(t)
 	first, err := o.Subject.Prepare()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"usbhsm7/firmware/boot"
@@ -31,7 +32,8 @@ type unit struct {
 	found    *flash.Memory // when it was switched on last
 	defect   *Defect       // nil = none
 	verifier boot.Verifier
-	now      time.Time
+	began    time.Time
+	passed   atomic.Int64 // so much later its clock is than when it began, ns
 	device   *device.Device
 	port     usb.Port
 	restarts chan struct{} // has a value when the device wants to be restarted
@@ -45,7 +47,7 @@ func newUnit(ctx context.Context, s sweep.Subject, d *Defect) (*unit, error) {
 			return nil, err
 		}
 	}
-	u := &unit{ctx: ctx, chip: flash.NewGuard(chip), defect: d, verifier: s.Verifier, now: s.Facts.Now}
+	u := &unit{ctx: ctx, chip: flash.NewGuard(chip), defect: d, verifier: s.Verifier, began: s.Facts.Now}
 	return u, u.on()
 }
 
@@ -55,7 +57,7 @@ func (u *unit) on() error {
 	restarts := make(chan struct{}, 1)
 	d, err := device.New(device.Config{
 		Flash: u.chip, Serial: serial, Cost: auth.Quick, Seed: []byte("transfers"), Verifier: u.verifier,
-		Clock: func() time.Time { return u.now }, Restart: func() { restarts <- struct{}{} },
+		Clock: func() time.Time { return u.began.Add(time.Duration(u.passed.Load())) }, Restart: func() { restarts <- struct{}{} },
 	})
 	if err != nil {
 		return fmt.Errorf("the device does not start: %w", err)
@@ -63,6 +65,9 @@ func (u *unit) on() error {
 	u.device, u.port, u.restarts = d, d.USB(), restarts
 	return nil
 }
+
+// pass lets time pass by the unit's clock.
+func (u *unit) pass(d time.Duration) { u.passed.Add(int64(d)) }
 
 // off switches the unit off.
 func (u *unit) off() error {

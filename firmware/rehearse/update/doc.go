@@ -5,7 +5,8 @@
 //	files, err := r.Write("rehearsal")
 //
 // Each phase is a package of its own, which has its rules and tests its own tester:
-// firmware/boot/sweep cuts the power, firmware/rehearse/mutants spoils the file,
+// firmware/boot/sweep cuts the power of the bootloader, firmware/rehearse/starts that of
+// the first start in the new firmware, firmware/rehearse/mutants spoils the file,
 // firmware/rehearse/transfers disturbs the upload over USB, and
 // firmware/rehearse/policies goes through the conditions. Everything works on clones of
 // the device's flash; what is given is not changed.

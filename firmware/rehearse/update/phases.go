@@ -12,6 +12,7 @@ import (
 	"usbhsm7/firmware/rehearse/mutants"
 	"usbhsm7/firmware/rehearse/policies"
 	"usbhsm7/firmware/rehearse/report"
+	"usbhsm7/firmware/rehearse/starts"
 	"usbhsm7/firmware/rehearse/transfers"
 	"usbhsm7/fuf"
 )
@@ -40,10 +41,10 @@ func admit(ctx context.Context, r *rehearsal, p *report.Phase) error {
 		p.Failures = append(p.Failures, report.Failure{Case: name, Rule: "the device takes the file", Detail: r.refused.Error()})
 	}
 	if r.refused == nil {
-		const starts = "the HSM starts in the new firmware and keeps all that it holds"
-		p.Cases = append(p.Cases, report.Case{Name: starts, Tried: 1})
-		if err := r.keeps(); err != nil {
-			p.Failures = append(p.Failures, report.Failure{Case: starts, Rule: starts, Detail: err.Error()})
+		const keeps = "the HSM starts in the new firmware and keeps all that it holds"
+		p.Cases = append(p.Cases, report.Case{Name: keeps, Tried: 1})
+		if err := starts.Keeps(ctx, r.starts()); err != nil {
+			p.Failures = append(p.Failures, report.Failure{Case: keeps, Rule: keeps, Detail: err.Error()})
 		}
 	}
 	p.Tried = len(p.Cases)
@@ -110,7 +111,7 @@ func (r *rehearsal) every() int {
 	// A play has about an operation for each page of the image, and two more for each
 	// chunk; each is cut in three ways, and a recovery again at those of one chunk.
 	pages := 2 * len(r.Subject.File) / r.Subject.Chip.Geometry().PageSize
-	return max(1, pages*3*100*3/states)
+	return sweep.Stride(pages * 3 * 100 * 3 / states)
 }
 
 func (r *rehearsal) second() string {
@@ -127,6 +128,48 @@ func replayCut(_ context.Context, r *rehearsal, token string) ([]string, error) 
 		wrong = append(wrong, fmt.Sprintf("%s: %s", f.Rule, f.Detail))
 	}
 	return wrong, err
+}
+
+// startStates is about how many crash states of the first start are tried.
+var startStates = map[Depth]int{Quick: 600, Full: 20_000}
+
+func (r *rehearsal) starts() starts.Options {
+	return starts.Options{Subject: r.Subject, Prepared: r.cuts, Seed: r.Seed, Most: startStates[r.Depth]}
+}
+
+// start cuts the power while the device starts in the new firmware.
+func start(ctx context.Context, r *rehearsal, p *report.Phase) error {
+	o := r.starts()
+	o.Progress = func(done, total int) { r.progress(p.Title, done, total) }
+	found, err := starts.Run(ctx, o)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	const whole, once, twice = "the first start without a cut", "one cut", "a second cut while the device recovers"
+	p.Cases = append(p.Cases, report.Case{Name: whole, Tried: 1})
+	if err != nil {
+		p.Failures = append(p.Failures, report.Failure{Case: whole, Rule: string(starts.Starts), Detail: err.Error()})
+		return nil
+	}
+	p.Tried = found.Tried()
+	p.Cases = append(p.Cases, report.Case{Name: once, Tried: found.Cuts}, report.Case{Name: twice, Tried: found.Again})
+	p.Notes = append(p.Notes, fmt.Sprintf("The first start takes %s operations on the flash: the firmware is tried and confirmed, and the data of the device are made fit for it. "+
+		"Each time the HSM started again, and held what it held before, by digests of all its records.", report.Number(found.Operations)))
+	if found.Thinned {
+		p.Notes = append(p.Notes, "Of the ways to cut it "+report.Number(found.Tried())+" were tried; --depth full tries more.")
+	}
+	for _, f := range found.Failures {
+		name := map[int]string{0: once, 1: twice}[strings.Count(f.Cuts, ";")]
+		if f.Cuts == "" {
+			name = whole
+		}
+		p.Failures = append(p.Failures, report.Failure{Case: name, Rule: string(f.Rule), Detail: f.Detail, Token: f.Cuts})
+	}
+	return nil
+}
+
+func replayStart(ctx context.Context, r *rehearsal, token string) ([]string, error) {
+	return one(starts.Replay(ctx, r.starts(), token))
 }
 
 // bits is about how many bits of chunks a quick rehearsal flips.

@@ -58,6 +58,7 @@ func phases() []phase {
 	return []phase{
 		{"admission", "Does the device take the update?", "conditions", false, admit, replayAdmission},
 		{"cuts", "The power fails", "crash states", true, cutPower, replayCut},
+		{"start", "The power fails in the first start", "crash states", true, start, replayStart},
 		{"mutants", "The file is damaged or forged", "mutants", true, spoil, replayMutant},
 		{"transfers", "A transfer over USB goes wrong", "cases", true, disturb, replayTransfer},
 		{"policies", "The update or the device is not what it should be", "combinations", false, combine, replayCombination},

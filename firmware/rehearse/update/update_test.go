@@ -16,6 +16,7 @@ import (
 	"usbhsm7/firmware/boot/sweep"
 	"usbhsm7/firmware/flash"
 	"usbhsm7/firmware/rehearse/report"
+	"usbhsm7/firmware/rehearse/starts"
 	"usbhsm7/firmware/rehearse/update"
 	"usbhsm7/fuf"
 	"usbhsm7/fuf/testkeys"
@@ -73,6 +74,26 @@ func TestSoundUpdateFailsNowhereAndTheReportIsTheSameEachTime(t *testing.T) {
 	again, err := update.Run(t.Context(), o)
 	if err != nil || text(t, r) != text(t, again) {
 		t.Errorf("the second report is another one (%v)", err)
+	}
+}
+
+// TestUpdateThatConvertsTheDataIsSafe takes an update that rewrites every object of a
+// device that has many, at once or over half an hour.
+func TestUpdateThatConvertsTheDataIsSafe(t *testing.T) {
+	for _, minutes := range []uint32{0, 30} {
+		subject, err := starts.Sample(1, minutes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := options(t)
+		o.Subject, o.Phases = subject, []string{"admission", "start", "transfers"}
+		r, err := update.Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Failed > 0 || len(r.Phases) != 3 || r.Phases[1].Tried < 200 {
+			t.Errorf("%d minutes: %+v", minutes, r)
+		}
 	}
 }
 
@@ -183,7 +204,7 @@ func TestFailuresComeWithTokensThatReplayThem(t *testing.T) {
 func TestTokensAndPhasesThatAreNoneAreRefused(t *testing.T) {
 	o := options(t)
 	for token, want := range map[string]error{
-		"": update.ErrPhase, "nothing/x": update.ErrPhase, "cuts/nothing:": sweep.ErrToken,
+		"": update.ErrPhase, "nothing/x": update.ErrPhase, "cuts/nothing:": sweep.ErrToken, "start/nothing:": flash.ErrCut,
 	} {
 		if _, err := update.Replay(t.Context(), o, token); !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", token, err, want)
