@@ -20,7 +20,7 @@ type Options struct {
 	Subject  sweep.Subject
 	Prepared *sweep.Rehearsal // of the subject
 	Seed     uint64           // of the tears; the same seed gives the same result
-	Most     int              // about how many crash states are tried; 0 means all
+	Most     int              // how many crash states are tried, about; 0 means all
 	Defect   *Defect          // planted in the new firmware; nil = none
 	Workers  int              // 0 = as many as there are processors
 
@@ -85,9 +85,9 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		return r, nil
 	}
 	cuts := p.cuts(points)
-	first, again := thin(cuts, o.Most/2, rand.New(rand.NewPCG(o.Seed, 0))), 0
+	first, again := thin(cuts, (o.Most+1)/2, rand.New(rand.NewPCG(o.Seed, 0))), 0
 	if o.Most > 0 {
-		again = max(1, o.Most/2/len(first))
+		again = max(1, (o.Most-len(first))/len(first))
 	}
 	r.Cuts, r.Thinned = len(first), len(first) < len(cuts)
 	for _, b := range p.tryAll(ctx, first, again) {
@@ -98,13 +98,12 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	return r, ctx.Err()
 }
 
-// thin leaves about so many cuts, from any on; with most = 0 all.
+// thin leaves so many cuts, any of them, in their order; with most = 0 all.
 func thin(cuts []cut, most int, random *rand.Rand) (left []cut) {
 	if most <= 0 || len(cuts) <= most {
 		return cuts
 	}
-	stride := sweep.Stride((len(cuts) + most - 1) / most)
-	for i := random.IntN(min(stride, len(cuts))); i < len(cuts); i += stride {
+	for _, i := range slices.Sorted(slices.Values(random.Perm(len(cuts))[:most])) {
 		left = append(left, cuts[i])
 	}
 	return left
