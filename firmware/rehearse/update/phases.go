@@ -153,8 +153,11 @@ func start(ctx context.Context, r *rehearsal, p *report.Phase) error {
 	}
 	p.Tried = found.Tried()
 	p.Cases = append(p.Cases, report.Case{Name: once, Tried: found.Cuts}, report.Case{Name: twice, Tried: found.Again})
+	p.Tables = append(p.Tables, report.Table{Title: "When the power failed", Head: []string{"In a first start with", "Crash states"}, Rows: [][]string{
+		{once, report.Number(found.Cuts)}, {twice, report.Number(found.Again)},
+	}})
 	p.Notes = append(p.Notes, fmt.Sprintf("The first start takes %s operations on the flash: the firmware is tried and confirmed, and the data of the device are made fit for it. "+
-		"Each time the HSM started again, and held what it held before, by digests of all its records.", report.Number(found.Operations)))
+		"What the HSM holds after a power cut is compared with what it held before, by digests of all its records.", report.Number(found.Operations)))
 	if found.Thinned {
 		p.Notes = append(p.Notes, "Of the ways to cut it "+report.Number(found.Tried())+" were tried; --depth full tries more.")
 	}
