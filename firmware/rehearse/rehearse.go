@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"runtime"
 	"sync"
 	"time"
+
+	"usbhsm7/firmware/parallel"
 )
 
 // Plan says how much is cut.
@@ -61,21 +62,10 @@ func Run(o Options) (*Report, error) {
 	}
 	chosen := choose(o.Scenes)
 	r := &run{options: o, stages: stages, sweeps: make([]*sweep, len(chosen))}
-	queue := make(chan int, len(chosen))
 	for i := range chosen {
 		r.sweeps[i] = &sweep{rig: o.Rig, plan: o.Plan, seed: o.Seed, verdict: verdict{scene: &chosen[i]}}
-		queue <- i
 	}
-	close(queue)
-	var all sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		all.Go(func() {
-			for i := range queue {
-				r.play(r.sweeps[i])
-			}
-		})
-	}
-	all.Wait()
+	parallel.For(len(chosen), 0, func(i int) { r.play(r.sweeps[i]) }, nil)
 	return r.report(time.Since(begin)), errors.Join(r.errs...)
 }
 

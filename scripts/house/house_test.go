@@ -60,11 +60,12 @@ var rules = []rule{
 	{room: "firmware/fm", allow: []string{"firmware/command"}, deny: []string{"net", "os", "crypto/rand"}, why: "what runs modules knows only what it hands them"},
 	{room: "firmware/control", allow: []string{}, why: "the control socket carries requests and does not know what answers them"},
 	{room: "firmware/flash", allow: []string{}, why: "flash holds bytes, not facts"},
+	{room: "firmware/parallel", allow: []string{}, why: "whoever has work done side by side knows best what it is"},
 	{room: "firmware/store", allow: []string{"firmware/flash"}, why: "records stand on flash alone"},
 	{room: "touchscreen", allow: []string{"touchscreen"}, why: "the screen is hardware: it knows nothing of what it shows"},
 	{room: "touchscreen/paint", allow: []string{}, why: "what draws knows nothing of screens"},
 	{
-		room: "firmware/boot", allow: []string{"firmware/boot", "firmware/flash", "fuf"},
+		room: "firmware/boot", allow: []string{"firmware/boot", "firmware/flash", "firmware/parallel", "fuf"},
 		deny: []string{"net", "os", "crypto/rand"},
 		why:  "the bootloader stands on flash and knows nothing of the HSM",
 	},

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"runtime"
 	"slices"
 	"sync"
 
 	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/parallel"
 )
 
 // Options say what is swept.
@@ -213,20 +213,7 @@ const partSize = 64
 
 func (s *sweep) cutSome(cuts []cut, begin *flash.Memory) []branch {
 	branches := make([]branch, len(cuts))
-	queue := make(chan int, len(cuts))
-	for i := range cuts {
-		queue <- i
-	}
-	close(queue)
-	var all sync.WaitGroup
-	for range cmp.Or(s.options.Workers, runtime.GOMAXPROCS(0)) {
-		all.Go(func() {
-			for i := range queue {
-				branches[i] = s.survive(cuts[i], begin)
-			}
-		})
-	}
-	all.Wait()
+	parallel.For(len(cuts), s.options.Workers, func(i int) { branches[i] = s.survive(cuts[i], begin) }, nil)
 	return branches
 }
 

@@ -1,18 +1,16 @@
 package starts
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"usbhsm7/firmware/boot/sweep"
 	"usbhsm7/firmware/flash"
+	"usbhsm7/firmware/parallel"
 )
 
 // Options say what is tried.
@@ -126,32 +124,15 @@ func (b *branch) note(f Failure) {
 // The branches are in the order of the cuts, whoever works on them.
 func (p *player) tryAll(ctx context.Context, cuts []cut, again int) []branch {
 	branches := make([]branch, len(cuts))
-	queue := make(chan int, len(cuts))
-	for i := range cuts {
-		queue <- i
-	}
-	close(queue)
-	var (
-		all  sync.WaitGroup
-		mu   sync.Mutex // guards done
-		done int
-	)
-	for range cmp.Or(p.Workers, runtime.GOMAXPROCS(0)) {
-		all.Go(func() {
-			for i := range queue {
-				if ctx.Err() == nil {
-					branches[i] = p.try(ctx, cuts[i], again)
-				}
-				mu.Lock()
-				done++
-				if p.Progress != nil {
-					p.Progress(done, len(cuts))
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	all.Wait()
+	parallel.For(len(cuts), p.Workers, func(i int) {
+		if ctx.Err() == nil {
+			branches[i] = p.try(ctx, cuts[i], again)
+		}
+	}, func(done int) {
+		if p.Progress != nil {
+			p.Progress(done, len(cuts))
+		}
+	})
 	return branches
 }
 

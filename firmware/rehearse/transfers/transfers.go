@@ -1,14 +1,12 @@
 package transfers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"sync"
 
 	"usbhsm7/firmware/boot/sweep"
+	"usbhsm7/firmware/parallel"
 )
 
 // Options say what is tried.
@@ -108,32 +106,15 @@ func count(ctx context.Context, o Options) ([]bool, error) {
 // tryAll returns what is wrong with each case.
 func tryAll(ctx context.Context, o Options, cases []one) []error {
 	found := make([]error, len(cases))
-	queue := make(chan int, len(cases))
-	for i := range cases {
-		queue <- i
-	}
-	close(queue)
-	var (
-		all  sync.WaitGroup
-		mu   sync.Mutex // guards done
-		done int
-	)
-	for range cmp.Or(o.Workers, runtime.GOMAXPROCS(0)) {
-		all.Go(func() {
-			for i := range queue {
-				if ctx.Err() == nil {
-					found[i] = try(ctx, o, &cases[i].fault, cases[i].at, nil)
-				}
-				mu.Lock()
-				done++
-				if o.Progress != nil {
-					o.Progress(done, len(cases))
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	all.Wait()
+	parallel.For(len(cases), o.Workers, func(i int) {
+		if ctx.Err() == nil {
+			found[i] = try(ctx, o, &cases[i].fault, cases[i].at, nil)
+		}
+	}, func(done int) {
+		if o.Progress != nil {
+			o.Progress(done, len(cases))
+		}
+	})
 	return found
 }
 
